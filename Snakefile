@@ -1,0 +1,56 @@
+"""Proformer, reproduced: from public data to every figure of the paper."""
+
+import os
+from pathlib import Path
+
+from snakemake.utils import min_version, validate
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.yaml")
+
+ROOT = Path(workflow.basedir)
+# Every job finds the library here, installed or not.
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(
+        [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+)
+
+
+wildcard_constraints:
+    dataset="[a-z][a-z0-9]*",
+    seed=r"\d+",
+    source="published|run",
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/fetch.smk"
+include: "workflow/rules/dream.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    """The report, and everything in it."""
+    default_target: True
+    input:
+        f"{R}/report.html",
+
+
+rule results:
+    """Everything in the report."""
+    input:
+        final_targets(),
+
+
+onsuccess:
+    logger.info(f"Report: {R}/report.html")

@@ -1,0 +1,3 @@
+"""Proformer, reproduced: expression from promoter sequences."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,49 @@
+"""`proformer VERB …`: each verb is a module of this package with `add_arguments(parser)` and `run(args)`.
+
+Only the verb that was asked for is imported, and verbs import numpy and torch inside `run`, so `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+VERBS = {
+    "fetch": "download catalogued data, resumed and checked against its digest",
+    "simulate": "write simulated promoters in the file formats of the DREAM challenge",
+    "prepare": "turn a published sequence file into an encoded store",
+    "split": "draw training and validation parts of a store",
+    "train": "train one model",
+    "predict": "predict expression for sequences",
+    "evaluate": "compare predictions with measurements",
+    "import-weights": "turn weights of the original TensorFlow model into a model folder",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb. Returns 0, or 2 after a one-line message when the input was wrong."""
+    from proformer import __version__
+    from proformer.errors import InputError
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser("proformer", description="Expression from promoter sequences.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    for verb, summary in VERBS.items():
+        sub = verbs.add_parser(
+            verb, help=summary, description=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if verb == asked:
+            module = importlib.import_module(f"proformer.cli.{verb.replace('-', '_')}")
+            sub.epilog = module.EXAMPLES
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    args = parser.parse_args(arguments)
+    try:
+        args.run(args)
+    except (InputError, OSError) as error:
+        print(f"proformer {args.verb}: error: {error}", file=sys.stderr)
+        return 2
+    return 0

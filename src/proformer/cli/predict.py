@@ -1,0 +1,34 @@
+"""`proformer predict`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  proformer predict --model results/models/…/ --sequences test_sequences.txt --out predictions.tsv
+  proformer predict --model model --sequences promoters.fa.gz --trimmed --out predictions.tsv
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--model", type=Path, required=True, help="model folder")
+    parser.add_argument("--sequences", type=Path, required=True, help="TSV (first column) or FASTA, plain or gz")
+    parser.add_argument("--out", type=Path, required=True, help="table: name, sequence, prediction")
+    parser.add_argument("--trimmed", action="store_true", help="the sequences come without the constant flanks")
+    parser.add_argument("--batch-size", type=int, help="sequences at once (default: by free memory)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Predict one file."""
+    from proformer.models.folder import read_folder
+    from proformer.predict import predict_file
+    from proformer.training.device import choose_device, set_up
+
+    device = choose_device(args.device)
+    set_up(device, args.threads, None)
+    count = predict_file(read_folder(args.model, device), args.sequences, args.out, args.batch_size, args.trimmed)
+    print(f"{count:,} predictions in {args.out}")

@@ -1,0 +1,63 @@
+"""`proformer train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  proformer train --train train.safetensors --validation validation.safetensors --out model \\
+      --config '{model: {dim: 64, heads: 2, blocks: 2, kmer: 5}, training: {epochs: 5, batch_size: 128}}'
+  proformer train --config run.yaml --train train.safetensors --validation validation.safetensors \\
+      --out model --device cuda
+
+The same command again goes on from the last checkpoint.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", default="{}", help="YAML file, or YAML text, with the keys model and training")
+    parser.add_argument("--train", type=Path, required=True, help="store of training sequences")
+    parser.add_argument("--validation", type=Path, required=True, help="store of validation sequences")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--checkpoint", type=Path, help="where to keep the checkpoint (default OUT/checkpoint.pt)")
+    parser.add_argument("--checkpoint-minutes", type=float, default=10, help="minutes between checkpoints (default 10)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: as many as the process may use)")
+    parser.add_argument("--tensorboard", type=Path, help="folder for a TensorBoard log")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train one model."""
+    import yaml
+
+    from proformer.errors import InputError
+    from proformer.training.run import train
+
+    text = args.config if args.config.lstrip().startswith("{") else _read(Path(args.config))
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--config: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(config, dict):
+        raise InputError("--config: expected the keys model and training")
+    train(
+        config,
+        args.train,
+        args.validation,
+        args.out,
+        args.checkpoint or args.out / "checkpoint.pt",
+        device=args.device,
+        threads=args.threads,
+        checkpoint_minutes=args.checkpoint_minutes,
+        tensorboard=args.tensorboard,
+    )
+
+
+def _read(path: Path) -> str:
+    from proformer.errors import InputError
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such config file")
+    return path.read_text(encoding="utf-8")

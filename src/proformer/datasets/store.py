@@ -1,0 +1,139 @@
+"""The encoded store: one safetensors file per split, written in chunks and opened without reading it.
+
+Columns share their first axis: `codes` uint8 [N, L], `target` float32 [N], `key` int64 [N] (equal for a sequence and
+its reverse complement). The header carries one JSON text, `proformer`: where the data came from and how it was made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from proformer.errors import InputError
+from proformer.files import atomic
+
+_TYPES = {"U8": np.dtype("u1"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_NAMES = {dtype: name for name, dtype in _TYPES.items()}
+
+
+class StoreWriter:
+    """Append chunks of equal-length columns, then rename the finished file into place.
+
+    The first column streams straight into the file behind a header of fixed size (safetensors allows trailing
+    blanks); the others, a few bytes per row, wait in unnamed temporary files beside it. Memory stays flat.
+    """
+
+    _HEADER = 1 << 16
+
+    def __init__(self, path: str | Path, meta: dict[str, Any] | None = None) -> None:
+        self.path, self.meta, self.rows = Path(path), dict(meta or {}), 0
+        self._columns: dict[str, tuple[np.dtype, tuple[int, ...], BinaryIO]] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> StoreWriter:
+        self._temporary = self._stack.enter_context(atomic(self.path))
+        self._file = open(self._temporary, "wb")
+        self._file.write(b" " * (8 + self._HEADER))
+        return self
+
+    def append(self, **columns: np.ndarray) -> None:
+        """Append rows; every call names the same columns, in the same order, with the same types."""
+        for name, values in columns.items():
+            if name not in self._columns:
+                if values.dtype not in _NAMES:
+                    raise TypeError(f"column {name}: {values.dtype} cannot be stored")
+                spool = self._file
+                if self._columns:
+                    spool = self._stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
+                self._columns[name] = (values.dtype, values.shape[1:], spool)
+            dtype, shape, spool = self._columns[name]
+            if (values.dtype, values.shape[1:]) != (dtype, shape):
+                raise ValueError(f"column {name}: {values.dtype}{values.shape[1:]} after {dtype}{shape}")
+            spool.write(np.ascontiguousarray(values).data)
+        self.rows += len(next(iter(columns.values())))
+
+    def _finish(self) -> None:
+        header: dict[str, Any] = {"__metadata__": {"proformer": json.dumps(self.meta, sort_keys=True)}}
+        offset = 0
+        for name, (dtype, shape, spool) in self._columns.items():
+            size = self.rows * int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            header[name] = {
+                "dtype": _NAMES[dtype],
+                "shape": [self.rows, *shape],
+                "data_offsets": [offset, offset + size],
+            }
+            offset += size
+            if spool is not self._file:
+                spool.seek(0)
+                shutil.copyfileobj(spool, self._file, 1 << 22)
+        text = json.dumps(header).encode()
+        if len(text) > self._HEADER:
+            raise ValueError(f"{self.path}: the header needs {len(text)} bytes, {self._HEADER} are there")
+        self._file.seek(0)
+        self._file.write(self._HEADER.to_bytes(8, "little") + text)
+
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            with self._file:
+                if raised[0] is None:
+                    self._finish()
+        except BaseException:
+            raised = sys.exc_info()
+            raise
+        finally:
+            self._stack.__exit__(*raised)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store: `columns` are read-only memory maps, `meta` the JSON text of the header."""
+
+    path: Path
+    columns: dict[str, np.ndarray]
+    meta: dict[str, Any]
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Forward strands, padded with N: uint8 [N, L]."""
+        return self.columns["codes"]
+
+    @property
+    def target(self) -> np.ndarray:
+        """Measured values in the units of the source: float32 [N]."""
+        return self.columns["target"]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def open_store(path: str | Path) -> Store:
+    """Open a store without reading its rows. Raises InputError if it is not one, or is cut short."""
+    path = Path(path)
+    try:
+        with open(path, "rb") as handle:
+            size = int.from_bytes(handle.read(8), "little")
+            header = json.loads(handle.read(size) if size < 1 << 24 else b"")
+        meta = json.loads(header.pop("__metadata__")["proformer"])
+        base = 8 + size
+        if os.path.getsize(path) != base + max(entry["data_offsets"][1] for entry in header.values()):
+            raise ValueError("size")
+        columns = {
+            name: np.memmap(path, _TYPES[entry["dtype"]], "r", base + entry["data_offsets"][0], tuple(entry["shape"]))
+            if entry["shape"][0]
+            else np.empty(entry["shape"], _TYPES[entry["dtype"]])
+            for name, entry in header.items()
+        }
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such store; `proformer prepare` makes one") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path}: not a store, or cut short; `proformer prepare` makes one") from None
+    return Store(path, columns, meta)

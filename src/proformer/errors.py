@@ -1,0 +1,8 @@
+"""The one error that a user is expected to meet."""
+
+
+class InputError(Exception):
+    """Something that was given is wrong; the message is one line: where, what was found, what was expected.
+
+    The command line prints it without a traceback and exits with code 2.
+    """

@@ -1,0 +1,93 @@
+"""From model folders to the tidy tables of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from proformer.datasets.batches import both_strands
+from proformer.datasets.store import Store
+from proformer.errors import InputError
+from proformer.models.folder import TrainedModel, read_folder
+
+EPOCH_COLUMNS = [
+    "epoch",
+    "train_loss",
+    "train_r",
+    "validation_loss",
+    "validation_r",
+    "validation_rho",
+    "validation_r_batches",
+    "learning_rate",
+]
+
+
+def head_name(model: dict[str, object]) -> str:
+    """The head as the paper's tables name it: "AP", "32", "32+GLU"."""
+    if model["head"] == "ap":
+        return "AP"
+    return f"{model['expression_heads']}" + ("+GLU" if model["head"] == "glu" else "")
+
+
+def collect(dataset: str, folders: Iterable[Path], sequences: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row per trained point (grid) and one row per point and epoch (epochs).
+
+    `r` and `rho` are those of the best epoch, on the whole validation set; a collapsed model, whose constant
+    predictions have no r, counts as 0 and is marked. `distinct_tokens` is counted on the first sequences of a store.
+    """
+    points, epochs = [], []
+    for folder in folders:
+        trained = read_folder(folder)
+        made = trained.description
+        key = {"dataset": dataset} | {name: made["model"][name] for name in ("dim", "heads", "blocks")}
+        key |= {"head": head_name(made["model"]), "seed": made["training"]["seed"]}
+        metrics = _read_metrics(folder)
+        best = metrics[metrics["epoch"] == made["best_epoch"]].iloc[0]
+        points.append(
+            key
+            | {
+                "r": 0.0 if pd.isna(best["validation_r"]) else best["validation_r"],
+                "rho": 0.0 if pd.isna(best["validation_rho"]) else best["validation_rho"],
+                "collapsed": bool(pd.isna(best["validation_r"])),
+                "best_epoch": made["best_epoch"],
+                "epochs": len(metrics),
+                "parameters": made["parameters"],
+                "distinct_tokens": distinct_tokens(trained, sequences),
+                "n_train": made["data"]["train"],
+                "n_validation": made["data"]["validation"],
+                "run": made["made_by"]["run"],
+            }
+        )
+        epochs.append(pd.DataFrame(key, index=metrics.index).join(metrics[EPOCH_COLUMNS]))
+    if not points:
+        raise InputError(f"{dataset}: no model folders to collect")
+    return pd.DataFrame(points), pd.concat(epochs, ignore_index=True)
+
+
+@torch.inference_mode()
+def distinct_tokens(trained: TrainedModel, sequences: Store, count: int = 8, tolerance: float = 1e-4) -> int | None:
+    """How many of the H expression tokens differ after the last block (None without tokens).
+
+    As released, all tokens start equal and only the depthwise convolution, which sees their neighbours, tells them
+    apart. Two tokens count as one when they agree in every sequence and dimension to `tolerance` of the token scale.
+    """
+    model = trained.model
+    tokens = getattr(model, "tokens", 0)
+    if not tokens:
+        return None
+    x = model.stem(both_strands(torch.from_numpy(sequences.codes[:count].copy())))
+    for block in model.core:
+        x = block(x)
+    rows = x[:, :tokens].transpose(0, 1).flatten(1)  # [H, count · d]
+    same = torch.cdist(rows, rows, p=float("inf")) <= tolerance * rows.abs().max()
+    return int((same.float().argmax(dim=1) == torch.arange(tokens)).sum())
+
+
+def _read_metrics(folder: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(folder / "metrics.tsv", sep="\t")
+    except (FileNotFoundError, pd.errors.EmptyDataError):
+        raise InputError(f"{folder / 'metrics.tsv'}: missing or empty; train the model again") from None

@@ -1,0 +1,185 @@
+"""Means, spreads and rank tests of the grid of models (Fig. 2c-g): tables in, tidy tables out.
+
+A grid table has the columns dataset, dim, heads, blocks, head, seed, r, perhaps more, and a row per run; the published
+table has no seeds. The unit of every test is a grid point, the mean over its seeds, so that seeds do not inflate n.
+An undefined r (a constant prediction: the model has collapsed) counts as 0; `n_undefined` counts these,
+and the runs whose `collapsed` is set because their r was written as 0 for that reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from proformer.errors import InputError
+from proformer.files import read_table
+
+POINT = ["dataset", "dim", "heads", "blocks", "head"]
+FACTORS = ("blocks", "dim", "head")
+SINGLE = ("AP", "1")  # left out of the comparisons of blocks, widths and heads, as in the paper
+GREATER, TWO_SIDED = "b greater than a", "two-sided"
+RANKSUM, MANN_WHITNEY = "Wilcoxon rank-sum", "exact Mann-Whitney U"
+COLUMNS = ["dataset", "family", "a", "b", "n_a", "n_b", "mean_a", "mean_b", "test", "alternative"]
+COLUMNS += ["statistic", "p", "p_holm", "n_undefined"]
+
+
+def published_grid(dataset: str | None = None) -> pd.DataFrame:
+    """Return the paper's own grid, Fig. 2c (`dream`) and Fig. 3b (`atac`); see `published/README.md`."""
+    table = read_table(str(resources.files("proformer.evaluation") / "published" / "grid.tsv"))
+    table.insert(5, "seed", np.nan)
+    return checked(table if dataset is None else table[table["dataset"] == dataset])
+
+
+def checked(grid: pd.DataFrame, where: str = "grid table") -> pd.DataFrame:
+    """Return a copy with `head` as text and a `seed` column.
+
+    Raises InputError for missing columns, no rows, text where numbers belong, and a run that is there twice.
+    """
+    if missing := [column for column in [*POINT, "r"] if column not in grid]:
+        raise InputError(f"{where}: found no column {', '.join(missing)}, expected {', '.join([*POINT, 'seed', 'r'])}")
+    if grid.empty:
+        raise InputError(f"{where}: found no rows, expected at least one grid point")
+    for column in ("dim", "heads", "blocks", "r"):
+        wrong = grid[column][pd.to_numeric(grid[column], errors="coerce").isna() & grid[column].notna()]
+        if len(wrong):
+            raise InputError(f"{where}, column {column}: found {wrong.iloc[0]!r}, expected a number")
+    grid = grid.assign(head=grid["head"].astype(str), seed=grid.get("seed", np.nan))
+    twice = grid[grid.duplicated([*POINT, "seed"])]
+    if len(twice):
+        run = ", ".join(f"{name} {twice.iloc[0][name]}" for name in [*POINT, "seed"])
+        raise InputError(f"{where}: found a run twice ({run}), expected each once")
+    return grid
+
+
+def head_order(heads: Iterable[str]) -> list[str]:
+    """Sort heads: AP, then by number of expression heads, plain before its variants (`32` before `32+GLU`)."""
+
+    def key(head: str) -> tuple[int, str]:
+        digits = head.split("+")[0]
+        return (-1 if head == "AP" else int(digits) if digits.isdigit() else 10**9, head)
+
+    return sorted(set(heads), key=key)
+
+
+def levels(grid: pd.DataFrame, factor: str) -> list:
+    """Return the levels of a factor that are in the table, in order."""
+    return head_order(grid[factor]) if factor == "head" else sorted(grid[factor].unique())
+
+
+def average_seeds(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per grid point: r and every other numeric column averaged over seeds, n_seeds, n_undefined."""
+    grid = _defined(grid)
+    others = [name for name in grid.select_dtypes("number") if name not in [*POINT, "seed", "undefined"]]
+    groups = grid.groupby(POINT, sort=False)
+    table = groups[others].mean()
+    table["n_seeds"] = groups.size()
+    table["n_undefined"] = groups["undefined"].sum()
+    return table.reset_index()
+
+
+def spread(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return mean, sd (n - 1; NaN for one seed), min, max and n of r over the seeds of each grid point."""
+    groups = _defined(grid).groupby(POINT, sort=False)
+    table = groups["r"].agg(mean="mean", sd="std", min="min", max="max", n="size")
+    table["n_undefined"] = groups["undefined"].sum()
+    return table.reset_index()
+
+
+def multiple_heads(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with more than one expression head: without AP and H = 1."""
+    return grid[~grid["head"].isin(SINGLE)]
+
+
+def means(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return mean, sd and n of r over the grid points by blocks, dim and head, without AP and H = 1 (Fig. 2e-g)."""
+    points = multiple_heads(average_seeds(grid))
+    rows = []
+    for dataset, table in points.groupby("dataset", sort=False):
+        for factor in FACTORS:
+            for level in levels(table, factor):
+                r = table.loc[table[factor] == level, "r"]
+                rows.append((dataset, factor, str(level), r.mean(), r.std(), len(r)))
+    return pd.DataFrame(rows, columns=["dataset", "factor", "level", "mean", "sd", "n"])
+
+
+def head_tests(grid: pd.DataFrame) -> pd.DataFrame:
+    """Test whether average pooling is lower than each number of expression heads, over the (dim, blocks) points.
+
+    One-sided exact Mann-Whitney U tests, as printed in the paper's text on Fig. 2c; the exact distribution takes
+    ties as if there were none, which is what gives the paper's digits. p is NaN for a group of one or none.
+    """
+    points = average_seeds(grid)
+    rows = []
+    for dataset, table in points.groupby("dataset", sort=False):
+        pooled = table[table["head"] == "AP"]
+        for head in levels(table, "head"):
+            if head != "AP":
+                other = table[table["head"] == head]
+                rows.append(_row(dataset, "pooling", ("AP", pooled), (head, other), MANN_WHITNEY, GREATER))
+    return _holm(rows)
+
+
+def factor_tests(grid: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """Compare all pairs of levels of `blocks`, `dim` or `head` by Wilcoxon rank-sum tests (Fig. 2e-g).
+
+    Without AP and H = 1; two-sided and one-sided (the larger level better), with p values as they are and corrected
+    after Holm within the family (factor x alternative). p is the normal approximation, as in the paper: below about
+    five points a group it is too small, and it is NaN for a group of one.
+    """
+    if factor not in FACTORS:
+        raise InputError(f"factor: found {factor!r}, expected one of {', '.join(FACTORS)}")
+    points = multiple_heads(average_seeds(grid))
+    rows = []
+    for dataset, table in points.groupby("dataset", sort=False):
+        groups = [(str(level), table[table[factor] == level]) for level in levels(table, factor)]
+        for alternative in (TWO_SIDED, GREATER):
+            rows += [_row(dataset, factor, a, b, RANKSUM, alternative) for a, b in combinations(groups, 2)]
+    return _holm(rows)
+
+
+def all_tests(grid: pd.DataFrame) -> pd.DataFrame:
+    """Return `head_tests` and the three `factor_tests` as one table."""
+    tables = [head_tests(grid), *(factor_tests(grid, factor) for factor in FACTORS)]
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def compare(a: np.ndarray | pd.Series, b: np.ndarray | pd.Series, test: str, alternative: str) -> tuple[float, float]:
+    """Return statistic (of `a`) and p of one of the two tests; NaN for a group of one or none."""
+    if min(len(a), len(b)) < 2:
+        return np.nan, np.nan
+    side = "less" if alternative == GREATER else "two-sided"
+    if test == MANN_WHITNEY:
+        result = stats.mannwhitneyu(a, b, alternative=side, method="exact")
+    else:
+        result = stats.ranksums(a, b, alternative=side)
+    return float(result.statistic), float(result.pvalue)
+
+
+def _defined(grid: pd.DataFrame) -> pd.DataFrame:
+    grid = checked(grid)
+    undefined = grid["r"].isna() | grid.get("collapsed", pd.Series(False, grid.index)).astype(bool)
+    return grid.assign(undefined=undefined.astype(int), r=grid["r"].astype(float).fillna(0.0))
+
+
+def _row(dataset: object, family: str, a: tuple, b: tuple, test: str, alternative: str) -> dict[str, object]:
+    (name_a, table_a), (name_b, table_b) = a, b
+    x, y = table_a["r"].to_numpy(), table_b["r"].to_numpy()
+    average = [float(values.mean()) if len(values) else np.nan for values in (x, y)]
+    undefined = int(table_a["n_undefined"].sum() + table_b["n_undefined"].sum())
+    cells = [dataset, family, name_a, name_b, len(x), len(y), *average, test, alternative]
+    return dict(zip(COLUMNS, [*cells, *compare(x, y, test, alternative), np.nan, undefined], strict=True))
+
+
+def _holm(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Make the table and fill `p_holm` within dataset x family x alternative; tests without p do not count."""
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    for _, group in table[table["p"].notna()].groupby(["dataset", "family", "alternative"]):
+        p = group["p"].sort_values(kind="stable")
+        adjusted = (p * np.arange(len(p), 0, -1)).cummax().clip(upper=1.0)
+        table.loc[p.index, "p_holm"] = adjusted
+    return table

@@ -1,0 +1,130 @@
+"""What all figures share: printed size, fonts, colours, and files that are the same bytes each time.
+
+Figures are made at their printed width, one or two columns of the journal, so a font of 6 pt is 6 pt on paper.
+They are drawn without pyplot: no display, no global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from proformer.errors import InputError
+from proformer.evaluation.statistics import POINT, head_order
+from proformer.files import atomic, write_table
+
+SINGLE, DOUBLE = 85.0, 180.0  # mm
+SMALL, NORMAL, LARGE = 6.0, 7.0, 9.0  # pt
+GREY, DARK = "#767676", "#333333"
+VERMILLION, ORANGE, BLUE, GREEN, PINK = "#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7"  # Okabe and Ito
+SETTINGS: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    "font.size": NORMAL,
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "legend.handlelength": 1.2,
+    "legend.columnspacing": 1.0,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.0,
+    "text.parse_math": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "proformer",
+    "savefig.dpi": 300,
+}
+# No dates and no versions in the files.
+METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+Function = TypeVar("Function", bound=Callable)
+
+
+def styled(function: Function) -> Function:
+    """Run a drawing function under the common settings."""
+
+    @wraps(function)
+    def wrapper(*arguments: Any, **keywords: Any) -> Any:
+        with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **SETTINGS}):
+            return function(*arguments, **keywords)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def new(width: float, height: float, letter: str = "", note: str = "") -> Figure:
+    """Return an empty figure of `width` x `height` mm with its panel letter and, bottom right, what its data are."""
+    layout = ConstrainedLayoutEngine(w_pad=1 / 25.4, h_pad=1 / 25.4)
+    figure = Figure(figsize=(width / 25.4, height / 25.4), layout=layout)
+    FigureCanvasAgg(figure)
+    if letter:
+        figure.text(1 / width, 1 - 1 / height, letter, size=LARGE, weight="bold", ha="left", va="top")
+    if note:
+        figure.supxlabel(note, x=1 - 1 / width, ha="right", size=SMALL, color=GREY)
+    return figure
+
+
+@styled
+def save(figure: Figure, prefix: str, table: pd.DataFrame) -> None:
+    """Write PREFIX.pdf, .svg, .png (300 dpi) and .tsv, the table of exactly what is drawn; each whole or not at all."""
+    for kind, metadata in METADATA.items():
+        with atomic(f"{prefix}.{kind}") as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
+    write_table(f"{prefix}.tsv", table)
+
+
+def source(grid: pd.DataFrame, label: str = "") -> str:
+    """Say where a grid or epochs table comes from: `label`, else "this run" ("published" without seeds), and n."""
+    seeds = grid["seed"].nunique() if "seed" in grid else 0
+    points = len(grid[POINT].drop_duplicates())
+    label = label or ("this run" if seeds else "published")
+    return f"{label}: n = {points} model{'s' if points > 1 else ''}" + (f" × {seeds} seeds" if seeds > 1 else "")
+
+
+def one_dataset(table: pd.DataFrame, columns: Iterable[str] = ("dataset",)) -> pd.DataFrame:
+    """Return the table, which must hold one value only in each of `columns`; raises InputError."""
+    for column in columns:
+        if (n := table[column].nunique()) != 1:
+            values = ", ".join(map(str, sorted(table[column].unique())))
+            raise InputError(f"table to draw, column {column}: found {n} values ({values}), expected one")
+    return table
+
+
+def head_colours(heads: Iterable[str]) -> dict[str, Any]:
+    """Average pooling vermillion, one head orange, more heads from light to dark blue."""
+    heads = head_order(heads)
+    many = [head for head in heads if head not in ("AP", "1")]
+    blues = matplotlib.colormaps["Blues"]
+    colours: dict[str, Any] = {head: blues(0.4 + 0.55 * i / max(len(many) - 1, 1)) for i, head in enumerate(many)}
+    if len(many) == 1:
+        colours = {many[0]: BLUE}
+    return {"AP": VERMILLION, "1": ORANGE} | colours
+
+
+def head_name(head: str) -> str:
+    """`AP` as it is, a number as `H = 8`."""
+    return head if head == "AP" else f"H = {head}"
+
+
+def integer_axis(axes: Axes) -> None:
+    """Put whole numbers alone on the x axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

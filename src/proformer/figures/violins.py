@@ -1,0 +1,118 @@
+"""Fig. 2e-g: r by blocks, by attention heads (width) or by expression heads, without AP and H = 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from proformer.errors import InputError
+from proformer.evaluation.statistics import FACTORS, GREATER, TWO_SIDED, average_seeds, checked, levels, multiple_heads
+from proformer.figures import style
+
+NAMES = {"blocks": "macaron blocks", "dim": "attention heads (width)", "head": "expression heads"}
+LETTERS = {"blocks": "e", "dim": "f", "head": "g"}
+
+
+@style.styled
+def draw(
+    grid: pd.DataFrame, factor: str, tests: pd.DataFrame | None = None, label: str = "", letter: str | None = None
+) -> tuple[Figure, pd.DataFrame]:
+    """Draw violins with a box plot inside and the grid points (means over seeds) in grey.
+
+    With `tests` (of `statistics.factor_tests`), brackets carry the p values, two-sided | one-sided, uncorrected,
+    starred below .05. A group of one point, or of equal ones, has no violin; a pair without p has
+    no bracket. Returns the figure (85 mm wide) and what is drawn: `element` point, box or bracket.
+    Raises InputError for an unknown factor and when the grid has no model with more than one expression head.
+    """
+    if factor not in FACTORS:
+        raise InputError(f"factor: found {factor!r}, expected one of {', '.join(FACTORS)}")
+    points = multiple_heads(average_seeds(style.one_dataset(grid)))
+    if points.empty:
+        raise InputError("grid table: found no model with more than one expression head, expected at least one")
+    found = levels(points, factor)
+    groups = {str(level): points.loc[points[factor] == level, "r"].to_numpy() for level in found}
+    pairs = _pairs(tests, factor, points["dataset"].iloc[0], list(groups))
+    note = style.source(multiple_heads(checked(grid)), label)
+    if len(pairs):
+        note = f"rank-sum p: two-sided | one-sided, uncorrected, * p < 0.05\n{note}"
+    figure = style.new(style.SINGLE, 58 + 4 * len(pairs), LETTERS[factor] if letter is None else letter, note)
+    axes = figure.subplots()
+    _violins(axes, list(groups.values()))
+    _brackets(axes, list(groups), pairs, 58)
+    axes.set(xticks=range(len(groups)), xlabel=NAMES[factor], ylabel="Pearson r, validation")
+    axes.set_xticklabels([_name(points, factor, level) for level in found])
+    axes.set_xlim(-0.6, len(groups) - 0.4)
+    boxes = [(level, *np.percentile(r, [25, 50, 75]), r.mean(), len(r)) for level, r in groups.items()]
+    tables = [
+        points.assign(element="point", level=points[factor].astype(str)),
+        pd.DataFrame(boxes, columns=["level", "q1", "median", "q3", "mean", "n"]).assign(element="box"),
+        pairs.assign(element="bracket"),
+    ]
+    columns = ["element", "level", "dim", "heads", "blocks", "head", "r", "q1", "median", "q3", "mean", "n"]
+    drawn = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    return figure, drawn.reindex(columns=[*columns, "a", "b", "p_two_sided", "p_one_sided"])
+
+
+def _name(points: pd.DataFrame, factor: str, level: object) -> str:
+    if factor != "dim":
+        return str(level)
+    return f"{'/'.join(map(str, sorted(points.loc[points['dim'] == level, 'heads'].unique())))} ({level})"
+
+
+def _pairs(tests: pd.DataFrame | None, factor: str, dataset: str, found: list[str]) -> pd.DataFrame:
+    """Return a, b, p_two_sided, p_one_sided of the pairs to mark: all, or only neighbours beyond six; narrow first."""
+    columns = ["a", "b", "p_two_sided", "p_one_sided"]
+    if tests is None:
+        return pd.DataFrame(columns=columns)
+    mine = tests[(tests["family"] == factor) & (tests["dataset"] == dataset) & tests["p"].notna()]
+    mine = mine.assign(a=mine["a"].astype(str), b=mine["b"].astype(str))
+    mine = mine[mine["a"].isin(found) & mine["b"].isin(found)]
+    wide = mine.pivot(index=["a", "b"], columns="alternative", values="p").reindex(columns=[TWO_SIDED, GREATER])
+    table = wide.reset_index().set_axis(columns, axis=1)
+    table["distance"] = [found.index(b) - found.index(a) for a, b in zip(table["a"], table["b"], strict=True)]
+    table["start"] = [found.index(a) for a in table["a"]]
+    table = table[(table["distance"] == 1) | (len(table) <= 6)].sort_values(["distance", "start"])
+    return table[columns].reset_index(drop=True)
+
+
+def _violins(axes: Axes, groups: list[np.ndarray]) -> None:
+    random = np.random.default_rng(0)
+    for x, r in enumerate(groups):
+        if np.ptp(r) > 1e-9:
+            axes.violinplot([r], [x], widths=0.8, showextrema=False)
+            axes.collections[-1].set(facecolor=style.BLUE, edgecolor=style.BLUE, alpha=0.3, linewidth=0.6)
+        line = {"color": "black", "linewidth": 0.7}
+        axes.boxplot(
+            [r],
+            positions=[x],
+            widths=0.14,
+            showfliers=False,
+            showcaps=False,
+            manage_ticks=False,
+            boxprops=line,
+            whiskerprops=line,
+            medianprops={"color": style.VERMILLION, "linewidth": 1.2},
+        )
+        jitter = random.uniform(-0.06, 0.06, len(r)) * (len(r) > 1)
+        axes.plot(x + jitter, r, "o", color=style.GREY, markersize=2.4, alpha=0.8, markeredgewidth=0, zorder=3)
+
+
+def _brackets(axes: Axes, found: list[str], pairs: pd.DataFrame, height: float) -> None:
+    """Stack one bracket per pair above the data; 4 mm each of the axes, which have about `height` - 18 mm for data."""
+    low, high = axes.get_ylim()
+    step = (high - low) * 4 / (height - 18)
+    for i, pair in enumerate(pairs.itertuples()):
+        y = high + i * step
+        a, b = found.index(pair.a) + 0.05, found.index(pair.b) - 0.05
+        axes.plot([a, a, b, b], [y - 0.15 * step, y, y, y - 0.15 * step], color="black", linewidth=0.6)
+        text = f"{_p(pair.p_two_sided)} | {_p(pair.p_one_sided)}"
+        axes.text((a + b) / 2, y, text, ha="center", va="bottom", size=style.SMALL)
+    axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])
+    axes.spines["left"].set_bounds(low, high)
+    axes.set_ylim(low, high + len(pairs) * step)
+
+
+def _p(p: float) -> str:
+    return ("<0.0001" if p < 0.0001 else f"{p:.4f}") + "*" * (p < 0.05)

@@ -1,0 +1,46 @@
+"""Files that appear whole or not at all, and tables written one way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, remove it when not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as TSV atomically; floats keep ten significant digits, missing values stay empty."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, float_format="%.10g", lineterminator="\n")
+
+
+def read_table(path: str | Path, **keywords: object) -> pd.DataFrame:
+    """Read a TSV; the column `head` stays text, so that `AP` and `8` are the same kind of thing."""
+    import pandas as pd
+
+    return pd.read_csv(path, sep="\t", dtype={"head": str}, **keywords)

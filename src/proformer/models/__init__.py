@@ -1,0 +1,60 @@
+"""Models by name. A model is one file of this package with a `Config` dataclass and `build(config)`.
+
+A model takes codes uint8 [B, 2L] (the forward strand, then its reverse complement; A 0, C 1, G 2, T 3, N 4, M 5) and
+returns (expression [B], nucleotide logits [B, K, 6] or None).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from proformer.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from proformer.models.proformer import Proformer
+
+
+def find(name: str) -> ModuleType:
+    """The module of a model. Raises InputError when there is no such file."""
+    if not name.isidentifier() or importlib.util.find_spec(f"{__name__}.{name}") is None:
+        raise InputError(f"model {name!r}: no file {name}.py in the models folder")
+    module = importlib.import_module(f"{__name__}.{name}")
+    if not hasattr(module, "build") or not hasattr(module, "Config"):
+        raise InputError(f"model {name!r}: {name}.py needs a dataclass Config and a function build(config)")
+    return module
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The full config of a model, with its defaults filled in: `{"model": "proformer", "dim": 512, …}`.
+
+    Raises InputError for an unknown model, an unknown key or an impossible value.
+    """
+    keys = dict(config)
+    name = keys.pop("model", "proformer")
+    module = find(name)
+    known = [field.name for field in fields(module.Config)]
+    if unknown := sorted(set(keys) - set(known)):
+        raise InputError(f"model {name!r}: unknown key {unknown[0]!r}; known: {', '.join(known)}")
+    return {"model": name, **asdict(module.Config(**keys))}
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """Build a model from a plain config; keys left out take their defaults. Raises as `resolve` does."""
+    keys = resolve(config)
+    module = find(keys.pop("model"))
+    return module.build(module.Config(**keys))
+
+
+def load_original(model: Proformer, arrays: Mapping[str, np.ndarray]) -> Proformer:
+    """Copy weights of the original TensorFlow model into `model`; see `proformer.models.original`."""
+    from proformer.models.original import load
+
+    return load(model, arrays)

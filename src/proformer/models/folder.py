@@ -1,0 +1,56 @@
+"""A model folder: `model.safetensors` and `model.json`, which rebuild the model alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from proformer.errors import InputError
+from proformer.files import atomic, write_text
+from proformer.models import build
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model with what its predictions need: the layout of its sequences and the mean and sd of its targets."""
+
+    model: nn.Module
+    description: dict[str, Any]
+
+    @property
+    def standard(self) -> dict[str, float]:
+        """Mean and sd of the training targets."""
+        return self.description["standard"]
+
+
+def write_folder(folder: Path, weights: dict[str, Tensor], description: dict[str, Any]) -> None:
+    """Write weights and description; `description["model"]` is the config that `build` takes."""
+    with atomic(folder / "model.safetensors") as temporary:
+        save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
+    write_text(folder / "model.json", json.dumps(description, indent=2, sort_keys=True) + "\n")
+
+
+def read_folder(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel:
+    """Rebuild a model from its folder. Raises InputError when a file is missing, damaged, or of another model."""
+    folder = Path(folder)
+    try:
+        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        model = build(description["model"])
+        model.load_state_dict(load_file(folder / "model.safetensors", device="cpu"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{error.filename or folder}: no such file; a model folder has model.json and model.safetensors"
+        ) from None
+    except (json.JSONDecodeError, KeyError, SafetensorError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder}: not a model folder, or damaged ({type(error).__name__}: {error})") from None
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: model.safetensors does not belong to model.json ({reason})") from None
+    return TrainedModel(model.to(device).eval(), description)

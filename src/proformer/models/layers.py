@@ -1,0 +1,192 @@
+"""The parts of Proformer: stem, block and heads, in the order in which a sequence meets them.
+
+Shapes: B sequences, L nucleotides per strand, T = 2L positions, H expression heads, d model width, h attention heads.
+Attention is written from plain products and a softmax, so that attribution methods can look inside.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SYMBOLS = 6  # A, C, G, T, N, M
+LN_EPS = 1e-6
+
+Rows = int | Tensor | None
+"""Which rows of [B, R, d] are wanted: all (None), the first so many (int), or by index (int64 [B, K])."""
+
+
+def take(x: Tensor, rows: Rows) -> Tensor:
+    """Pick rows of x [B, R, d]."""
+    if rows is None:
+        return x
+    if isinstance(rows, int):
+        return x[:, :rows]
+    return x.gather(1, rows[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+class Stem(nn.Module):
+    """k-mer, position and strand embeddings, with H expression tokens in front (Proformer, Fig. 1).
+
+    A stride-1 window of k one-hot letters (zeros beyond the ends) is mapped to d by one dense layer. The strands are
+    one string to it: windows cross the junction. The released expression tokens are a dense layer of a zero, so all
+    start as the same bias; `learned` gives each its own start.
+    """
+
+    def __init__(self, length: int, kmer: int, dim: int, tokens: int, learned: bool) -> None:
+        super().__init__()
+        self.length, self.kmer, self.tokens = length, kmer, tokens
+        self.kmer_dense = nn.Linear(kmer * SYMBOLS, dim)
+        self.position_embedding = nn.Parameter(torch.empty(2 * length, dim).uniform_(-0.05, 0.05))
+        self.strand_embedding = nn.Parameter(torch.empty(2, dim).uniform_(-0.05, 0.05))
+        self.expression_start = nn.Parameter(torch.empty(tokens, dim).uniform_(-0.05, 0.05)) if learned else None
+        self.expression_embedding = nn.Linear(1, dim) if tokens and not learned else None
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Codes uint8 [B, 2L] to rows [B, H + 2L, d]."""
+        batch, positions = codes.shape
+        if positions != 2 * self.length:
+            raise ValueError(f"codes have {positions} positions, this model reads {2 * self.length}")
+        before = (self.kmer - 1) // 2
+        hot = F.one_hot(codes.long(), SYMBOLS).to(self.kmer_dense.weight.dtype)
+        hot = F.pad(hot.flatten(1), (before * SYMBOLS, (self.kmer - 1 - before) * SYMBOLS))
+        x = self.kmer_dense(hot.unfold(1, self.kmer * SYMBOLS, SYMBOLS))
+        x = x + (self.position_embedding + self.strand_embedding.repeat_interleave(self.length, 0))
+        if self.expression_start is not None:
+            start = self.expression_start.expand(batch, -1, -1)
+        elif self.expression_embedding is not None:
+            start = self.expression_embedding(hot.new_zeros(batch, self.tokens, 1))
+        else:
+            return x
+        return torch.cat([start.to(x.dtype), x], dim=1)
+
+
+class FeedForward(nn.Module):
+    """LN, dense to 4d, gate (a · silu(b)), dense back to d; no biases."""
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.ln = nn.LayerNorm(dim, eps=LN_EPS)
+        self.dense1 = nn.Linear(dim, 4 * dim, bias=False)
+        self.dense2 = nn.Linear(2 * dim, dim, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, R, d] to [B, R, d]."""
+        a, b = self.dense1(self.ln(x)).chunk(2, dim=-1)
+        return self.dropout(self.dense2(self.dropout(a * F.silu(b))))
+
+
+class SeparableConv(nn.Module):
+    """LN, depthwise convolution of width 15, pointwise dense, ReLU; the tokens take part in it."""
+
+    def __init__(self, dim: int, dropout: float, width: int = 15) -> None:
+        super().__init__()
+        self.ln = nn.LayerNorm(dim, eps=LN_EPS)
+        self.depthwise = nn.Conv1d(dim, dim, width, padding=width // 2, groups=dim, bias=False)
+        self.pointwise = nn.Linear(dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, R, d] to [B, R, d]."""
+        mixed = self.depthwise(self.ln(x).transpose(1, 2)).transpose(1, 2)
+        return self.dropout(F.relu(self.pointwise(mixed)))
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose every head is as wide as the model (key_dim = d); padding is attended to.
+
+    Since W_q W_kᵀ and W_v W_o are d × d per head, `merged` multiplies them first: one score and one output matrix per
+    head, all heads sharing x as key and value. Same parameters, same function up to rounding, fewer operations.
+    """
+
+    def __init__(self, dim: int, heads: int, merged: bool) -> None:
+        super().__init__()
+        self.heads, self.merged = heads, merged
+        self.query, self.key, self.value = (nn.Linear(dim, heads * dim) for _ in range(3))
+        self.output = nn.Linear(heads * dim, dim)
+
+    def forward(self, x: Tensor, rows: Rows = None) -> Tensor:
+        """Rows of x [B, R, d] attend to all of x: [B, K, d]."""
+        return self._merged(x, rows) if self.merged else self._straight(x, rows)
+
+    def _straight(self, x: Tensor, rows: Rows) -> Tensor:
+        dim = x.shape[2]
+        q, k, v = (
+            dense(part).unflatten(2, (self.heads, dim)).transpose(1, 2)
+            for dense, part in ((self.query, take(x, rows)), (self.key, x), (self.value, x))
+        )
+        weights = (q @ k.transpose(2, 3) * dim**-0.5).softmax(dim=-1)
+        return self.output((weights @ v).transpose(1, 2).flatten(2))
+
+    def _merged(self, x: Tensor, rows: Rows) -> Tensor:
+        dim, h = x.shape[2], self.heads
+        with torch.autocast(x.device.type, enabled=False):
+            w_q, w_k, w_v = (dense.weight.view(h, dim, dim) for dense in (self.query, self.key, self.value))
+            w_o = self.output.weight.view(dim, h, dim).permute(1, 2, 0)  # [h, d (value), d (out)]
+            scale = dim**-0.5
+            # score(i, j) = (W_q x_i + b_q)·(W_k x_j + b_k); what b_k adds is constant in j and cancels in the softmax
+            w_qk = (w_q.transpose(1, 2) @ w_k) * scale  # [h, d (query), d (key)]
+            c_qk = (self.query.bias.view(h, 1, dim) @ w_k) * scale
+            w_vo = w_v.transpose(1, 2) @ w_o  # [h, d (in), d (out)]
+            c_vo = self.output.weight @ self.value.bias + self.output.bias
+        queries = F.linear(take(x, rows), w_qk.transpose(1, 2).reshape(h * dim, dim), c_qk.flatten())
+        queries = queries.view(len(x), -1, dim)  # [B, K·h, d]
+        weights = (queries @ x.transpose(1, 2)).softmax(dim=-1)
+        mixed = (weights.to(queries.dtype) @ x.to(queries.dtype)).view(len(x), -1, h * dim)
+        return F.linear(mixed, w_vo.reshape(h * dim, dim).t(), c_vo)
+
+
+class Block(nn.Module):
+    """One macaron block. Its LayerNorm replaces the residual stream, and there is none after the last block."""
+
+    def __init__(self, dim: int, heads: int, dropout: float, merged: bool) -> None:
+        super().__init__()
+        self.ff1 = FeedForward(dim, dropout)
+        self.conv = SeparableConv(dim, dropout)
+        self.ln = nn.LayerNorm(dim, eps=LN_EPS)
+        self.attn = Attention(dim, heads, merged)
+        self.ff2 = FeedForward(dim, dropout)
+
+    def forward(self, x: Tensor, rows: Rows = None) -> Tensor:
+        """[B, R, d] to the wanted rows of the result, [B, K, d]; each of them still sees all R."""
+        x = x + 0.5 * self.ff1(x)
+        x = x + self.conv(x)
+        x = self.ln(x)
+        x = take(x, rows) + self.attn(x, rows)
+        return x + 0.5 * self.ff2(x)
+
+
+class AveragePooling(nn.Module):
+    """AP: mean over the sequence rows, then one dense layer; no nucleotides are predicted."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.expression_dense = nn.Linear(dim, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        """Rows [B, 2L, d] to expression [B]."""
+        return self.expression_dense(x.mean(dim=1)).squeeze(1), None
+
+
+class MultipleExpressionHeads(nn.Module):
+    """MEH: a dense layer on each of the H expression tokens, averaged; and the nucleotide at each sequence row.
+
+    `glu` puts a gated linear unit in front of the dense layer (our reading of the paper's "GLU activation added to
+    the expression heads", Fig. 4b).
+    """
+
+    def __init__(self, dim: int, tokens: int, glu: bool) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.glu_dense = nn.Linear(dim, 2 * dim) if glu else None
+        self.expression_dense = nn.Linear(dim, 1)
+        self.nucleotide_dense = nn.Linear(dim, SYMBOLS)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows [B, H + K, d] to expression [B] and nucleotide logits [B, K, 6]."""
+        tokens = x[:, : self.tokens]
+        if self.glu_dense is not None:
+            tokens = F.glu(self.glu_dense(tokens), dim=-1)
+        return self.expression_dense(tokens).squeeze(2).mean(dim=1), self.nucleotide_dense(x[:, self.tokens :])

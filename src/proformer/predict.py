@@ -1,0 +1,81 @@
+"""Predictions for sequence files of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import torch
+
+from proformer.datasets.prepare import Layout
+from proformer.datasets.text import Rows, open_text, read_fasta, read_rows
+from proformer.errors import InputError
+from proformer.files import atomic
+from proformer.models.folder import TrainedModel
+from proformer.sequences import centre_pad
+from proformer.training.loop import predict_codes
+
+
+def predict_file(model: TrainedModel, sequences: Path, out: Path, batch_size: int | None, trimmed: bool = False) -> int:
+    """Predict every sequence of a TSV (first column) or FASTA file, plain or gz; returns how many.
+
+    Writes a table with the columns name (FASTA name, or row number from 0), sequence, prediction (in the units of the
+    training data). Reads and writes in blocks. `trimmed`: the sequences come without their flanks. Raises InputError
+    with the line of the first sequence that cannot be predicted; nothing is written then.
+    """
+    layout = _layout(model, trimmed)
+    device = next(model.model.parameters()).device
+    size = batch_size or batch_for_memory(model, device)
+    count = 0
+    with atomic(out) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as handle:
+        handle.write("name\tsequence\tprediction\n")
+        for names, rows in _read(sequences):
+            codes = centre_pad(rows.codes, layout.trim(rows)[1], layout.length)
+            parts = [
+                predict_codes(model.model, torch.from_numpy(codes[i : i + size]).to(device)).cpu()
+                for i in range(0, len(codes), size)
+            ]
+            values = torch.cat(parts).double().numpy() * model.standard["sd"] + model.standard["mean"]
+            _write(handle, names or [str(count + row) for row in range(len(rows))], rows, values)
+            count += len(rows)
+    return count
+
+
+def batch_for_memory(model: TrainedModel, device: torch.device) -> int:
+    """A batch whose largest intermediates (attention scores, gates) take a quarter of the free memory."""
+    config = model.description["model"]
+    dim, heads = config.get("dim", 256), config.get("heads", 8)
+    rows = 2 * config.get("length", 100) + config.get("expression_heads", 32)
+    per_sequence = 4 * rows * (3 * heads * rows + (3 * heads + 12) * dim)
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        import os
+
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // 4
+    return int(np.clip(free // 4 // per_sequence, 1, 4096 if device.type == "cuda" else 256))
+
+
+def _layout(model: TrainedModel, trimmed: bool) -> Layout:
+    kept = model.description["layout"]
+    return Layout(length=kept["length"], flanks=("", "") if trimmed else tuple(kept["flanks"]))
+
+
+def _read(path: Path) -> Iterator[tuple[list[str], Rows]]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with open_text(path) as handle:
+        fasta = handle.read(1) == b">"
+    if fasta:
+        yield from read_fasta(path)
+    else:
+        for rows in read_rows(path):
+            yield [], rows
+
+
+def _write(handle: TextIO, names: list[str], rows: Rows, values: np.ndarray) -> None:
+    handle.writelines(
+        f"{name}\t{rows.text(row)}\t{value:.6g}\n" for row, (name, value) in enumerate(zip(names, values, strict=True))
+    )

@@ -1,0 +1,197 @@
+"""Writing simulated promoters in the file formats of the DREAM challenge.
+
+`train_sequences.txt`, `filtered_test_data_with_MAUDE_expression.txt`: sequence, tab, value; no header.
+`test_sequences.txt`: the test sequences with 0 in place of the value.
+`test_subset_ids/*.csv`, `public_leaderboard_ids/*.json`: columns, keys and order as published, `exp` columns empty.
+Ours alone: `ground_truth.tsv` (what the model knows of each row) and `simulator.json` (all parameters), written last.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from gzip import GzipFile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from proformer import __version__
+from proformer.errors import InputError
+from proformer.files import atomic, write_text
+from proformer.simulate.designs import PAIRS, SHARES, SINGLES, TestSet, build
+from proformer.simulate.model import PARAMETERS, Parameters, State, evaluate
+from proformer.simulate.promoters import BINS, LIBRARY, Library, promoter_blocks, stream, with_flanks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAIN, TEST = "train_sequences.txt", "test_sequences.txt"
+MEASURED = "filtered_test_data_with_MAUDE_expression.txt"
+FEWEST_TESTS = 100
+MANY = 200_000  # rows from which progress is worth a line
+# Published tables that were saved twice carry their old index as a second column.
+SAVED_TWICE = ("random", "motif_perturbation")
+TABLES = {name: f"{name}_seqs" for name in (*SINGLES, *PAIRS)} | {"random": "all_random_seqs", "SNVs": "all_SNVs_seqs"}
+JSON_NAMES = {name: f"{name.removesuffix('_exp')}_exp_indices" for name in (*SINGLES, *PAIRS)}
+
+
+@dataclass(frozen=True)
+class Maude:
+    """The test values: (E - centre) / scale, a sampling error (of about `cells` cells) and a technical one."""
+
+    centre: float = 10.75  # bins
+    scale: float = 3.3  # bins
+    cells: int = 100
+    technical: float = 0.1  # standard deviation, of the value
+    public: float = 0.105  # share of each subset that is on the public leaderboard: about 13 % of all rows
+
+
+MAUDE = Maude()
+
+
+def number(value: float) -> str:
+    """A value with 15 significant digits, as in the published files: 12, 15.1823836007871."""
+    return f"{value:.15g}"
+
+
+@contextmanager
+def _open(path: Path, gzip: bool) -> Iterator[TextIO]:
+    """Open a text file that appears whole or not at all; a gz file holds no name and no time."""
+    with atomic(path) as temporary, ExitStack() as stack:
+        raw = stack.enter_context(open(temporary, "wb"))
+        packed = stack.enter_context(GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0)) if gzip else raw
+        yield stack.enter_context(io.TextIOWrapper(packed, encoding="ascii", newline="\n"))  # type: ignore[arg-type]
+
+
+class _GroundTruth:
+    """The table of what the model knows, one line per row of the data files."""
+
+    def __init__(self, out: TextIO, parameters: Parameters) -> None:
+        factors = [factor.name for factor in parameters.factors]
+        self.out = out
+        self.form = "%d\t%s\t%.6f\t%.4f\t%d" + "\t%.4f" * len(factors) + "\n"
+        out.write(
+            "\t".join(["row", "file", "expression", "opening", "cells", *(f"occupancy_{f}" for f in factors)]) + "\n"
+        )
+
+    def write(self, first: int, file: str, state: State, cells: np.ndarray) -> None:
+        """Add rows `first`, `first + 1`, …; occupancy is [factors, n]."""
+        n = len(cells)
+        columns = (state.expression.tolist(), state.opening.tolist(), cells.tolist(), *state.occupancy.tolist())
+        rows = zip(range(first, first + n), [file] * n, *columns, strict=True)
+        self.out.write("".join([self.form % row for row in rows]))
+
+
+def _progress(blocks: Iterable, total: int) -> Iterator:
+    """Pass blocks on; report a large number of rows as a bar on a terminal, as a line per tenth elsewhere."""
+    bar = None
+    if total >= MANY and sys.stderr.isatty():
+        from tqdm import tqdm
+
+        bar = tqdm(total=total, unit=" promoters", unit_scale=True)
+    done = 0
+    for block in blocks:
+        yield block
+        before, done = done, done + len(block.cells)
+        if bar:
+            bar.update(done - before)
+        elif total >= MANY and done * 10 // total > before * 10 // total:
+            print(f"simulate: {done:,} of {total:,} promoters", file=sys.stderr, flush=True)
+    if bar:
+        bar.close()
+
+
+def _measure(state: State, rng: np.random.Generator, library: Library) -> tuple[np.ndarray, np.ndarray]:
+    """Cells and MAUDE-like value of each test row; the value is what its 15 digits say."""
+    cells = np.maximum(rng.poisson(MAUDE.cells, len(state.expression)), 1)
+    variance = (library.cell_spread / MAUDE.scale) ** 2 / cells + MAUDE.technical**2
+    values = (state.expression - MAUDE.centre) / MAUDE.scale + np.sqrt(variance) * rng.standard_normal(len(cells))
+    return cells, np.array([float(number(value)) for value in values])
+
+
+def subset_table(tests: TestSet, name: str, sequences: list[str]) -> pd.DataFrame:
+    """One table of `test_subset_ids`, as published: row numbers and sequences, no values."""
+    import pandas as pd
+
+    if name in SINGLES:
+        tags, pos = zip(*tests.singles[name], strict=True)
+        table = pd.DataFrame({"tag": tags, "sequence": [sequences[row] for row in pos], "pos": pos, "exp": np.nan})
+    else:
+        alt_tags, ref_tags, alt, ref = zip(*tests.pairs[name], strict=True)
+        columns: dict[str, Sequence] = {"alt_tag": alt_tags, "ref_tag": ref_tags}
+        columns |= {"alt_sequence": [sequences[row] for row in alt], "ref_sequence": [sequences[row] for row in ref]}
+        table = pd.DataFrame(columns | {"alt_pos": alt, "ref_pos": ref, "alt_exp": np.nan, "ref_exp": np.nan})
+    if name in SAVED_TWICE:
+        table.insert(0, "Unnamed: 0", np.arange(len(table)))
+    return table
+
+
+def public_rows(tests: TestSet, values: np.ndarray, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
+    """The public leaderboard: contents of each JSON file, `ground` with all its rows among them."""
+    files: dict[str, dict[str, Any]] = {}
+    ground: dict[str, float] = {}
+    for name in (*SINGLES, *PAIRS):
+        table: list = tests.singles[name] if name in SINGLES else tests.pairs[name]
+        entries = list(dict.fromkeys(entry[1:] if name in SINGLES else entry[2:] for entry in table))
+        shown = rng.choice(len(entries), min(len(entries), max(3, round(MAUDE.public * len(entries)))), replace=False)
+        chosen = [entries[i] for i in shown]
+        measured = {rows: [float(values[row]) for row in rows] for rows in chosen}
+        files[JSON_NAMES[name]] = {
+            ",".join(map(str, rows)): found if name in PAIRS else found[0] for rows, found in measured.items()
+        }
+        ground |= {str(row): float(values[row]) for rows in chosen for row in rows}
+    return files | {"ground": ground}
+
+
+def write_dream(folder: str | Path, train: int, test: int, seed: int, gzip: bool = False) -> None:
+    """Write a simulated data set of the DREAM challenge into `folder` (made when missing); same seed, same bytes.
+
+    `train` rows of training data (any number: memory stays flat), `test` (at least 100) distinct test sequences of
+    110 nt in eight subsets. `gzip` packs the sequence files and the ground truth and adds `.gz` to their names.
+
+    Raises InputError for numbers out of range.
+    """
+    if test < FEWEST_TESTS:
+        raise InputError(f"test sequences: found {test}, expected at least {FEWEST_TESTS} (eight subsets)")
+    if train < 1 or seed < 0:
+        raise InputError(f"found {train} training rows and seed {seed}, expected at least 1 row and a seed from 0 on")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "simulator.json").unlink(missing_ok=True)
+    suffix = ".gz" if gzip else ""
+
+    tests = build(test, stream(seed, 1), LIBRARY)
+    codes = tests.codes()
+    sequences = with_flanks(codes)
+    state = evaluate(np.ascontiguousarray(codes.T))
+    cells, values = _measure(state, stream(seed, 2), LIBRARY)
+    for name, column in ((TEST, ["0"] * test), (MEASURED, [number(value) for value in values])):
+        with _open(folder / f"{name}{suffix}", gzip) as out:
+            out.writelines(f"{sequence}\t{value}\n" for sequence, value in zip(sequences, column, strict=True))
+    for name in (*SINGLES, *PAIRS):
+        with atomic(folder / "test_subset_ids" / f"{TABLES[name]}.csv") as temporary:
+            subset_table(tests, name, sequences).to_csv(temporary, lineterminator="\n")
+    for file, content in public_rows(tests, values, stream(seed, 3)).items():
+        write_text(folder / "public_leaderboard_ids" / f"{file}.json", json.dumps(content))
+
+    with (
+        _open(folder / f"{TRAIN}{suffix}", gzip) as out,
+        _open(folder / f"ground_truth.tsv{suffix}", gzip) as truth_out,
+    ):
+        truth, done = _GroundTruth(truth_out, PARAMETERS), 0
+        for block in _progress(promoter_blocks(train, seed), train):
+            measured = zip(block.sequences(), block.measured.tolist(), strict=True)
+            out.write("".join([f"{sequence}\t{value:.15g}\n" for sequence, value in measured]))
+            truth.write(done, TRAIN, State(block.expression, block.occupancy.T, block.opening), block.cells)
+            done += len(block.cells)
+        truth.write(0, MEASURED, state, cells)
+
+    settings = {"simulator": "proformer simulate", "version": __version__, "seed": seed, "train": train, "test": test}
+    settings |= {"bins": BINS, "model": asdict(PARAMETERS), "library": asdict(LIBRARY)}
+    settings |= {"maude": asdict(MAUDE), "test_shares": SHARES}
+    write_text(folder / "simulator.json", json.dumps(settings, indent=2) + "\n")

@@ -1,0 +1,37 @@
+"""Checkpoints: written aside and renamed, tied to one configuration, safe to load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from proformer.errors import InputError
+from proformer.files import atomic
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint; the previous one stays in place until the new one is complete."""
+    with atomic(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load(path: Path, run: str) -> dict[str, Any] | None:
+    """Read the checkpoint of the run with this digest; None if there is none.
+
+    Raises InputError if it belongs to another configuration or data set, or cannot be read.
+    """
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["run"]
+    except Exception as error:
+        raise InputError(f"{path}: unreadable ({type(error).__name__}); remove it to start anew") from None
+    if found != run:
+        raise InputError(
+            f"{path}: checkpoint of another configuration or data set (run {found}, expected {run}); "
+            "finish that run with its own settings, or remove the file to start anew"
+        )
+    return state

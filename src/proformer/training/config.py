@@ -1,0 +1,72 @@
+"""What a training run is made of: every key, its default, and what it means."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from proformer.errors import InputError
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of one training run. Defaults are those of the paper's grid (see the authors' talk and Methods).
+
+    schedule: "cosine" rises linearly over `warmup_epochs` to `learning_rate`, then falls to 0 over the remaining
+    epochs; "transformer" is d^-½ · min(step^-½, step · warmup_steps^-1.5) and ignores `learning_rate`.
+    clip_value, clip_norm: per variable, first each gradient entry, then the variable's norm (0: off).
+    mask_rate, mask: share of nucleotides masked; on each strand alone (as released) or on both at once ("joint").
+    beta: weight of the fill-mask loss. patience: epochs without a better validation r before stopping (None: never).
+    precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32).
+    """
+
+    epochs: int = 20
+    batch_size: int = 512
+    learning_rate: float = 1e-3
+    schedule: Literal["cosine", "transformer"] = "cosine"
+    warmup_epochs: float = 1.0
+    warmup_steps: int = 12_500
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-7
+    clip_value: float = 0.5
+    clip_norm: float = 1.0
+    mask_rate: float = 0.05
+    mask: Literal["independent", "joint"] = "independent"
+    beta: float = 1.0
+    patience: int | None = None
+    precision: Literal["float32", "bf16"] = "float32"
+    deterministic: bool | None = None
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "betas", tuple(self.betas))
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                raise InputError(f"training: {name} is {value!r}, expected one of {', '.join(get_args(hint))}")
+        positive = ("epochs", "batch_size", "learning_rate", "warmup_steps", "epsilon")
+        for name in (*positive, "warmup_epochs", "clip_value", "clip_norm", "mask_rate", "beta"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value:
+                raise InputError(f"training: {name} is {value!r}, expected a number of at least 0")
+            if name in positive and value == 0:
+                raise InputError(f"training: {name} is 0, expected more")
+        if self.mask_rate >= 1:
+            raise InputError(f"training: mask_rate is {self.mask_rate!r}, expected less than 1")
+
+
+def read_training(keys: Mapping[str, Any]) -> Training:
+    """Build the settings from plain keys. Raises InputError for an unknown key or an impossible value."""
+    known = [field.name for field in fields(Training)]
+    if unknown := sorted(set(keys) - set(known)):
+        raise InputError(f"training: unknown key {unknown[0]!r}; known: {', '.join(known)}")
+    return Training(**keys)
+
+
+def digest(*parts: object) -> str:
+    """A short digest of plain data: equal digests mean equal settings."""
+    plain = [asdict(part) if hasattr(part, "__dataclass_fields__") else part for part in parts]  # type: ignore[call-overload]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

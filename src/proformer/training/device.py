@@ -1,0 +1,54 @@
+"""The device, the threads and the precision of a job."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from typing import Any
+
+import torch
+
+from proformer.errors import InputError
+from proformer.provenance import processor
+
+
+def choose_device(name: str) -> torch.device:
+    """The device "cpu", "cuda" or "auto" (a GPU when there is one); InputError when none is seen that was asked for."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r}: expected cpu, cuda or auto")
+    if name == "cuda" and not torch.cuda.is_available():
+        build = "a CUDA build" if torch.version.cuda else "a build without CUDA"
+        raise InputError(
+            f"device cuda: torch {torch.__version__} ({build}) sees no GPU; "
+            "check the job's GPU request and driver, or set device: cpu"
+        )
+    return torch.device(name)
+
+
+def set_up(device: torch.device, threads: int | None, deterministic: bool | None) -> None:
+    """Set threads, determinism (the default on CPU) and, on Linux, an allocator that keeps its pages.
+
+    Freed memory is kept by the process: with many small tensors, giving pages back costs more than the arithmetic.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(device.type == "cpu" if deterministic is None else deterministic, warn_only=True)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: no separate mappings
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: give nothing back
+
+
+def hardware(device: torch.device) -> str:
+    """The processor that does the work, for the record."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+
+
+def versions() -> dict[str, Any]:
+    """Versions of what produced a result."""
+    from proformer import __version__
+
+    return {"proformer": __version__, "python": platform.python_version(), "torch": torch.__version__}

@@ -1,0 +1,216 @@
+"""The training loop: one model, one device, from the first step to the last.
+
+All randomness of a step follows from (seed, step), and the order of an epoch from (seed, epoch). A run that is stopped
+anywhere goes on from its last checkpoint and ends with the same numbers, bit for bit on a CPU with as many threads.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from proformer.datasets.batches import DeviceData, both_strands
+from proformer.errors import InputError
+from proformer.evaluation.metrics import PearsonAccumulator, pearson, spearman
+from proformer.training import checkpoint
+from proformer.training.config import Training
+from proformer.training.objective import compute_loss
+from proformer.training.optimisation import clip_each, learning_rate
+
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: run the same command again
+
+
+@dataclass
+class Progress:
+    """Where a run is: everything a checkpoint holds beside weights and optimiser."""
+
+    epoch: int = 0
+    step: int = 0
+    sums: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("total", "expression", "nucleotides", "n"), 0.0)
+    )
+    train_r: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_r: float = float("-inf")
+
+
+@dataclass
+class Run:
+    """One training run. `digest` ties checkpoints to configuration and data; `report` receives each epoch's row."""
+
+    model: nn.Module
+    settings: Training
+    train: DeviceData
+    validation: DeviceData
+    digest: str
+    checkpoint: Path
+    checkpoint_minutes: float = 10.0
+    report: Callable[[dict[str, float]], None] = lambda row: None
+    tick: Callable[[int], None] = lambda sequences: None
+
+    def __post_init__(self) -> None:
+        self.device = self.train.codes.device
+        self.steps_per_epoch = -(-len(self.train) // self.settings.batch_size)
+        self.dim = getattr(getattr(self.model, "config", None), "dim", 1)
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), lr=0.0, betas=self.settings.betas, eps=self.settings.epsilon, fused=True
+        )
+        self.progress = Progress()
+        self.best: dict[str, Tensor] = {}
+        self.stopping = False
+
+    def execute(self) -> Progress:
+        """Train to the end, resuming from a checkpoint when there is one; `best` then holds the best epoch's weights.
+
+        Raises InputError when the loss is no longer finite, SystemExit(75) after a termination signal was answered
+        with a checkpoint.
+        """
+        self._restore()
+        with self._save_on_signal():
+            while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
+                self._epoch()
+        return self.progress
+
+    def _out_of_patience(self) -> bool:
+        patience = self.settings.patience
+        return patience is not None and self.progress.epoch - self.progress.best_epoch >= patience > 0
+
+    def _epoch(self) -> None:
+        state, size = self.progress, self.settings.batch_size
+        first = state.step - state.epoch * self.steps_per_epoch
+        train_r = PearsonAccumulator.from_state(state.train_r) if state.train_r else PearsonAccumulator()
+        self.model.train()
+        saved = started = time.monotonic()
+        before = state.seconds
+        for codes, target in self.train.batches(size, self.train.order(self.settings.seed, state.epoch), first):
+            loss = self._update(codes, target)
+            train_r.update(loss.prediction, target)
+            for name in ("total", "expression", "nucleotides"):
+                state.sums[name] += float(getattr(loss, name).detach()) * len(target)
+            state.sums["n"] += len(target)
+            state.step += 1
+            state.seconds = before + time.monotonic() - started
+            self.tick(len(target))
+            if self.stopping or time.monotonic() - saved > 60 * self.checkpoint_minutes:
+                state.train_r, saved = train_r.state(), time.monotonic()
+                self._save()
+        state.seconds = before + time.monotonic() - started
+        self._finish_epoch(train_r)
+
+    def _update(self, codes: Tensor, target: Tensor) -> Any:
+        """One step: loss, gradients, clipping, Adam."""
+        step = self.progress.step
+        torch.manual_seed(self.settings.seed * 2_000_003 + step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.settings, step, self.steps_per_epoch, self.dim)
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            loss = compute_loss(self.model, codes, target, self.settings)
+        if not torch.isfinite(loss.total):
+            raise self._not_finite(codes, target, float(loss.total.detach()))
+        loss.total.backward()
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        clip_each(gradients, self.settings.clip_value, self.settings.clip_norm)
+        self.optimiser.step()
+        return loss
+
+    def _not_finite(self, codes: Tensor, target: Tensor, value: float) -> InputError:
+        from safetensors.torch import save_file
+
+        path = self.checkpoint.with_name("non_finite_batch.safetensors")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
+        return InputError(f"the loss is {value} at step {self.progress.step}; the batch is in {path}")
+
+    def _finish_epoch(self, train_r: PearsonAccumulator) -> None:
+        state = self.progress
+        n = state.sums["n"]
+        prediction = predict_all(self.model, self.validation, self.settings.precision)
+        truth = self.validation.target.cpu().numpy().astype(np.float64)
+        r = pearson(prediction, truth)
+        row = {
+            "epoch": state.epoch + 1,
+            "train_loss": state.sums["total"] / n,
+            "train_mse": state.sums["expression"] / n,
+            "train_nucleotides": state.sums["nucleotides"] / n,
+            "train_r": train_r.value,
+            "validation_loss": float(np.mean((prediction - truth) ** 2)),
+            "validation_r": r,
+            "validation_rho": spearman(prediction, truth),
+            "validation_r_batches": self._mean_batch_r(prediction, truth),
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "sequences_per_second": n / state.seconds if state.seconds else float("nan"),
+        }
+        state.rows.append(row)
+        if not self.best or r > state.best_r:
+            state.best_epoch, state.best_r = state.epoch + 1, r if r == r else float("-inf")
+            self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+        state.epoch += 1
+        state.sums, state.train_r, state.seconds = Progress().sums, {}, 0.0
+        self.report(row)
+        self._save()
+
+    def _mean_batch_r(self, prediction: np.ndarray, truth: np.ndarray) -> float:
+        """Mean of per-batch r, which the released log calls val_pearson_r; it is not the r of the set."""
+        size = self.settings.batch_size
+        parts = [pearson(prediction[i : i + size], truth[i : i + size]) for i in range(0, len(truth) - 1, size)]
+        return float(np.nanmean(parts)) if np.isfinite(parts).any() else float("nan")
+
+    def _save(self) -> None:
+        state = {
+            "run": self.digest,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "progress": vars(self.progress),
+            "best": self.best,
+        }
+        checkpoint.save(self.checkpoint, state)
+        if self.stopping:
+            raise SystemExit(EXIT_INTERRUPTED)
+
+    def _restore(self) -> None:
+        state = checkpoint.load(self.checkpoint, self.digest)
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.progress = Progress(**state["progress"])
+            self.best = state["best"]
+            for row in self.progress.rows:
+                self.report(row)
+
+    @contextmanager
+    def _save_on_signal(self) -> Iterator[None]:
+        def stop(number: int, frame: object) -> None:
+            self.stopping = True
+
+        before = signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+@torch.inference_mode()
+def predict_codes(model: nn.Module, codes: Tensor, precision: str = "float32") -> Tensor:
+    """Standardised predictions for forward strands uint8 [B, L]: float32 [B]."""
+    with torch.autocast(codes.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        both = both_strands(codes)
+        return (model.expression(both) if hasattr(model, "expression") else model(both)[0]).float()
+
+
+def predict_all(model: nn.Module, data: DeviceData, precision: str = "float32", size: int = 512) -> np.ndarray:
+    """Standardised predictions for a whole data set, in its order: float64 [N]."""
+    model.eval()
+    parts = [predict_codes(model, data.codes[i : i + size], precision) for i in range(0, len(data), size)]
+    return torch.cat(parts).cpu().numpy().astype(np.float64)

@@ -1,0 +1,53 @@
+"""The fill-mask objective (Proformer, Results, "Proformer overview")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from proformer.datasets.batches import mask_nucleotides
+from proformer.training.config import Training
+
+
+@dataclass
+class Loss:
+    """The parts of one batch's loss (scalars) and its predictions [B]."""
+
+    total: Tensor
+    expression: Tensor
+    nucleotides: Tensor
+    prediction: Tensor
+
+
+def fill_mask_loss(logits: Tensor, codes: Tensor, masked: Tensor, positions: Tensor) -> Tensor:
+    """Cross-entropy on the masked nucleotides, sum / (number masked + 1), as released.
+
+    logits [B, K, 6] at `positions` [B, K]; codes uint8 and masked bool [B, 2L]. Positions that are not masked (they
+    fill the table up to the batch's maximum) do not count.
+    """
+    counted = masked.gather(1, positions)
+    truth = codes.gather(1, positions).flatten().long()
+    losses = F.cross_entropy(logits.float().flatten(0, 1), truth, reduction="none")
+    return (losses * counted.flatten()).sum() / (counted.sum() + 1)
+
+
+def compute_loss(model: nn.Module, codes: Tensor, target: Tensor, settings: Training) -> Loss:
+    """Loss of one batch: codes uint8 [B, 2L], standardised target [B].
+
+    Models that predict nucleotides see masked codes, for both parts of the loss; others see the codes as they are.
+    """
+    nothing = target.new_zeros(())
+    if not getattr(model, "tokens", 0) or not settings.mask_rate:
+        prediction = model(codes)[0].float()
+        expression = F.mse_loss(prediction, target)
+        return Loss(expression, expression.detach(), nothing, prediction.detach())
+    seen, masked = mask_nucleotides(codes, settings.mask_rate, settings.mask == "joint")
+    positions = masked.to(torch.uint8).topk(int(masked.sum(1).max()), dim=1).indices
+    prediction, logits = model(seen, positions)
+    expression = F.mse_loss(prediction.float(), target)
+    nucleotides = fill_mask_loss(logits, codes, masked, positions)
+    total = expression + settings.beta * nucleotides
+    return Loss(total, expression.detach(), nucleotides.detach(), prediction.detach().float())

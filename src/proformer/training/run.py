@@ -1,0 +1,129 @@
+"""One training job: stores and settings in, a model folder out."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from proformer.datasets.batches import DeviceData
+from proformer.datasets.store import open_store
+from proformer.errors import InputError
+from proformer.files import write_table
+from proformer.models import build, resolve
+from proformer.models.folder import write_folder
+from proformer.training.config import digest, read_training
+from proformer.training.device import choose_device, hardware, set_up, versions
+from proformer.training.loop import Run
+
+
+def train(
+    config: Mapping[str, Any],
+    train_store: Path,
+    validation_store: Path,
+    out: Path,
+    checkpoint: Path,
+    device: str = "auto",
+    threads: int | None = None,
+    checkpoint_minutes: float = 10.0,
+    tensorboard: Path | None = None,
+) -> None:
+    """Train one model and write `model.safetensors`, `model.json` and `metrics.tsv` (a row per epoch) to `out`.
+
+    config: {"model": {…}, "training": {…}}. The checkpoint is removed once the folder is complete.
+    """
+    if unknown := sorted(set(config) - {"model", "training"}):
+        raise InputError(f"config: unknown key {unknown[0]!r}; known: model, training")
+    settings = read_training(config.get("training", {}))
+    where = choose_device(device)
+    set_up(where, threads, settings.deterministic)
+    stores = [open_store(train_store), open_store(validation_store)]
+    if any("standard" not in store.meta for store in stores):
+        raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
+    torch.manual_seed(settings.seed)
+    model_config = resolve({"length": stores[0].codes.shape[1]} | config.get("model", {}))
+    if model_config["length"] != stores[0].codes.shape[1]:
+        raise InputError(f"model: length is {model_config['length']}, {train_store} has {stores[0].codes.shape[1]}")
+    model = build(model_config).to(where)
+    run = Run(
+        model=model,
+        settings=settings,
+        train=DeviceData(stores[0], where),
+        validation=DeviceData(stores[1], where),
+        digest=digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores]),
+        checkpoint=checkpoint,
+        checkpoint_minutes=checkpoint_minutes,
+    )
+    parameters = sum(p.numel() for p in model.parameters())
+    log(
+        f"{platform.node()} · {hardware(where)} · {torch.get_num_threads()} threads · torch {torch.__version__}\n"
+        f"model {model_config} · {parameters:,} parameters\ntraining {asdict(settings)}\n"
+        f"data {len(run.train):,} training and {len(run.validation):,} validation sequences · run {run.digest}"
+    )
+    with Reporter(run, tensorboard):
+        progress = run.execute()
+    metrics = pd.DataFrame(progress.rows)
+    description = {
+        "model": model_config,
+        "training": asdict(settings),
+        "layout": stores[0].meta["layout"],
+        "standard": stores[0].meta["standard"],
+        "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split")}
+        | {"train": len(run.train), "validation": len(run.validation)},
+        "best_epoch": progress.best_epoch,
+        "parameters": parameters,
+        "made_by": versions() | {"hardware": hardware(where), "run": run.digest, "threads": torch.get_num_threads()},
+    }
+    write_folder(out, run.best, description)
+    write_table(out / "metrics.tsv", metrics)
+    checkpoint.unlink(missing_ok=True)
+
+
+def log(text: str) -> None:
+    """Print a line to standard error, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Reporter:
+    """Progress of a run: a bar on a terminal, a line per epoch in a log, TensorBoard if asked for."""
+
+    def __init__(self, run: Run, tensorboard: Path | None) -> None:
+        from tqdm import tqdm
+
+        total = len(run.train) * run.settings.epochs
+        self.bar = tqdm(total=total, unit="seq", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        self.run, self.writer = run, None
+        if tensorboard is not None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                raise InputError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
+            self.writer = SummaryWriter(str(tensorboard))
+        run.report, run.tick = self.epoch, self.bar.update
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+        if self.writer is not None:
+            self.writer.close()
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """Report one finished epoch."""
+        self.bar.n = int(row["epoch"]) * len(self.run.train)
+        with self.bar.external_write_mode(file=sys.stderr):
+            log(
+                f"epoch {row['epoch']:>3}/{self.run.settings.epochs}  train loss {row['train_loss']:.4f} "
+                f"r {row['train_r']:.4f}  validation loss {row['validation_loss']:.4f} r {row['validation_r']:.4f}  "
+                f"lr {row['learning_rate']:.2e}  {row['sequences_per_second']:,.0f} sequences/s"
+            )
+        if self.writer is not None:
+            for name, value in row.items():
+                self.writer.add_scalar(name, value, int(row["epoch"]))

@@ -1,0 +1,63 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def promoters() -> list[tuple[str, float]]:
+    """300 constructs whose value is driven by their GC content."""
+    random = np.random.default_rng(0)
+    rows = []
+    for _ in range(300):
+        share = random.uniform(0.2, 0.8)
+        insert = "".join(random.choice(list("ACGT"), 80, p=[(1 - share) / 2, share / 2, share / 2, (1 - share) / 2]))
+        rows.append((FLANKS[0] + insert + FLANKS[1], 10 + 4 * (insert.count("G") + insert.count("C")) / 80))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def promoter_file(promoters, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("promoters") / "train.txt"
+    path.write_text("".join(f"{sequence}\t{value}\n" for sequence, value in promoters))
+    return path
+
+
+@pytest.fixture(scope="session")
+def stores(promoter_file) -> tuple[Path, Path]:
+    """A training and a validation store made from `promoter_file`."""
+    from proformer.datasets.prepare import Layout, prepare, split
+
+    folder = promoter_file.parent
+    prepare(promoter_file, folder / "all.safetensors", Layout(length=100, flanks=FLANKS))
+    parts = (folder / "train.safetensors", folder / "validation.safetensors")
+    split(folder / "all.safetensors", parts, (0.8, 0.2), seed=1)
+    return parts
+
+
+@pytest.fixture(scope="session")
+def proformer() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own."""
+
+    def run(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        command = [sys.executable, "-m", "proformer", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, **keywords)
+
+    return run

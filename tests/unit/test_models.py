@@ -1,0 +1,200 @@
+"""Proformer against its description: sizes, outputs, initialisation, original weights, exact rewrites."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from keras_reference import forward, random_arrays
+
+from proformer.errors import InputError
+from proformer.models import build, load_original, resolve
+from proformer.models.folder import read_folder, write_folder
+
+SIZES = {
+    (64, 2): {1: 105_415, 2: 193_415, 4: 369_415, 8: 721_415},
+    (128, 4): {1: 514_695, 2: 994_567, 4: 1_954_311, 8: 3_873_799},
+    (256, 8): {1: 3_031_303, 2: 5_992_967, 4: 11_916_295, 8: 23_762_951},
+    (512, 8): {1: 11_960_839, 4: 47_425_543},
+}
+SMALL = {"length": 13, "kmer": 5, "dim": 12, "heads": 3, "blocks": 2, "expression_heads": 4}
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def codes_of(length, batch=3, seed=0):
+    return torch.randint(0, 6, (batch, 2 * length), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("dim", "heads", "blocks", "size"), [(*w, b, n) for w, sizes in SIZES.items() for b, n in sizes.items()]
+)
+def test_parameter_counts_of_the_original(dim, heads, blocks, size):
+    with torch.device("meta"):
+        model = build({"model": "proformer", "dim": dim, "heads": heads, "blocks": blocks, "expression_heads": 32})
+    assert count(model) == size
+
+
+def test_heads_add_what_they_should():
+    d = 12
+    sizes = {head: count(build({**SMALL, "head": head})) for head in ("ap", "meh", "glu")}
+    assert sizes["meh"] - sizes["ap"] == 2 * d + 6 * d + 6  # the tokens' dense layer of a zero, and the nucleotides
+    assert sizes["glu"] - sizes["meh"] == d * 2 * d + 2 * d
+    assert count(build({**SMALL, "expression_start": "learned"})) - sizes["meh"] == (4 - 2) * d
+
+
+@pytest.mark.parametrize("head", ["ap", "meh", "glu"])
+def test_outputs(head):
+    expression, logits = build({**SMALL, "head": head})(codes_of(13, batch=5))
+    assert expression.shape == (5,)
+    assert logits is None if head == "ap" else logits.shape == (5, 26, 6)
+
+
+@pytest.mark.parametrize("head", ["ap", "meh", "glu"])
+@pytest.mark.parametrize(("length", "kmer", "tokens"), [(13, 5, 4), (20, 10, 1), (9, 1, 20)])
+def test_original_weights_give_the_original_outputs(head, length, kmer, tokens):
+    config = {**SMALL, "length": length, "kmer": kmer, "expression_heads": tokens, "head": head}
+    arrays = random_arrays(length, kmer, 12, 3, 2, head)
+    codes = codes_of(length)
+    expected = [forward(row, arrays, kmer, 2, head, tokens) for row in codes.numpy()]
+    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
+        for rewrites in (True, False):
+            model = build({**config, "merge_projections": rewrites, "read_rows_only": rewrites}).to(dtype)
+            expression, logits = load_original(model, arrays)(codes)
+            assert expression.detach().numpy() == pytest.approx([e for e, _ in expected], abs=tolerance, rel=tolerance)
+            if head != "ap":
+                reference = np.stack([logit for _, logit in expected])
+                assert logits.detach().numpy() == pytest.approx(reference, abs=tolerance, rel=tolerance)
+
+
+def test_original_weights_are_checked_by_name_and_shape():
+    model, arrays = build(SMALL), random_arrays(13, 5, 12, 3, 2)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for change, message in (
+        (lambda a: a.pop("blocks.1.attn.key.kernel"), r"'blocks\.1\.attn\.key\.kernel' is missing"),
+        (lambda a: a.update({"blocks.2.ln.gamma": np.ones(12)}), r"'blocks\.2\.ln\.gamma' has no place"),
+        (lambda a: a.update({"kmer_dense.kernel": np.ones((12, 30))}), r"kmer_dense\.kernel has shape \(12, 30\)"),
+    ):
+        wrong = dict(arrays)
+        change(wrong)
+        with pytest.raises(InputError, match=message):
+            load_original(model, wrong)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_import_weights_from_a_file(tmp_path, proformer):
+    arrays = random_arrays(13, 5, 12, 3, 2)
+    np.savez(tmp_path / "original.npz", **arrays)
+    config = "{length: 13, kmer: 5, dim: 12, heads: 3, blocks: 2, expression_heads: 4}"
+    done = proformer(
+        "import-weights", "--weights", tmp_path / "original.npz", "--config", config, "--out", tmp_path / "model"
+    )
+    assert done.returncode == 0, done.stderr
+    codes = codes_of(13)
+    expression = read_folder(tmp_path / "model").model(codes)[0]
+    expected = [forward(row, arrays, 5, 2, tokens=4)[0] for row in codes.numpy()]
+    assert expression.detach().numpy() == pytest.approx(expected, abs=1e-5, rel=1e-5)
+    (tmp_path / "original.npz").write_bytes(b"not arrays")
+    done = proformer("import-weights", "--weights", tmp_path / "original.npz", "--out", tmp_path / "other")
+    assert (done.returncode, (tmp_path / "other").exists()) == (2, False)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("head", ["ap", "meh", "glu"])
+def test_rewrites_are_exact_in_outputs_and_gradients(head, seed):
+    random = np.random.default_rng(seed)
+    config = {
+        "length": int(random.integers(5, 30)), "kmer": int(random.integers(1, 12)), "dim": int(random.integers(2, 24)),
+        "heads": int(random.integers(1, 5)), "blocks": int(random.integers(1, 4)), "head": head,
+        "expression_heads": int(random.integers(1, 9)),
+    }  # fmt: skip
+    codes = codes_of(config["length"], batch=4, seed=seed)
+    positions = torch.from_numpy(random.integers(0, 2 * config["length"], (4, 3)))
+    results = []
+    for rewrites in (False, True):
+        model = build({**config, "merge_projections": rewrites, "read_rows_only": rewrites}).double()
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.copy_(torch.randn(p.shape, generator=generator, dtype=torch.float64) * 0.3)
+        expression, logits = model(codes, positions)
+        (expression.square().sum() + (0 if logits is None else logits.square().sum())).backward()
+        gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in model.named_parameters()}
+        results.append((expression, logits, gradients))
+        assert torch.allclose(expression, model(codes)[0], atol=1e-10)
+        if hasattr(model, "expression"):
+            assert torch.allclose(expression, model.expression(codes), atol=1e-10)
+    (a, la, ga), (b, lb, gb) = results
+    assert torch.allclose(a, b, atol=1e-10)
+    assert la is None or torch.allclose(la, lb, atol=1e-10)
+    for name, gradient in ga.items():
+        assert torch.allclose(gradient, gb[name], rtol=1e-8, atol=1e-8), name
+
+
+def test_dead_parameters_are_where_the_original_has_them():
+    """The expression dense kernel reads a zero; what a key bias adds cancels in the softmax."""
+    model = build({**SMALL, "merge_projections": False}).double()
+    expression, logits = model(codes_of(13))
+    (expression.sum() + logits.square().sum()).backward()
+    dead = {n for n, p in model.named_parameters() if p.grad.abs().max() < 1e-12}
+    expected = {"stem.expression_embedding.weight"} | {f"core.{i}.attn.key.bias" for i in range(2)}
+    assert dead == expected
+
+
+def test_initialisation_is_that_of_keras():
+    model = build({"dim": 512, "heads": 8, "blocks": 1})
+    attention = model.core[0].attn
+    for module, limit in ((attention.query, 0.00475), (attention.output, math.sqrt(6 / 8192))):
+        assert module.weight.abs().max().item() == pytest.approx(limit, rel=2e-3)
+        assert not module.bias.any()
+    assert model.core[0].ff1.dense1.weight.abs().max().item() == pytest.approx(math.sqrt(6 / (5 * 512)), rel=1e-3)
+    assert model.core[0].conv.depthwise.weight.abs().max().item() == pytest.approx(math.sqrt(6 / (15 * 513)), rel=1e-2)
+
+
+def test_expression_tokens_start_equal_unless_learned():
+    for start, distinct in (("shared", 1), ("learned", 4)):
+        rows = build({**SMALL, "expression_start": start}).stem(codes_of(13))[0, :4]
+        assert len(torch.unique(rows, dim=0)) == distinct
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model": "nonesuch"}, "model 'nonesuch': no file nonesuch.py"),
+        ({"model": "../x"}, "no file"),
+        ({"widht": 64}, "unknown key 'widht'; known: length, kmer"),
+        ({"head": "cls"}, "head is 'cls', expected one of ap, meh, glu"),
+        ({"expression_heads": 0}, "expression_heads is 0"),
+        ({"blocks": 2.5}, "blocks is 2.5"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+    ],
+)
+def test_impossible_configs(config, message):
+    with pytest.raises(InputError, match=message):
+        build(config)
+
+
+def test_wrong_length_of_codes():
+    with pytest.raises(ValueError, match="codes have 20 positions, this model reads 26"):
+        build(SMALL)(codes_of(10))
+
+
+def test_model_folder_round_trip(tmp_path):
+    model = build({**SMALL, "merge_projections": False})
+    write_folder(tmp_path, model.state_dict(), {"model": resolve(SMALL)})
+    codes = codes_of(13)
+    assert torch.allclose(read_folder(tmp_path).model(codes)[0], model(codes)[0], atol=1e-6)
+
+
+def test_damaged_model_folders(tmp_path):
+    with pytest.raises(InputError, match=r"model\.json: no such file"):
+        read_folder(tmp_path)
+    write_folder(tmp_path, build(SMALL).state_dict(), {"model": {**SMALL, "blocks": 3}})
+    with pytest.raises(InputError, match=r"does not belong to model\.json"):
+        read_folder(tmp_path)
+    write_folder(tmp_path, build(SMALL).state_dict(), {"model": SMALL})
+    (tmp_path / "model.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:-10])
+    with pytest.raises(InputError, match="damaged"):
+        read_folder(tmp_path)

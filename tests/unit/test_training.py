@@ -1,0 +1,262 @@
+"""The training loop: what it minimises, how it resumes, and what stops it."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from proformer.datasets.batches import both_strands
+from proformer.errors import InputError
+from proformer.models import build
+from proformer.training.config import Training, digest, read_training
+from proformer.training.objective import compute_loss, fill_mask_loss
+from proformer.training.optimisation import clip_each, learning_rate
+from proformer.training.run import train
+
+MODEL = {"dim": 8, "heads": 1, "blocks": 1, "kmer": 5, "expression_heads": 4}
+CONFIG = {"model": MODEL, "training": {"epochs": 3, "batch_size": 16, "learning_rate": 0.01}}
+
+
+def run(stores, out, **training):
+    config = {"model": MODEL, "training": CONFIG["training"] | training}
+    train(config, *stores, out, out / "checkpoint.pt", device="cpu", threads=1)
+    return pd.read_csv(out / "metrics.tsv", sep="\t")
+
+
+def result(out):
+    """Everything a run leaves that must not depend on how often it was stopped."""
+    metrics = pd.read_csv(out / "metrics.tsv", sep="\t").drop(columns="sequences_per_second")
+    return metrics.to_csv(), (out / "model.safetensors").read_bytes(), (out / "model.json").read_bytes()
+
+
+def test_learns_gc_content_and_keeps_the_best_epoch(stores, tmp_path):
+    metrics = run(stores, tmp_path, epochs=8)
+    assert metrics["validation_r"].iloc[-1] > 0.8
+    assert metrics["train_loss"].iloc[-1] < 0.6 * metrics["train_loss"].iloc[0]
+    made = json.loads((tmp_path / "model.json").read_text())
+    assert made["best_epoch"] == metrics["validation_r"].idxmax() + 1
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_validation_r_is_that_of_the_saved_weights(stores, tmp_path):
+    from proformer.datasets.batches import DeviceData
+    from proformer.datasets.store import open_store
+    from proformer.models.folder import read_folder
+    from proformer.training.loop import predict_all
+
+    metrics = run(stores, tmp_path)
+    data = DeviceData(open_store(stores[1]), torch.device("cpu"))
+    prediction = predict_all(read_folder(tmp_path).model, data)
+    r = np.corrcoef(prediction, data.target.numpy())[0, 1]
+    assert r == pytest.approx(metrics["validation_r"].max(), abs=1e-9)
+    batches = [np.corrcoef(prediction[i : i + 16], data.target.numpy()[i : i + 16])[0, 1] for i in range(0, 64, 16)]
+    last_is_best = metrics["validation_r"].idxmax() == len(metrics) - 1
+    if last_is_best and len(prediction) <= 64:
+        assert np.mean(batches) == pytest.approx(metrics["validation_r_batches"].iloc[-1], abs=1e-6)
+
+
+def test_same_seed_same_bytes_other_seed_other_weights(stores, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(stores, tmp_path / name, epochs=1, seed=seed)
+    assert result(tmp_path / "a") == result(tmp_path / "b")
+    assert result(tmp_path / "a")[1] != result(tmp_path / "c")[1]
+
+
+def command(stores, out, minutes="0.00001"):
+    return [
+        sys.executable, "-m", "proformer", "train", "--config", json.dumps(CONFIG), "--train", str(stores[0]),
+        "--validation", str(stores[1]), "--out", str(out), "--checkpoint-minutes", minutes, "--device", "cpu",
+        "--threads", "1",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def environment(root, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(root / "src"))
+
+
+def wait_for_checkpoint(path, process, seconds=60):
+    """Until this process has written a checkpoint (or ended)."""
+    before = path.stat().st_mtime_ns if path.exists() else None
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        if path.exists() and path.stat().st_mtime_ns != before:
+            return
+        time.sleep(0.005)
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(stores, tmp_path, environment):
+    subprocess.run(command(stores, tmp_path / "calm", "1000"), check=True, capture_output=True)
+    random = np.random.default_rng()
+    out, kills = tmp_path / "killed", 0
+    for _ in range(4):
+        process = subprocess.Popen(command(stores, out), stderr=subprocess.DEVNULL)
+        wait_for_checkpoint(out / "checkpoint.pt", process)
+        time.sleep(random.uniform(0, 0.1))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert kills
+    subprocess.run(command(stores, out), check=True, capture_output=True)
+    assert result(out) == result(tmp_path / "calm")
+
+
+def test_stops_on_sigterm_with_a_checkpoint_and_goes_on(stores, tmp_path, environment):
+    run(stores, tmp_path / "calm")
+    process = subprocess.Popen(command(stores, tmp_path / "stopped"), stderr=subprocess.PIPE)
+    wait_for_checkpoint(tmp_path / "stopped" / "checkpoint.pt", process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 75
+    assert not (tmp_path / "stopped" / "model.json").exists()
+    run(stores, tmp_path / "stopped")
+    assert result(tmp_path / "stopped") == result(tmp_path / "calm")
+
+
+def test_checkpoints_of_other_runs_are_refused(stores, tmp_path, environment):
+    process = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.DEVNULL)
+    wait_for_checkpoint(tmp_path / "checkpoint.pt", process)
+    process.kill()
+    process.wait()
+    with pytest.raises(InputError, match="checkpoint of another configuration or data set"):
+        run(stores, tmp_path, learning_rate=0.02)
+    with pytest.raises(InputError, match="checkpoint of another configuration or data set"):
+        run((stores[1], stores[1]), tmp_path)
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK rubbish")
+    with pytest.raises(InputError, match="unreadable"):
+        run(stores, tmp_path)
+
+
+def test_checkpoints_run_no_code(tmp_path):
+    import pickle
+
+    from proformer.training import checkpoint
+
+    class Evil:
+        def __reduce__(self):
+            return (print, ("executed",))
+
+    (tmp_path / "c.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(InputError, match="unreadable"):
+        checkpoint.load(tmp_path / "c.pt", "x")
+
+
+def test_not_finite_loss_stops_with_step_and_batch(stores, tmp_path):
+    with pytest.raises(InputError, match=r"the loss is (nan|inf) at step \d+; the batch is in"):
+        run(stores, tmp_path, learning_rate=1e30, warmup_epochs=0, clip_value=0, clip_norm=0, epochs=5)
+    batch = load_file(tmp_path / "non_finite_batch.safetensors")
+    assert batch["codes"].shape == (16, 200)
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_early_stopping(stores, tmp_path):
+    metrics = run(stores, tmp_path, epochs=40, learning_rate=1e-12, patience=2, schedule="cosine")
+    assert len(metrics) < 40
+    best = metrics["validation_r"].idxmax() + 1
+    assert len(metrics) == best + 2
+
+
+def test_gpu_asked_for_and_absent(stores, tmp_path, proformer):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    done = proformer(
+        "train", "--train", stores[0], "--validation", stores[1], "--out", tmp_path / "m", "--device", "cuda"
+    )
+    assert done.returncode == 2
+    assert f"torch {torch.__version__}" in done.stderr
+    assert "sees no GPU" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"epoch": 3}, "unknown key 'epoch'"),
+        ({"schedule": "linear"}, "schedule is 'linear', expected one of cosine, transformer"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'"),
+        ({"mask_rate": 1.0}, "mask_rate is 1.0"),
+        ({"mask": "both"}, "mask is 'both'"),
+    ],
+)
+def test_impossible_settings(keys, message):
+    with pytest.raises(InputError, match=message):
+        read_training(keys)
+
+
+def test_digest_sees_every_setting():
+    assert digest(Training()) == digest(Training())
+    assert digest(Training(beta=0.5)) != digest(Training())
+
+
+def test_transformer_schedule_of_the_original():
+    settings = Training(schedule="transformer", warmup_steps=12_500)
+    rates = [learning_rate(settings, step, 100, 512) for step in (0, 12_500, 50_000)]
+    assert rates[0] == 0
+    assert rates[1:] == pytest.approx([3.952847e-4, 1.976424e-4], rel=1e-6)
+
+
+def test_cosine_schedule():
+    settings = Training(epochs=20, learning_rate=1e-3)
+    rates = [learning_rate(settings, step, 10, 64) for step in range(200)]
+    assert rates[9] == max(rates) == 1e-3
+    assert rates[0] == pytest.approx(1e-4)
+    assert rates[105] == pytest.approx(5e-4, rel=1e-6)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 1e-6
+
+
+def test_clipping_is_per_variable_value_then_norm():
+    gradients = [torch.tensor([3.0, -0.1]), torch.full((9,), 5.0), torch.tensor([0.1, 0.2])]
+    clip_each(gradients, 0.5, 1.0)
+    assert gradients[0].tolist() == pytest.approx([0.5, -0.1])
+    assert gradients[1].norm() == pytest.approx(1.0)
+    assert gradients[2].tolist() == pytest.approx([0.1, 0.2])
+
+
+def test_fill_mask_loss_counts_masked_positions_alone():
+    logits = torch.randn(2, 3, 6, dtype=torch.float64)
+    codes = torch.tensor([[0, 1, 2, 3], [3, 2, 1, 4]], dtype=torch.uint8)
+    masked = torch.tensor([[True, False, True, False], [False, False, True, False]])
+    positions = torch.tensor([[0, 2, 1], [2, 0, 3]])
+    p = logits.float().log_softmax(-1)
+    expected = -(p[0, 0, 0] + p[0, 1, 2] + p[1, 0, 1]) / (3 + 1)
+    assert fill_mask_loss(logits, codes, masked, positions).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_loss_is_the_sum_of_its_parts_and_the_released_mask_leaks():
+    """With strands masked independently the masked base stands on the other strand; with joint masks it does not."""
+    torch.manual_seed(0)
+    model = build({**MODEL, "length": 20})
+    codes = both_strands(torch.randint(0, 4, (32, 20), dtype=torch.uint8))
+    loss = compute_loss(model, codes, torch.randn(32), Training(beta=0.25))
+    assert loss.total.item() == pytest.approx(loss.expression.item() + 0.25 * loss.nucleotides.item(), rel=1e-6)
+    assert loss.nucleotides.item() == pytest.approx(math.log(6), abs=0.6)
+    ap = build({**MODEL, "length": 20, "head": "ap"})
+    loss = compute_loss(ap, codes, torch.randn(32), Training())
+    assert loss.nucleotides == 0
+    assert loss.total.item() == loss.expression.item()
+
+
+def test_bf16_learns_too(stores, tmp_path):
+    assert run(stores, tmp_path, epochs=8, precision="bf16")["validation_r"].max() > 0.8
+
+
+def test_rewrites_train_alike(stores, tmp_path):
+    tables = []
+    for name, on in (("straight", False), ("rewrites", True)):
+        config = {
+            "model": MODEL | {"merge_projections": on, "read_rows_only": on},
+            "training": CONFIG["training"] | {"learning_rate": 0.003},
+        }
+        train(config, *stores, tmp_path / name, tmp_path / name / "c.pt", device="cpu", threads=1)
+        tables.append(pd.read_csv(tmp_path / name / "metrics.tsv", sep="\t"))
+    for column in ("train_loss", "validation_loss", "validation_r"):
+        assert tables[0][column].to_numpy() == pytest.approx(tables[1][column].to_numpy(), abs=5e-3)

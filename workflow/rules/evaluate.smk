@@ -1,0 +1,131 @@
+"""From trained models and the paper's own numbers to tidy tables: everything that a figure shows."""
+
+TABLES = f"{R}/tables/{{dataset}}/{{source}}"
+
+
+rule collect:
+    """Gather all points of a grid: validation r, best epoch, distinct expression tokens; and every epoch's numbers."""
+    input:
+        models=lambda wildcards: [
+            f"{folder}/model.safetensors"
+            for folder in point_folders(wildcards.dataset)
+        ],
+        metrics=lambda wildcards: [
+            f"{folder}/metrics.tsv" for folder in point_folders(wildcards.dataset)
+        ],
+        sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
+        code=library("evaluation/collect", "models"),
+        program=script("collect.py"),
+    output:
+        grid=f"{R}/tables/{{dataset}}/run/grid.tsv",
+        epochs=f"{R}/tables/{{dataset}}/run/epochs.tsv",
+    log:
+        f"{R}/logs/collect/{{dataset}}.log",
+    benchmark:
+        f"{R}/benchmarks/collect/{{dataset}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        folders=lambda wildcards: point_folders(wildcards.dataset),
+    shell:
+        "python {input.program:q} --dataset {wildcards.dataset} --models {params.folders:q}"
+        " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} > {log:q} 2>&1"
+
+
+rule published:
+    """The paper's own grid table (Figures 2c and 3b), as it comes with the library."""
+    input:
+        grid=str(ROOT / "src/proformer/evaluation/published/grid.tsv"),
+    output:
+        grid=f"{R}/tables/{{dataset}}/published/grid.tsv",
+    log:
+        f"{R}/logs/published/{{dataset}}.log",
+    benchmark:
+        f"{R}/benchmarks/published/{{dataset}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 100 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    shell:
+        "awk -F '\\t' 'NR == 1 || $1 == \"{wildcards.dataset}\"' {input.grid:q} > {output.grid:q} 2> {log:q}"
+
+
+rule test_grid:
+    """Means by level, spread over seeds, Mann-Whitney and rank-sum tests; the same code for the paper and the run."""
+    input:
+        grid=f"{TABLES}/grid.tsv",
+        code=library("evaluation/statistics"),
+        program=script("test_grid.py"),
+    output:
+        tests=f"{TABLES}/tests.tsv",
+        means=f"{TABLES}/means.tsv",
+        spread=f"{TABLES}/spread.tsv",
+    log:
+        f"{R}/logs/test_grid/{{dataset}}_{{source}}.log",
+    benchmark:
+        f"{R}/benchmarks/test_grid/{{dataset}}_{{source}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        "python {input.program:q} --grid {input.grid:q} --tests {output.tests:q} --means {output.means:q}"
+        " --spread {output.spread:q} > {log:q} 2>&1"
+
+
+rule score_tests:
+    """One row per model of the convergence pair: how well it predicts the measured test sequences."""
+    input:
+        scores=lambda wildcards: [
+            folder.replace(f"{R}/models", f"{R}/tables/test") + ".tsv"
+            for folder in point_folders(wildcards.dataset, convergence=True)
+        ],
+        code=library("files"),
+        program=script("score_tests.py"),
+    output:
+        f"{R}/tables/{{dataset}}/run/test.tsv",
+    log:
+        f"{R}/logs/score_tests/{{dataset}}.log",
+    benchmark:
+        f"{R}/benchmarks/score_tests/{{dataset}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        "python {input.program:q} --scores {input.scores:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule report_card:
+    """Each claim of the paper on Figure 2: published number, this run's number, and what this run can say of it."""
+    input:
+        published=f"{R}/tables/{{dataset}}/published/grid.tsv",
+        run=f"{R}/tables/{{dataset}}/run/grid.tsv",
+        code=library("evaluation/claims", "evaluation/statistics"),
+        program=script("report_card.py"),
+    output:
+        table=f"{R}/tables/{{dataset}}/report_card.tsv",
+        page=report(
+            f"{R}/tables/{{dataset}}/report_card.html",
+            caption="../report/report_card.rst",
+            category="Report card",
+            labels={"claims": "{dataset}"},
+        ),
+    log:
+        f"{R}/logs/report_card/{{dataset}}.log",
+    benchmark:
+        f"{R}/benchmarks/report_card/{{dataset}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        "python {input.program:q} --published {input.published:q} --run {input.run:q} --dataset {wildcards.dataset}"
+        " --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"

@@ -1,0 +1,61 @@
+"""Download what the catalogue names, and simulate what the demo reads."""
+
+
+localrules:
+    fetch,
+
+
+rule fetch:
+    """Download one file of the catalogue: resumed, retried, checked against its digest; a mirror is read first."""
+    output:
+        file=f"{R}/data/raw/{{name}}/{{file}}",
+        provenance=f"{R}/tables/provenance/{{name}}/{{file}}.tsv",
+    log:
+        f"{R}/logs/fetch/{{name}}/{{file}}.log",
+    benchmark:
+        f"{R}/benchmarks/fetch/{{name}}/{{file}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        mirror=f"--mirror {shlex.quote(config['mirror'])}" if config["mirror"] else "",
+        folder=lambda wildcards, output: str(Path(output.file).parent),
+    shell:
+        "python -m proformer fetch {wildcards.name} --out {params.folder:q} {params.mirror}"
+        " --provenance {output.provenance:q} > {log:q} 2>&1"
+
+
+SIMULATED = [
+    "train_sequences.txt",
+    "test_sequences.txt",
+    "filtered_test_data_with_MAUDE_expression.txt",
+    "ground_truth.tsv",
+    "simulator.json",
+]
+
+
+rule simulate:
+    """Write simulated promoters in the published file formats of the DREAM challenge."""
+    input:
+        code=library("simulate"),
+    output:
+        [f"{R}/data/simulated/{name}" for name in SIMULATED],
+        directory(f"{R}/data/simulated/test_subset_ids"),
+        directory(f"{R}/data/simulated/public_leaderboard_ids"),
+    log:
+        f"{R}/logs/simulate.log",
+    benchmark:
+        f"{R}/benchmarks/simulate.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        **config["simulate"],
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "python -m proformer simulate --out {params.folder:q} --train {params.train} --test {params.test}"
+        " --seed {params.seed} > {log:q} 2>&1"
