@@ -18,5 +18,6 @@ if __name__ == "__main__":
     for path in args.scores:
         point = dict(part.split("~") for part in [path.parent.name, *path.stem.split("_")])
         rows.append(read_table(path).assign(**point))
-    table = pd.concat(rows, ignore_index=True)
+    # Measured test values are on another scale than the training values: only correlations mean something.
+    table = pd.concat(rows, ignore_index=True).drop(columns="mse")
     write_table(args.out, table[[*point, *table.columns.drop([*point])]])

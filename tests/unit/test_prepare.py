@@ -158,12 +158,13 @@ def test_a_store_cut_short_is_refused(tmp_path, stores):
 
 
 def test_a_failing_writer_leaves_nothing(tmp_path):
-    with (
-        pytest.raises(ValueError, match="codes"),
-        StoreWriter(tmp_path / "a.safetensors") as writer,
-    ):
-        writer.append(codes=np.zeros((2, 5), np.uint8))
-        writer.append(codes=np.zeros((2, 6), np.uint8))
+    def write_two_widths():
+        with StoreWriter(tmp_path / "a.safetensors") as writer:
+            writer.append(codes=np.zeros((2, 5), np.uint8))
+            writer.append(codes=np.zeros((2, 6), np.uint8))
+
+    with pytest.raises(ValueError, match="codes"):
+        write_two_widths()
     assert list(tmp_path.iterdir()) == []
 
 

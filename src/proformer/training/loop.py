@@ -26,6 +26,7 @@ from proformer.training.config import Training
 from proformer.training.objective import compute_loss
 from proformer.training.optimisation import clip_each, learning_rate
 
+LOSSES = ("total", "expression", "nucleotides")
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: run the same command again
 
 
@@ -35,9 +36,8 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    sums: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("total", "expression", "nucleotides", "n"), 0.0)
-    )
+    sums: list[float] = field(default_factory=lambda: [0.0] * len(LOSSES))
+    sequences: int = 0
     train_r: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -69,6 +69,9 @@ class Run:
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.stopping = False
+        # On a GPU, reading a number waits for the device: losses add up there and are looked at now and then.
+        self.check_every = 1 if self.device.type == "cpu" else 100
+        self.first_bad = torch.tensor(-1, device=self.device)
 
     def execute(self) -> Progress:
         """Train to the end, resuming from a checkpoint when there is one; `best` then holds the best epoch's weights.
@@ -93,19 +96,22 @@ class Run:
         self.model.train()
         saved = started = time.monotonic()
         before = state.seconds
+        sums = torch.tensor(state.sums, dtype=torch.float64, device=self.device)
         for codes, target in self.train.batches(size, self.train.order(self.settings.seed, state.epoch), first):
             loss = self._update(codes, target)
             train_r.update(loss.prediction, target)
-            for name in ("total", "expression", "nucleotides"):
-                state.sums[name] += float(getattr(loss, name).detach()) * len(target)
-            state.sums["n"] += len(target)
+            sums += torch.stack([getattr(loss, name).detach() for name in LOSSES]).double() * len(target)
+            state.sequences += len(target)
             state.step += 1
-            state.seconds = before + time.monotonic() - started
             self.tick(len(target))
+            if state.step % self.check_every == 0:
+                self._check_finite()
             if self.stopping or time.monotonic() - saved > 60 * self.checkpoint_minutes:
-                state.train_r, saved = train_r.state(), time.monotonic()
+                state.train_r, state.sums = train_r.state(), sums.tolist()
+                state.seconds, saved = before + time.monotonic() - started, time.monotonic()
                 self._save()
-        state.seconds = before + time.monotonic() - started
+        self._check_finite()
+        state.sums, state.seconds = sums.tolist(), before + time.monotonic() - started
         self._finish_epoch(train_r)
 
     def _update(self, codes: Tensor, target: Tensor) -> Any:
@@ -117,33 +123,40 @@ class Run:
         self.optimiser.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             loss = compute_loss(self.model, codes, target, self.settings)
-        if not torch.isfinite(loss.total):
-            raise self._not_finite(codes, target, float(loss.total.detach()))
+        fine = torch.isfinite(loss.total.detach()) | (self.first_bad >= 0)
+        self.first_bad = torch.where(fine, self.first_bad, step)
         loss.total.backward()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         clip_each(gradients, self.settings.clip_value, self.settings.clip_norm)
         self.optimiser.step()
         return loss
 
-    def _not_finite(self, codes: Tensor, target: Tensor, value: float) -> InputError:
+    def _check_finite(self) -> None:
+        """Stop if a loss was not finite; the batch that caused it follows from its step."""
+        if (step := int(self.first_bad)) < 0:
+            return
         from safetensors.torch import save_file
 
+        epoch, batch = divmod(step, self.steps_per_epoch)
+        order = self.train.order(self.settings.seed, epoch)
+        codes, target = next(self.train.batches(self.settings.batch_size, order, batch))
         path = self.checkpoint.with_name("non_finite_batch.safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
-        return InputError(f"the loss is {value} at step {self.progress.step}; the batch is in {path}")
+        raise InputError(f"the loss is not finite at step {step}; the batch is in {path}")
 
     def _finish_epoch(self, train_r: PearsonAccumulator) -> None:
         state = self.progress
-        n = state.sums["n"]
+        n = state.sequences
+        losses = dict(zip(LOSSES, (value / n for value in state.sums), strict=True))
         prediction = predict_all(self.model, self.validation, self.settings.precision)
         truth = self.validation.target.cpu().numpy().astype(np.float64)
         r = pearson(prediction, truth)
         row = {
             "epoch": state.epoch + 1,
-            "train_loss": state.sums["total"] / n,
-            "train_mse": state.sums["expression"] / n,
-            "train_nucleotides": state.sums["nucleotides"] / n,
+            "train_loss": losses["total"],
+            "train_mse": losses["expression"],
+            "train_nucleotides": losses["nucleotides"],
             "train_r": train_r.value,
             "validation_loss": float(np.mean((prediction - truth) ** 2)),
             "validation_r": r,
@@ -157,7 +170,7 @@ class Run:
             state.best_epoch, state.best_r = state.epoch + 1, r if r == r else float("-inf")
             self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
         state.epoch += 1
-        state.sums, state.train_r, state.seconds = Progress().sums, {}, 0.0
+        state.sums, state.sequences, state.train_r, state.seconds = Progress().sums, 0, {}, 0.0
         self.report(row)
         self._save()
 
@@ -168,6 +181,7 @@ class Run:
         return float(np.nanmean(parts)) if np.isfinite(parts).any() else float("nan")
 
     def _save(self) -> None:
+        self._check_finite()
         state = {
             "run": self.digest,
             "model": self.model.state_dict(),
