@@ -15,11 +15,7 @@ validate(config, "workflow/schemas/config.schema.yaml")
 
 ROOT = Path(workflow.basedir)
 # Every job finds the library here, installed or not.
-os.environ.update(
-    PYTHONPATH=os.pathsep.join(
-        [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
-)
+os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]))
 
 
 wildcard_constraints:

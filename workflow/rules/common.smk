@@ -20,11 +20,7 @@ SOURCES = ("published", "run")
 def library(*names):
     """Files of the library that a job depends on: modules or packages below src/proformer."""
     base = ROOT / "src" / "proformer"
-    found = [
-        path
-        for name in names
-        for path in [*sorted((base / name).rglob("*.py")), base / f"{name}.py"]
-    ]
+    found = [path for name in names for path in [*sorted((base / name).rglob("*.py")), base / f"{name}.py"]]
     return [str(path) for path in found if path.is_file()]
 
 
@@ -39,9 +35,7 @@ def raw(name):
     if name.startswith("simulated/"):
         return f"{R}/data/{name}"
     if not Path(name).is_file():
-        raise WorkflowError(
-            f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file"
-        )
+        raise WorkflowError(f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file")
     return name
 
 
@@ -50,35 +44,17 @@ def grid_points():
     rows = []
     for dataset, grid in config["grids"].items():
         if dataset not in config["datasets"]:
-            raise WorkflowError(
-                f"grids: {dataset!r} is no data set; datasets: {', '.join(config['datasets'])}"
-            )
+            raise WorkflowError(f"grids: {dataset!r} is no data set; datasets: {', '.join(config['datasets'])}")
         pair = grid.get("convergence")
-        shapes = [
-            (w, b, h)
-            for w in grid["widths"]
-            for b in grid["blocks"]
-            for h in grid["expression_heads"]
-        ]
-        shapes += (
-            [(pair["width"], pair["blocks"], h) for h in pair["expression_heads"]]
-            if pair
-            else []
-        )
+        shapes = [(w, b, h) for w in grid["widths"] for b in grid["blocks"] for h in grid["expression_heads"]]
+        shapes += [(pair["width"], pair["blocks"], h) for h in pair["expression_heads"]] if pair else []
         for width, blocks, head in dict.fromkeys(shapes):
             dim, heads = map(int, width.split("/"))
-            rows += [
-                (dataset, dim, heads, blocks, str(head), seed)
-                for seed in config["seeds"]
-            ]
-    return pd.DataFrame(
-        rows, columns=["dataset", "dim", "heads", "blocks", "head", "seed"]
-    )
+            rows += [(dataset, dim, heads, blocks, str(head), seed) for seed in config["seeds"]]
+    return pd.DataFrame(rows, columns=["dataset", "dim", "heads", "blocks", "head", "seed"])
 
 
-GRID = Paramspace(
-    grid_points(), filename_params=["dim", "heads", "blocks", "head", "seed"]
-)
+GRID = Paramspace(grid_points(), filename_params=["dim", "heads", "blocks", "head", "seed"])
 POINT = f"{R}/models/{GRID.wildcard_pattern}"
 
 
@@ -91,11 +67,7 @@ def point_config(wildcards):
         "heads": int(point["heads"]),
         "blocks": int(point["blocks"]),
     }
-    model |= (
-        {"head": "ap"}
-        if head == "AP"
-        else {"head": glu.lower() or "meh", "expression_heads": int(head)}
-    )
+    model |= {"head": "ap"} if head == "AP" else {"head": glu.lower() or "meh", "expression_heads": int(head)}
     return {
         "model": {**grid["model"], **model},
         "training": {**grid["training"], "seed": int(wildcards.seed)},
@@ -109,31 +81,20 @@ def point_folders(dataset, convergence=False):
         pair = config["grids"][dataset]["convergence"]
         dim, heads = map(int, pair["width"].split("/"))
         wanted = {str(head) for head in pair["expression_heads"]}
-        points = points[
-            (points["dim"] == dim)
-            & (points["heads"] == heads)
-            & (points["blocks"] == pair["blocks"])
-        ]
+        points = points[(points["dim"] == dim) & (points["heads"] == heads) & (points["blocks"] == pair["blocks"])]
         points = points[points["head"].isin(wanted)]
-    space = Paramspace(
-        points, filename_params=["dim", "heads", "blocks", "head", "seed"]
-    )
+    space = Paramspace(points, filename_params=["dim", "heads", "blocks", "head", "seed"])
     return [f"{R}/models/{pattern}" for pattern in space.instance_patterns]
 
 
 def training_memory(wildcards, input, attempt):
     """Megabytes: torch itself, the data twice (file and device copy), and the activations of the largest layers."""
-    return attempt * (
-        3000 + int(3 * input.size_mb) + 4 * int(wildcards.dim) * int(wildcards.blocks)
-    )
+    return attempt * (3000 + int(3 * input.size_mb) + 4 * int(wildcards.dim) * int(wildcards.blocks))
 
 
 def training_minutes(wildcards, input, attempt):
     """Minutes: grows with data, width and depth, and with each attempt."""
-    return attempt * (
-        60
-        + int(input.size_mb * int(wildcards.blocks) * (int(wildcards.dim) / 64) ** 1.5)
-    )
+    return attempt * (60 + int(input.size_mb * int(wildcards.blocks) * (int(wildcards.dim) / 64) ** 1.5))
 
 
 def convergence_options(dataset):
@@ -147,9 +108,7 @@ def convergence_options(dataset):
         f"blocks={pair['blocks']}",
         f"head={names}",
     ]
-    return "convergence " + " ".join(
-        f"--where {shlex.quote(condition)}" for condition in conditions
-    )
+    return "convergence " + " ".join(f"--where {shlex.quote(condition)}" for condition in conditions)
 
 
 def described_models():
@@ -167,42 +126,24 @@ def described_models():
         **grid["model"],
     }
     configs = [base | {"head": head} for base in ({}, own) for head in ("ap", "meh")]
-    return [
-        yaml.safe_dump(keys, default_flow_style=True, width=10**6).strip()
-        for keys in configs
-    ]
+    return [yaml.safe_dump(keys, default_flow_style=True, width=10**6).strip() for keys in configs]
 
 
-def fetched_sources():
-    """Names in the catalogue that this configuration reads."""
-    named = [
-        dataset[key]
-        for dataset in config["datasets"].values()
-        for key in ("train", "test")
-    ]
-    return sorted({name for name in named if name in CATALOGUE})
+def sources():
+    """Names and files that this configuration reads; each is looked up at once, so that a typo stops here."""
+    named = {dataset[key] for dataset in config["datasets"].values() for key in ("train", "test")} - {None}
+    return {name: raw(name) for name in sorted(named)}
 
 
 def final_targets():
     """Every figure, table page and card that the report shows."""
-    figures = [
-        f"fig{name}_{source}"
-        for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g")
-        for source in SOURCES
-    ]
+    figures = [f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g") for source in SOURCES]
     tables = [
         "versions",
-        *(
-            f"provenance/{name}/{CATALOGUE[name].filename}"
-            for name in fetched_sources()
-        ),
+        *(f"provenance/{name}/{CATALOGUE[name].filename}" for name in sources() if name in CATALOGUE),
     ]
     for dataset in config["grids"]:
-        tables += [
-            f"{dataset}/{source}/{name}"
-            for source in SOURCES
-            for name in ("grid", "tests", "means")
-        ]
+        tables += [f"{dataset}/{source}/{name}" for source in SOURCES for name in ("grid", "tests", "means")]
         tables += [f"{dataset}/run/{name}" for name in ("spread", "epochs")]
         tables += [
             f"{dataset}/filtered",

@@ -4,9 +4,7 @@
 rule prepare:
     """Encode a training file: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
     input:
-        sequences=lambda wildcards: raw(
-            lookup(f"datasets/{wildcards.dataset}/train", within=config)
-        ),
+        sequences=lambda wildcards: raw(lookup(f"datasets/{wildcards.dataset}/train", within=config)),
         code=library("datasets", "sequences"),
     output:
         store=f"{R}/data/{{dataset}}/all.safetensors",

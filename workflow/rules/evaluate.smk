@@ -6,13 +6,8 @@ TABLES = f"{R}/tables/{{dataset}}/{{source}}"
 rule collect:
     """Gather all points of a grid: validation r, best epoch, distinct expression tokens; and every epoch's numbers."""
     input:
-        models=lambda wildcards: [
-            f"{folder}/model.safetensors"
-            for folder in point_folders(wildcards.dataset)
-        ],
-        metrics=lambda wildcards: [
-            f"{folder}/metrics.tsv" for folder in point_folders(wildcards.dataset)
-        ],
+        models=lambda wildcards: [f"{folder}/model.safetensors" for folder in point_folders(wildcards.dataset)],
+        metrics=lambda wildcards: [f"{folder}/metrics.tsv" for folder in point_folders(wildcards.dataset)],
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
         code=library("evaluation/collect", "models"),
         program=script("collect.py"),

@@ -31,9 +31,7 @@ rule train:
         mem_mb=training_memory,
         runtime=training_minutes,
     params:
-        config=lambda wildcards: yaml.safe_dump(
-            point_config(wildcards), default_flow_style=True, width=10**6
-        ).strip(),
+        config=lambda wildcards: yaml.safe_dump(point_config(wildcards), default_flow_style=True, width=10**6).strip(),
         folder=lambda wildcards, output: str(Path(output.model).parent),
         # No declared output: Snakemake would remove it when a job fails.
         checkpoint=f"{R}/checkpoints/{GRID.wildcard_pattern}.pt",

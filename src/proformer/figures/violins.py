@@ -78,25 +78,16 @@ def _pairs(tests: pd.DataFrame | None, factor: str, dataset: str, found: list[st
 
 
 def _violins(axes: Axes, groups: list[np.ndarray]) -> None:
+    import seaborn as sns
+
+    sns.violinplot(
+        groups, ax=axes, cut=0, width=0.8, density_norm="width", color=style.BLUE, alpha=0.3, linewidth=0.6,
+        inner="box", inner_kws={"box_width": 5, "whis_width": 0.9, "color": "0.15", "solid_capstyle": "butt"},
+    )  # fmt: skip
     random = np.random.default_rng(0)
     for x, r in enumerate(groups):
-        if np.ptp(r) > 1e-9:
-            axes.violinplot([r], [x], widths=0.8, showextrema=False)
-            axes.collections[-1].set(facecolor=style.BLUE, edgecolor=style.BLUE, alpha=0.3, linewidth=0.6)
-        line = {"color": "black", "linewidth": 0.7}
-        axes.boxplot(
-            [r],
-            positions=[x],
-            widths=0.14,
-            showfliers=False,
-            showcaps=False,
-            manage_ticks=False,
-            boxprops=line,
-            whiskerprops=line,
-            medianprops={"color": style.VERMILLION, "linewidth": 1.2},
-        )
-        jitter = random.uniform(-0.06, 0.06, len(r)) * (len(r) > 1)
-        axes.plot(x + jitter, r, "o", color=style.GREY, markersize=2.4, alpha=0.8, markeredgewidth=0, zorder=3)
+        jitter = (0.14 + random.uniform(-0.04, 0.04, len(r))) * (len(r) > 1)  # beside the box, not on it
+        axes.plot(x + jitter, r, "o", color=style.GREY, markersize=2, alpha=0.8, markeredgewidth=0, zorder=3)
 
 
 def _brackets(axes: Axes, found: list[str], pairs: pd.DataFrame, height: float) -> None:

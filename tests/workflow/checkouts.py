@@ -1,0 +1,49 @@
+"""Copies of the checkout to run the workflow in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+TINY = {
+    "simulate": {"train": 300, "test": 100, "seed": 1},
+    "grids": {
+        "dream": {
+            "widths": ["4/1", "6/2"],
+            "blocks": [1, 2],
+            "expression_heads": ["AP", 1, 2, 3],
+            "convergence": {"width": "6/2", "blocks": 2, "expression_heads": ["AP", 3]},
+            "training": {"epochs": 2, "batch_size": 32},
+        }
+    },
+}
+Snakemake = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def checkout(root: Path, folder: Path) -> Path:
+    """Copy what git knows, or would add, to `folder`, with the tiny configuration as an overlay."""
+    command = ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (root / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / name, folder / name)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    return folder
+
+
+def snakemake_in(folder: Path) -> Snakemake:
+    """Run Snakemake in a checkout, as a user would with the environment's programs on PATH."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(folder / "src")}
+
+    def run(*arguments: str, **keywords: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, **keywords)
+
+    return run

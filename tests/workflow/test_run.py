@@ -1,0 +1,143 @@
+"""One tiny run of the whole workflow: what it makes, what makes it run again, and what survives a kill."""
+
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from checkouts import TINY, checkout, snakemake_in
+from chromium import walk_report
+
+GRID = TINY["grids"]["dream"]
+TABLES = ("grid", "epochs", "tests", "means", "spread", "test")
+FIGURES = {"fig2b_run"} | {
+    f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g") for source in ("published", "run")
+}
+
+
+def table(folder, name):
+    return pd.read_csv(folder / "results/tables/dream/run" / f"{name}.tsv", sep="\t", dtype={"head": str})
+
+
+def test_every_point_is_trained_and_tabulated(finished):
+    grid = table(finished[0], "grid")
+    points = set(itertools.product((4, 6), GRID["blocks"], map(str, GRID["expression_heads"])))
+    assert set(grid[["dim", "blocks", "head"]].itertuples(index=False, name=None)) == points
+    assert len(grid) == len(points)
+    assert grid["r"].between(-1, 1).all()
+    assert (grid["n_train"] + grid["n_validation"] <= 300).all()
+    tokens = grid[grid["head"] != "AP"]
+    assert (tokens["distinct_tokens"] <= tokens["head"].astype(int)).all()
+    assert len(table(finished[0], "epochs")) == 2 * len(points)
+
+
+def test_every_figure_is_there_four_times(finished):
+    folder = finished[0] / "results/figures"
+    assert {path.stem for path in folder.iterdir()} == FIGURES
+    for figure, suffix in itertools.product(FIGURES, (".pdf", ".svg", ".png", ".tsv")):
+        assert (folder / f"{figure}{suffix}").stat().st_size > 200
+
+
+def test_every_rule_leaves_a_log_and_a_benchmark(finished):
+    results = finished[0] / "results"
+    assert len(list((results / "logs/train").rglob("*.log"))) == 16
+    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == 16
+    assert not list((results / "checkpoints").rglob("*.pt"))
+
+
+def test_the_report_opens_with_all_its_parts(finished):
+    seen = walk_report(finished[0] / "results/report.html")
+    for category in ("Figure 1", "Figure 2", "Report card", "Tables"):
+        assert any(name.startswith(category) for name in seen), category
+    figures = {Path(name).stem for name in seen if name.endswith(".png")}
+    assert figures == FIGURES
+    assert any(name.endswith("report_card.html") for name in seen)
+    assert any(name.endswith("versions.html") for name in seen)
+
+
+def test_progress_counts_names_and_estimates(finished):
+    text = (finished[0] / "progress.txt").read_text()
+    assert re.search(r"\[\d+/\d+\] train dataset dream dim 6 heads 2 blocks 2 head AP seed 1 · \d+ s", text)
+    assert re.search(r"about \d+ (s|min) left", text)
+    assert "Report: results/report.html" in text
+
+
+def test_a_second_run_does_nothing_and_says_so(finished):
+    started = time.monotonic()
+    done = finished[1]("--configfile", "tiny.yaml")
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+    assert time.monotonic() - started < 30
+
+
+def jobs(run, *arguments):
+    """Names of the rules that a dry run would execute."""
+    done = run("--configfile", "tiny.yaml", "--dry-run", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return set(re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("file", "some", "none"),
+    [
+        ("src/proformer/figures/grid.py", {"figure_2c"}, {"train", "collect", "prepare", "test_grid"}),
+        ("src/proformer/evaluation/statistics.py", {"test_grid"}, {"train", "collect", "prepare"}),
+        ("src/proformer/training/loop.py", {"train", "collect"}, {"prepare", "split"}),
+        ("src/proformer/simulate/model.py", {"simulate", "prepare", "train"}, {"fetch"}),
+    ],
+)
+def test_what_an_edit_runs_again(finished, file, some, none):
+    folder, run = finished
+    path = folder / file
+    before = path.read_bytes()
+    times = path.stat()
+    try:
+        path.write_bytes(before + b"\n# edited\n")
+        found = jobs(run)
+        assert some <= found
+        assert not none & found
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_a_changed_setting_trains_again_and_a_new_point_trains_alone(finished):
+    run = finished[1]
+    (finished[0] / "seeds.yaml").write_text("seeds: [1, 2]\n")
+    more = run("--configfile", "tiny.yaml", "seeds.yaml", "--dry-run")
+    assert more.returncode == 0, more.stderr
+    trained = re.findall(r"^rule train:", more.stdout + more.stderr, re.MULTILINE)
+    assert len(trained) == 16
+    assert "train" not in jobs(run, "--config", "results=results")
+
+
+def test_killed_in_the_middle_it_ends_with_the_same_tables(finished, root, tmp_path):
+    """kill -9 of Snakemake and all its jobs once some models are trained; unlock; the same command again."""
+    folder = checkout(root, tmp_path)
+    run = snakemake_in(folder)
+    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "tiny.yaml"],
+        cwd=folder, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob("results/models/**/model.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (folder / "results/report.html").exists()
+    assert run("--configfile", "tiny.yaml", "--unlock").returncode == 0
+    done = run("--configfile", "tiny.yaml", "--rerun-incomplete")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in TABLES:
+        ours, theirs = (f / "results/tables/dream/run" / f"{name}.tsv" for f in (folder, finished[0]))
+        assert ours.read_bytes() == theirs.read_bytes(), name
+    shutil.rmtree(folder)
