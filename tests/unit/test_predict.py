@@ -1,0 +1,149 @@
+"""Prediction and evaluation from the command line."""
+
+import gzip
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from proformer.models import build, resolve
+from proformer.models.folder import write_folder
+
+LEFT, RIGHT = FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
+CONFIG = {"length": 100, "kmer": 3, "dim": 8, "heads": 1, "blocks": 1, "expression_heads": 4}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model folder whose weights are large enough for predictions to differ."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    net = build(CONFIG)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.normal_(std=0.5)
+    layout = {"length": 100, "flanks": list(FLANKS), "too_long": "drop", "wrong_flank": "drop"}
+    write_folder(
+        folder,
+        net.state_dict(),
+        {"model": resolve(CONFIG), "layout": layout, "standard": {"mean": 11.0, "sd": 2.0}},
+    )
+    return folder
+
+
+def predict(proformer, model, sequences, out, *more):
+    done = proformer("predict", "--model", model, "--sequences", sequences, "--out", out, "--threads", 1, *more)
+    assert done.returncode == 0, done.stderr
+    return pd.read_csv(out, sep="\t")
+
+
+def test_every_form_of_input_gives_the_same_predictions(proformer, model, promoters, tmp_path):
+    rows = promoters[:40]
+    forms = {
+        "a.tsv": "".join(f"{s}\t{v}\n" for s, v in rows),
+        "one_column.txt": "".join(f"{s}\n" for s, _ in rows),
+        "windows.txt": "".join(f"{s.lower()}\r\n" for s, _ in rows),
+        "a.fa": "".join(f">p{i} x\n{s[:60]}\n{s[60:]}\n" for i, (s, _) in enumerate(rows)),
+    }
+    tables = {}
+    for name, text in forms.items():
+        (tmp_path / name).write_bytes(text.encode())
+        tables[name] = predict(proformer, model, tmp_path / name, tmp_path / "out.tsv")
+    (tmp_path / "a.tsv.gz").write_bytes(gzip.compress(forms["a.tsv"].encode()))
+    tables["a.tsv.gz"] = predict(proformer, model, tmp_path / "a.tsv.gz", tmp_path / "out.tsv", "--batch-size", 7)
+    (tmp_path / "trimmed.txt").write_text("".join(f"{s[17:-13]}\n" for s, _ in rows))
+    tables["trimmed"] = predict(proformer, model, tmp_path / "trimmed.txt", tmp_path / "out.tsv", "--trimmed")
+    expected = tables["a.tsv"]["prediction"].to_numpy()
+    assert len(expected) == 40
+    assert expected.std() > 0.1
+    for name, table in tables.items():
+        assert table["prediction"].to_numpy() == pytest.approx(expected, abs=2e-5), name
+    assert tables["a.tsv"]["name"].tolist() == list(range(40))
+    assert tables["a.fa"]["name"].tolist() == [f"p{i}" for i in range(40)]
+    assert tables["a.tsv"]["sequence"].tolist() == [s for s, _ in rows]
+
+
+def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, model, promoters, tmp_path):
+    from proformer.datasets.batches import both_strands
+    from proformer.models.folder import read_folder
+    from proformer.sequences import Spans, centre_pad, encode
+
+    sequence = promoters[0][0]
+    (tmp_path / "a.txt").write_text(sequence + "\n")
+    insert = encode(sequence[17:-13])
+    codes = torch.from_numpy(centre_pad(insert, Spans(np.array([0]), np.array([len(insert)])), 100))
+    expected = read_folder(model).model(both_strands(codes))[0].item() * 2 + 11
+    found = predict(proformer, model, tmp_path / "a.txt", tmp_path / "out.tsv")["prediction"][0]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        (f"{LEFT}ACGT{RIGHT}\n{LEFT}ACXT{RIGHT}\n", r"line 2: found the letter 'X'"),
+        (
+            f"{LEFT}ACGT{RIGHT}\n{LEFT}{'A' * 101}{RIGHT}\n",
+            r"line 2: found 101 nt after trimming, expected at most 100",
+        ),
+        (f"{LEFT}ACGT{RIGHT}\nACGTACGT\n", r"line 2: found 'ACGTACGT', expected a sequence that begins with"),
+        (">a\n>b\nACGT\n", r"line 1: found an empty sequence"),
+    ],
+)
+def test_a_row_that_cannot_be_predicted_stops_with_its_line(proformer, model, tmp_path, text, message):
+    (tmp_path / "bad.txt").write_text(text)
+    done = proformer("predict", "--model", model, "--sequences", tmp_path / "bad.txt", "--out", tmp_path / "out.tsv")
+    assert done.returncode == 2
+    assert re.search(message, done.stderr), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out.tsv").exists()
+
+
+def test_wrong_paths(proformer, model, promoter_file, tmp_path):
+    for folder, file, message in (
+        (tmp_path / "none", promoter_file, r"model\.json: no such file"),
+        (model, tmp_path / "none.txt", r"none\.txt: no such file"),
+    ):
+        done = proformer("predict", "--model", folder, "--sequences", file, "--out", tmp_path / "out.tsv")
+        assert done.returncode == 2
+        assert re.search(message, done.stderr), done.stderr
+
+
+def test_evaluate_scores_matching_rows_alone(proformer, model, promoter_file, tmp_path):
+    table = predict(proformer, model, promoter_file, tmp_path / "p.tsv")
+    done = proformer(
+        "evaluate", "--predictions", tmp_path / "p.tsv", "--truth", promoter_file, "--out", tmp_path / "score.tsv"
+    )
+    assert done.returncode == 0, done.stderr
+    truth = pd.read_csv(promoter_file, sep="\t", header=None)[1]
+    scores = pd.read_csv(tmp_path / "score.tsv", sep="\t").iloc[0]
+    assert scores["n"] == 300
+    assert scores["pearson"] == pytest.approx(np.corrcoef(table["prediction"], truth)[0, 1], abs=1e-6)
+    for change, message in ((table.iloc[1:], "expected that of the predictions"), (table.iloc[:-1], "299 predictions")):
+        change.to_csv(tmp_path / "q.tsv", sep="\t", index=False)
+        done = proformer("evaluate", "--predictions", tmp_path / "q.tsv", "--truth", promoter_file)
+        assert done.returncode == 2
+        assert message in done.stderr, done.stderr
+
+
+def test_help_has_examples_and_loads_nothing_heavy(proformer):
+    for verb in ("fetch", "simulate", "prepare", "split", "train", "predict", "evaluate", "import-weights"):
+        done = proformer(verb, "--help")
+        assert done.returncode == 0
+        assert "examples:" in done.stdout
+    code = "import sys; from proformer.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass\n"
+    code += "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'pandas')))"
+    started = time.monotonic()
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+    assert time.monotonic() - started < 30
+
+
+def test_unknown_verb(proformer):
+    done = proformer("prophesy")
+    assert done.returncode == 2
+    assert "invalid choice: 'prophesy'" in done.stderr
