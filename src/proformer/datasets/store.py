@@ -51,15 +51,16 @@ class StoreWriter:
             if name not in self._columns:
                 if values.dtype not in _NAMES:
                     raise TypeError(f"column {name}: {values.dtype} cannot be stored")
-                spool = self._file
-                if self._columns:
-                    spool = self._stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
+                spool = self._spool() if self._columns else self._file
                 self._columns[name] = (values.dtype, values.shape[1:], spool)
             dtype, shape, spool = self._columns[name]
             if (values.dtype, values.shape[1:]) != (dtype, shape):
                 raise ValueError(f"column {name}: {values.dtype}{values.shape[1:]} after {dtype}{shape}")
             spool.write(np.ascontiguousarray(values).data)
         self.rows += len(next(iter(columns.values())))
+
+    def _spool(self) -> BinaryIO:
+        return self._stack.enter_context(tempfile.TemporaryFile(dir=self.path.parent))
 
     def _finish(self) -> None:
         header: dict[str, Any] = {"__metadata__": {"proformer": json.dumps(self.meta, sort_keys=True)}}
@@ -126,14 +127,14 @@ def open_store(path: str | Path) -> Store:
         base = 8 + size
         if os.path.getsize(path) != base + max(entry["data_offsets"][1] for entry in header.values()):
             raise ValueError("size")
-        columns = {
-            name: np.memmap(path, _TYPES[entry["dtype"]], "r", base + entry["data_offsets"][0], tuple(entry["shape"]))
-            if entry["shape"][0]
-            else np.empty(entry["shape"], _TYPES[entry["dtype"]])
-            for name, entry in header.items()
-        }
+        columns = {name: _map(path, base, **entry) for name, entry in header.items()}
     except FileNotFoundError:
         raise InputError(f"{path}: no such store; `proformer prepare` makes one") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path}: not a store, or cut short; `proformer prepare` makes one") from None
     return Store(path, columns, meta)
+
+
+def _map(path: Path, base: int, dtype: str, shape: list[int], data_offsets: list[int]) -> np.ndarray:
+    kind: Any = _TYPES[dtype]
+    return np.memmap(path, kind, "r", base + data_offsets[0], tuple(shape)) if shape[0] else np.empty(shape, kind)

@@ -170,7 +170,8 @@ def read_fasta(path: Path, size: int = BLOCK_BYTES) -> Iterator[tuple[list[str],
             if line.startswith(b">"):
                 if len(names) >= 1 << 16:
                     yield flush()
-                    names.clear(), sequences.clear(), lines.clear()
+                    for done in (names, sequences, lines):
+                        done.clear()
                 names.append(line[1:].split(None, 1)[0].decode() if line[1:].split() else "")
                 sequences.append(b"")
                 lines.append(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -74,7 +75,7 @@ def distinct_tokens(trained: TrainedModel, sequences: Store, count: int = 8, tol
     As released, all tokens start equal and only the depthwise convolution, which sees their neighbours, tells them
     apart. Two tokens count as one when they agree in every sequence and dimension to `tolerance` of the token scale.
     """
-    model = trained.model
+    model: Any = trained.model
     tokens = getattr(model, "tokens", 0)
     if not tokens:
         return None

@@ -19,7 +19,9 @@ def describe(model: Proformer) -> dict[str, Any]:
     """
     config = model.config
     shapes = _shapes(model)
-    stem, head, block = model.stem, model.head, model.core[0]
+    stem: Any = model.stem
+    head: Any = model.head
+    block: Any = model.core[0]
 
     def stage(part: str, label: str, module: nn.Module | nn.Parameter | None, shape: list[int], **more: Any) -> dict:
         return {"part": part, "label": label, "output": shape, "parameters": _count(module), **more}
@@ -45,9 +47,7 @@ def describe(model: Proformer) -> dict[str, Any]:
             ("½ feed-forward, gated", "ff2", block.ff2, True),
         )
     ]
-    stages.append(
-        stage("core", "macaron block", model.core, shapes["core.0"], repeat=len(model.core), layers=layers)
-    )
+    stages.append(stage("core", "macaron block", model.core, shapes["core.0"], repeat=len(model.core), layers=layers))
     if model.tokens:
         if head.glu_dense is not None:
             shape = [model.tokens, config.dim]

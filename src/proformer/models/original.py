@@ -27,11 +27,11 @@ def _same(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def layout(model: Proformer) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...], Map]]:
+def layout(model: Any) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...], Map]]:
     """Yield (original name, our parameter, original shape, map from the original array to ours)."""
     d, h = model.config.dim, model.config.heads
 
-    def dense(name: str, module: torch.nn.Linear) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...], Map]]:
+    def dense(name: str, module: Any) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...], Map]]:
         yield f"{name}.kernel", module.weight, (module.in_features, module.out_features), np.transpose
         if module.bias is not None:
             yield f"{name}.bias", module.bias, (module.out_features,), _same

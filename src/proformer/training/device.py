@@ -35,7 +35,7 @@ def set_up(device: torch.device, threads: int | None, deterministic: bool | None
     if threads:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device.type == "cpu" if deterministic is None else deterministic, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads what it has not written
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # unread
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL("libc.so.6")

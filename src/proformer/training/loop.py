@@ -216,7 +216,7 @@ class Run:
 
 
 @torch.inference_mode()
-def predict_codes(model: nn.Module, codes: Tensor, precision: str = "float32") -> Tensor:
+def predict_codes(model: Any, codes: Tensor, precision: str = "float32") -> Tensor:
     """Standardised predictions for forward strands uint8 [B, L]: float32 [B]."""
     with torch.autocast(codes.device.type, torch.bfloat16, enabled=precision == "bf16"):
         both = both_strands(codes)
