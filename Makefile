@@ -21,12 +21,12 @@ demo: setup
 
 sample: setup
 	@$(RUN) --configfile config/sample.yaml $(if $(MIRROR),--config mirror=$(MIRROR))
-	@echo "Done: open results/report.html in a browser"
+	@echo "Done: open results/sample/report.html in a browser"
 
 paper: setup
 	@$(SNAKEMAKE) --dry-run --quiet rules --configfile config/paper.yaml
-	@echo "This is what the paper takes. To run it on a cluster (slurm/config.yaml says how):"
-	@echo "    $(BIN)/snakemake --profile slurm --configfile config/paper.yaml"
+	@echo "This is what the paper takes. To run it on a machine with GPUs (here: 4):"
+	@echo "    $(BIN)/snakemake --configfile config/paper.yaml --cores all --resources gpu=4"
 
 test: check chromium
 	@$(BIN)/python -m pytest

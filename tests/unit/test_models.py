@@ -198,3 +198,18 @@ def test_damaged_model_folders(tmp_path):
     (tmp_path / "model.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:-10])
     with pytest.raises(InputError, match="damaged"):
         read_folder(tmp_path)
+
+
+def test_the_model_of_the_readme_is_one_file(root, tmp_path, monkeypatch, stores):
+    """The README's example, copied from the page, trains and predicts."""
+    import re
+
+    import proformer.models
+    from proformer.training.run import train
+
+    code = re.search(r"```python\n# src/proformer/models/tiny.py\n(.*?)```", (root / "README.md").read_text(), re.S)[1]
+    (tmp_path / "tiny.py").write_text(code)
+    monkeypatch.setattr(proformer.models, "__path__", [*proformer.models.__path__, str(tmp_path)])
+    config = {"model": {"model": "tiny", "channels": 8}, "training": {"epochs": 2, "batch_size": 32}}
+    train(config, *stores, tmp_path / "out", tmp_path / "checkpoint.pt", device="cpu", threads=1)
+    assert count(read_folder(tmp_path / "out").model) == 5 * 8 * 9 + 8 + 8 + 1

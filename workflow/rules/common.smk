@@ -97,6 +97,15 @@ def training_minutes(wildcards, input, attempt):
     return attempt * (60 + int(input.size_mb * int(wildcards.blocks) * (int(wildcards.dim) / 64) ** 1.5))
 
 
+def run_note(dataset):
+    """What a run was trained on, in a sentence."""
+    train = config["datasets"][dataset]["train"]
+    simulated = (
+        "simulated promoters, which say nothing about the paper's claims" if train.startswith("simulated/") else train
+    )
+    return f"This run was trained on {simulated}."
+
+
 def convergence_options(dataset):
     """Options of draw.py for the epochs of a convergence pair alone."""
     pair = config["grids"][dataset]["convergence"]

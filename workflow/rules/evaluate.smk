@@ -121,6 +121,8 @@ rule report_card:
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        note=lambda wildcards: run_note(wildcards.dataset),
     shell:
         "python {input.program:q} --published {input.published:q} --run {input.run:q} --dataset {wildcards.dataset}"
-        " --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
+        " --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"

@@ -251,8 +251,8 @@ def report_card(published: pd.DataFrame, run: pd.DataFrame, dataset: str = "drea
     return pd.DataFrame(rows, columns=["claim", "figure", "text", "published", "run", "verdict", "reason"])
 
 
-def to_html(card: pd.DataFrame, title: str = "Report card: the claims on Figure 2") -> str:
-    """Return the card as one self-contained HTML page."""
+def to_html(card: pd.DataFrame, note: str = "", title: str = "Report card: the claims on Figure 2") -> str:
+    """Return the card as one self-contained HTML page; `note` says what the run was."""
     colour = {SUPPORTS: "#0072b2", CONTRADICTS: "#d55e00", UNDECIDED: "#767676"}
     counts = ", ".join(f"{verdict}: {(card['verdict'] == verdict).sum()}" for verdict in colour)
     cells = card.map(lambda value: html.escape(str(value)))
@@ -263,7 +263,8 @@ def to_html(card: pd.DataFrame, title: str = "Report card: the claims on Figure 
     style += "td,th{border-bottom:1px solid #ccc;padding:.4em;text-align:left;vertical-align:top}"
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{style}</style></head><body>\n<h1>{html.escape(title)}</h1>\n<p>{counts}</p>\n{table}\n</body></html>\n"
+        f"<style>{style}</style></head><body>\n<h1>{html.escape(title)}</h1>\n<p>{html.escape(note)}</p>\n"
+        f"<p>{counts}</p>\n{table}\n</body></html>\n"
     )
 
 
