@@ -151,7 +151,7 @@ def test_checkpoints_run_no_code(tmp_path):
 def test_not_finite_loss_stops_with_step_and_batch(stores, tmp_path):
     with pytest.raises(InputError, match=r"the loss is not finite at step \d+; the batch is in"):
         run(stores, tmp_path, learning_rate=1e30, warmup_epochs=0, clip_value=0, clip_norm=0, epochs=5)
-    batch = load_file(tmp_path / "non_finite_batch.safetensors")
+    batch = load_file(tmp_path / "checkpoint.not_finite.safetensors")
     assert batch["codes"].shape == (16, 200)
     assert not (tmp_path / "model.json").exists()
 

@@ -140,7 +140,7 @@ class Run:
         epoch, batch = divmod(step, self.steps_per_epoch)
         order = self.train.order(self.settings.seed, epoch)
         codes, target = next(self.train.batches(self.settings.batch_size, order, batch))
-        path = self.checkpoint.with_name("non_finite_batch.safetensors")
+        path = self.checkpoint.with_suffix(".not_finite.safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
         raise InputError(f"the loss is not finite at step {step}; the batch is in {path}")
