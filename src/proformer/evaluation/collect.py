@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,14 @@ def collect(dataset: str, folders: Iterable[Path], sequences: Store) -> tuple[pd
 
 
 @torch.inference_mode()
-def distinct_tokens(trained: TrainedModel, sequences: Store, count: int = 8, tolerance: float = 1e-4) -> int | None:
+def distinct_tokens(trained: TrainedModel, sequences: Store, count: int = 8, tolerance: float = 1e-9) -> int | None:
     """How many of the H expression tokens differ after the last block (None without tokens).
 
     As released, all tokens start equal and only the depthwise convolution, which sees their neighbours, tells them
-    apart. Two tokens count as one when they agree in every sequence and dimension to `tolerance` of the token scale.
+    apart. Two tokens count as one when they agree in every sequence and dimension to `tolerance` of the token scale;
+    computed in float64, so that rounding neither joins nor parts them.
     """
-    model: Any = trained.model
+    model: Any = copy.deepcopy(trained.model).double()
     tokens = getattr(model, "tokens", 0)
     if not tokens:
         return None
