@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,3 +45,14 @@ def read_table(path: str | Path, **keywords: object) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_csv(path, sep="\t", dtype={"head": str}, **keywords)
+
+
+def file_digest(path: str | Path, algorithm: str) -> str:
+    """Hexadecimal `sha256`, `md5` or `git_blob` (what `git hash-object` prints) of a file."""
+    path = Path(path)
+    if algorithm == "git_blob":
+        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    else:
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, lambda: digest).hexdigest()

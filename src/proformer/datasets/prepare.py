@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ import pandas as pd
 from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.datasets.text import Rows, read_rows
 from proformer.errors import InputError
+from proformer.files import file_digest
 from proformer.sequences import Spans, centre_pad, encode, has_flanks, mix, strand_free_keys
 
 CHUNK = 1 << 17
@@ -70,8 +70,10 @@ def prepare(source: Path, out: Path, layout: Layout) -> pd.DataFrame:
     One pass, flat memory. Rows keep their order; the forward strand alone is stored. The header records the layout
     and the SHA-256 of the source.
     """
+    if not source.is_file():
+        raise InputError(f"{source}: no such file")
     counts: Counter[str] = Counter()
-    meta = {"layout": asdict(layout), "source": {"file": source.name, "sha256": sha256(source)}}
+    meta = {"layout": asdict(layout), "source": {"file": source.name, "sha256": file_digest(source, "sha256")}}
     with StoreWriter(out, meta) as writer:
         for rows in read_rows(source):
             values = rows.values()
@@ -124,14 +126,6 @@ def split(source: Path, outs: Sequence[Path], fractions: Sequence[float], seed: 
             "sd": [float(store.target[rows].std(dtype=np.float64)) for rows in chosen],
         }
     )
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal text."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _contain_n(rows: Rows, spans: Spans) -> int:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from proformer.errors import InputError
-from proformer.files import atomic
+from proformer.files import atomic, file_digest
 from proformer.sources.catalogue import Source
 from proformer.sources.download import Part, Patience, Progress, Unreachable, download, open_part, read
 from proformer.sources.publishers import Expected, expectation
-
-
-def file_digest(path: str | Path, algorithm: str) -> str:
-    """Hexadecimal `sha256`, `md5` or `git_blob` (what `git hash-object` prints) of a file."""
-    path = Path(path)
-    if algorithm == "git_blob":
-        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    else:
-        digest = hashlib.new(algorithm, usedforsecurity=False)
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, lambda: digest).hexdigest()
 
 
 def fetch(
