@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -30,6 +31,11 @@ def draw(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     note = f"{label or 'this run'}: n = {total:,} fragments; bands: Buenrostro et al. 2013"
     figure = style.new(style.SINGLE, 82 + 4 * ((len(samples) - 1) // 4), letter, note)
     panels = figure.subplots(2, 1, sharex=True)
+    colours = (
+        style.SERIES
+        if len(samples) <= len(style.SERIES)
+        else matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(samples)))
+    )
     end = min(LONGEST, max(int(table["length"].max()), 300))
     for axes in panels:
         for name, (low, high) in LADDER.items():
@@ -39,10 +45,9 @@ def draw(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
                 axes.text((low + high) / 2, 1.01, text, size=style.SMALL, ha="center", va="bottom", color=style.GREY,
                           transform=axes.get_xaxis_transform())  # fmt: skip
         for i, (sample, mine) in enumerate(table.groupby("sample")):
-            colour = style.SERIES[i % len(style.SERIES)]
             full = mine.set_index("length")["share"].reindex(np.arange(mine["length"].min(), mine["length"].max() + 1))
             values = full.fillna(0) if axes is panels[0] else full
-            axes.plot(full.index, values, color=colour, linewidth=0.7, label=str(sample))
+            axes.plot(full.index, values, color=colours[i], linewidth=0.7, label=str(sample))
     panels[0].set_ylim(bottom=0)
     panels[1].set_yscale("log")
     panels[1].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))

@@ -26,9 +26,10 @@ def draw(locus: pd.DataFrame, label: str = "", letter: str = "a") -> tuple[Figur
     """Draw a locus table: track, start, end (bp, half-open), value; optionally contig, named at the axis.
 
     Tracks: reads (a row per fragment), signal (runs of equal value; 0 between them), summit, window and centre (the
-    first window and centre are the example; its target is computed here from the signal that is drawn). Reads beyond
-    60 rows are left out. Returns the figure (180 mm wide) and the rows drawn: track, start, end, value (of the first
-    centre: its mean signal), row (the height of a read). Raises InputError for missing columns or a missing track.
+    first window and centre are the example; its target is computed here from the signal that is drawn). Where reads
+    would pile up beyond 60 rows, every second, third … is drawn. Returns the figure (180 mm wide) and the rows drawn:
+    track, start, end, value (of the first centre: its mean signal), row (the height of a read or window). Raises
+    InputError for missing columns or a missing track.
     """
     style.needed(locus, ["track", "start", "end", "value"], "locus")
     if missing := [track for track in TRACKS if not (locus["track"] == track).any()]:
@@ -36,13 +37,14 @@ def draw(locus: pd.DataFrame, label: str = "", letter: str = "a") -> tuple[Figur
     tracks = {track: locus[locus["track"] == track].sort_values("start", kind="stable") for track in TRACKS[:3]}
     tracks |= _windows(*(locus[locus["track"] == track].reset_index(drop=True) for track in TRACKS[3:]))
     found = len(tracks["reads"])
-    tracks["reads"] = _pack(tracks["reads"], ROWS)
+    tracks["reads"] = _thin(tracks["reads"])
     window, centre = (tracks[track].loc[0, ["start", "end"]].astype(int).tolist() for track in TRACKS[3:])
     mean = float(depth(tracks["signal"], *centre).mean())
     tracks["centre"] = tracks["centre"].astype({"value": float})
     tracks["centre"].loc[0, "value"] = mean
     shown = len(tracks["reads"])
-    note = f"{label or 'this run'}: {shown:,}{f' of {found:,}' * (shown < found)} fragments shown; signal per million"
+    fragments = f"{shown:,}{f' of {found:,}' * (shown < found)} fragment{'s' * (found > 1)}"
+    note = f"{label or 'this run'}: {fragments} shown; signal per million"
     figure = style.new(style.DOUBLE, 84, letter, note)
     left, right = figure.subfigures(1, 2, width_ratios=[1.65, 1])
     panels = left.subplots(3, 1, sharex=True, height_ratios=[1.5, 1.2, 0.42])
@@ -80,6 +82,15 @@ def _pack(pieces: pd.DataFrame, height: int) -> pd.DataFrame:
     return pieces.assign(row=rows).query("row >= 0")
 
 
+def _thin(reads: pd.DataFrame) -> pd.DataFrame:
+    """All reads in rows, or every second, third … of them, so that none is left out for its place alone."""
+    for step in range(1, len(reads) + 1):
+        packed = _pack(reads[::step], ROWS)
+        if len(packed) == len(reads[::step]):
+            break
+    return packed
+
+
 def _windows(windows: pd.DataFrame, centres: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The example in row 0 and as many of the other windows as fit below it; each with its centre, in its row."""
     if len(windows) != len(centres):
@@ -98,7 +109,7 @@ def _overview(panels: np.ndarray, tracks: dict[str, pd.DataFrame], window: list[
         lines = [[(r.start, r.row), (r.end, r.row)] for r in mine.itertuples()]
         above.add_collection(LineCollection(lines, colors=colour, linewidths=0.8, label=name))
     above.set(ylabel="fragments", ylim=(-1, max(int(reads["row"].max()), 4) + 1), yticks=[])
-    above.legend(loc="upper right")
+    above.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderaxespad=0)
     first, last = int(signal["start"].min()), int(signal["end"].max())
     values = depth(signal, first, last)
     middle.stairs(values, np.arange(first, last + 1), fill=True, color=style.BLUE, alpha=0.7)
