@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def draw(locus: pd.DataFrame, label: str = "", letter: str = "a") -> tuple[Figur
     fragments = f"{shown:,}{f' of {found:,}' * (shown < found)} fragment{'s' * (found > 1)}"
     note = f"{label or 'this run'}: {fragments} shown; signal per million"
     figure = style.new(style.DOUBLE, 84, letter, note)
-    left, right = figure.subfigures(1, 2, width_ratios=[1.65, 1])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.65, 1])[0]
     panels = left.subplots(3, 1, sharex=True, height_ratios=[1.5, 1.2, 0.42])
     contig = f"{locus['contig'].iloc[0]}, " if "contig" in locus else ""
     _overview(panels, tracks, window, contig)
@@ -72,7 +73,8 @@ def depth(runs: pd.DataFrame, start: int, end: int) -> np.ndarray:
 
 def _pack(pieces: pd.DataFrame, height: int) -> pd.DataFrame:
     """Put each piece, in order of its start, into the lowest `row` that is free; leave out those above `height`."""
-    free, busy, rows = list(range(height)), [], []
+    free, rows = list(range(height)), []
+    busy: list[tuple[int, int]] = []  # (where it ends, row)
     for start, end in zip(pieces["start"], pieces["end"], strict=True):
         while busy and busy[0][0] <= start:
             heapq.heappush(free, heapq.heappop(busy)[1])
@@ -126,7 +128,7 @@ def _overview(panels: np.ndarray, tracks: dict[str, pd.DataFrame], window: list[
         axes.axvspan(*window, color=SEQUENCE, alpha=0.25, linewidth=0)
     for track, colour in (("window", SEQUENCE), ("centre", CENTRE)):
         for box in tracks[track].itertuples():
-            look = {"facecolor": colour, "alpha": 0.35 if box.row else 1.0, "linewidth": 0}
+            look: dict[str, Any] = {"facecolor": colour, "alpha": 0.35 if box.row else 1.0, "linewidth": 0}
             below.add_patch(Rectangle((box.start, box.row), box.end - box.start, 0.7, **look))
     below.set(ylim=(tracks["window"]["row"].max() + 1, -0.3), yticks=[], xlabel=f"{contig}position, kb")
     below.set_ylabel("windows", rotation=0, ha="right", va="center")
@@ -148,8 +150,9 @@ def _close(axes: Axes, values: np.ndarray, window: list[int], centre: list[int],
                   arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0})  # fmt: skip
     axes.set(xlim=window, ylim=(0, 1.3 * top), xticks=window, ylabel="signal")
     axes.set_xticklabels([f"{x:,}" for x in window])
-    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
-        label.set_ha(side)
+    left, right = axes.get_xticklabels()
+    left.set_horizontalalignment("left")
+    right.set_horizontalalignment("right")
     axes.yaxis.set_major_locator(MaxNLocator(3))
 
 

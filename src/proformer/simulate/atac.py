@@ -193,7 +193,7 @@ def _plant(rng: np.random.Generator, codes: np.ndarray, centres: np.ndarray, exp
     piece = 2 * SITE_REACH // most
     rows = []
     for region, centre in enumerate(centres.tolist(), 1):
-        taken = set()
+        taken: set[int] = set()
         for _ in range(rng.integers(experiment.sites[0], most + 1)):
             place = min(max(int(rng.normal(0, experiment.site_spread) + SITE_REACH) // piece, 0), most - 1)
             place = min(set(range(most)) - taken, key=lambda other: (abs(other - place), other))  # the nearest free one
