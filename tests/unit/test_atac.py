@@ -9,7 +9,7 @@ import pytest
 
 from proformer.atac.contigs import count_bases, make_genome, open_genome, translate
 from proformer.atac.fragments import Filter, cut_sites, from_bam, from_text, pool, read_fragments
-from proformer.atac.peaks import MODES, call_peaks, read_summits
+from proformer.atac.peaks import call_peaks, read_summits
 from proformer.atac.quality import around_summits, fragment_lengths, locus, read_sites, recall, tss_enrichment
 from proformer.atac.reads import align, bowtie2_summary, build_index, check_mates, mark, trim
 from proformer.atac.signal import Signal, write_signal

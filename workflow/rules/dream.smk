@@ -1,6 +1,18 @@
 """From sequence files to encoded stores: trimmed, checked, padded, split by seed."""
 
 
+def store_of(wildcards):
+    """The encoded store of a data set: windows of the experiment, or a file's sequences."""
+    source = config["datasets"][wildcards.dataset]["source"]
+    return f"{R}/atac/windows.safetensors" if source == "atac" else f"{R}/data/{wildcards.dataset}/all.safetensors"
+
+
+def split_options(wildcards):
+    """How a data set is split, beyond its fractions."""
+    dataset = config["datasets"][wildcards.dataset]
+    return f"--by {dataset['split']}" + (f" --block {dataset['block']}" if dataset["block"] else "")
+
+
 rule prepare:
     """Encode a training file: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
     input:
@@ -29,8 +41,8 @@ rule prepare:
 rule split:
     """Draw the training and the validation part by seed; copies of a sequence never straddle them."""
     input:
-        store=rules.prepare.output.store,
-        code=library("datasets/prepare", "datasets/store", "sequences"),
+        store=store_of,
+        code=library("datasets/prepare", "datasets/chromosomes", "datasets/store", "sequences"),
     output:
         train=f"{R}/data/{{dataset}}/seed~{{seed}}/train.safetensors",
         validation=f"{R}/data/{{dataset}}/seed~{{seed}}/validation.safetensors",
@@ -46,7 +58,8 @@ rule split:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         fractions=lambda wildcards: config["datasets"][wildcards.dataset]["fractions"],
+        by=split_options,
     shell:
         "python -m proformer split --store {input.store:q} --out {output.train:q} {output.validation:q}"
-        " --fractions {params.fractions[train]} {params.fractions[validation]} --seed {wildcards.seed}"
+        " --fractions {params.fractions[train]} {params.fractions[validation]} --seed {wildcards.seed} {params.by}"
         " --counts {output.counts:q} > {log:q} 2>&1"

@@ -63,3 +63,24 @@ def _kind(row: dict[str, str], where: str) -> str:
     if row["shifted"] not in ("", "yes", "no"):
         raise InputError(f"{where}: found shifted = {row['shifted']!r}, expected yes, no or nothing")
     return given[0]
+
+
+SPECIES = {
+    "human": ("hg", "grch", "t2t-chm13"),
+    "mouse": ("mm", "grcm"),
+    "yeast": ("saccer", "r64"),
+}
+
+
+def check_species(species: str | None, genome: str, allow_other: bool = False) -> None:
+    """Refuse the genome of another species than the reads'; names that say nothing pass.
+
+    The Proformer paper names mm10 (mouse) for GSE47753, whose reads are human: aligned there, they mean nothing.
+    """
+    named = next((kind for kind, starts in SPECIES.items() if genome.lower().startswith(starts)), None)
+    if species and named and named != species and not allow_other:
+        raise InputError(
+            f"atac: found the genome {genome} ({named}) for {species} reads; expected one of {species}, such as "
+            f"{'hg38' if species == 'human' else 'its own'} (the paper's mm10 for GSE47753 is a slip); "
+            "allow_other_species: true goes on all the same"
+        )

@@ -151,3 +151,14 @@ def quality(args: argparse.Namespace) -> None:
         tables["recall"] = checks.recall(pairs.read_bed(args.regions, opened, args.contig_names), called)
     for name, table in tables.items():
         write_table(args.out / f"{name}.tsv", table)
+
+
+def tools(args: argparse.Namespace) -> None:
+    """Collect what the steps' logs say of versions: step, tool, version."""
+    rows = {
+        (path.relative_to(args.logs).with_suffix("").parts[0], *line.split()[2:4])
+        for path in sorted(args.logs.rglob("*.log"))
+        for line in path.read_text(errors="replace").splitlines()
+        if line.startswith("# version ")
+    }
+    write_table(args.out, pd.DataFrame(sorted(rows), columns=["step", "tool", "version"]))

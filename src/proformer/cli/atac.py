@@ -32,6 +32,7 @@ STEPS = {
     "signal": "pile fragments or cut sites up into a bigWig",
     "windows": "draw windows around summits into an encoded store",
     "quality": "fragment lengths, FRiP, signal around summits, one locus, TSS enrichment, recall",
+    "tools": "collect the versions of programs from the steps' logs",
 }
 
 
@@ -167,6 +168,11 @@ def _quality_options(step: argparse.ArgumentParser) -> None:
     step.add_argument("--regions", type=Path, help="BED of regions known to be accessible (a simulation's)")
     step.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the tables")
     _names_options(step, blacklist=False)
+
+
+def _tools_options(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--logs", type=Path, required=True, metavar="DIR", help="folder of the steps' logs")
+    step.add_argument("--out", type=Path, required=True, help="table: step, tool, version")
 
 
 def run(args: argparse.Namespace) -> None:
