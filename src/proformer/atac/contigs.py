@@ -72,8 +72,9 @@ def make_genome(source: Path, out: Path) -> None:
         raise InputError(f"{source}: the gz file is damaged or cut short ({error}); fetch it again") from None
     try:
         pysam.faidx(str(out))
-    except pysam.SamtoolsError as error:
-        raise InputError(f"{source}: cannot be indexed: {' '.join(str(error).split())}") from None
+    except pysam.SamtoolsError:
+        out.unlink()
+        raise InputError(f"{source}: cannot be indexed; are its lines of one length, and its names distinct?") from None
 
 
 def open_genome(path: str | Path) -> Genome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -117,5 +118,5 @@ def compressed(path: Path, *commands: Command) -> None:
 
 def _gist(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    worst = [line for line in lines if "error" in line.lower() or "no space" in line.lower()]
+    worst = [line for line in lines if re.search(r"\berr(or)?\b|no space", line, re.IGNORECASE)]
     return (worst or lines or ["it says nothing"])[0 if worst else -1]
