@@ -90,6 +90,18 @@ def point_folders(dataset, convergence=False):
     return [f"{R}/models/{pattern}" for pattern in space.instance_patterns]
 
 
+def store_of(wildcards):
+    """The encoded store of a data set: windows of the experiment, or a file's sequences."""
+    source = config["datasets"][wildcards.dataset]["source"]
+    return f"{R}/atac/windows.safetensors" if source == "atac" else f"{R}/data/{wildcards.dataset}/all.safetensors"
+
+
+def split_options(wildcards):
+    """How a data set is split, beyond its fractions."""
+    dataset = config["datasets"][wildcards.dataset]
+    return f"--by {dataset['split']}" + (f" --block {dataset['block']}" if dataset["block"] else "")
+
+
 def training_memory(wildcards, input, attempt):
     """Megabytes: torch itself, the data twice (file and device copy), and the activations of the largest layers."""
     return attempt * (3000 + int(3 * input.size_mb) + 4 * int(wildcards.dim) * int(wildcards.blocks))

@@ -1,18 +1,6 @@
 """From sequence files to encoded stores: trimmed, checked, padded, split by seed."""
 
 
-def store_of(wildcards):
-    """The encoded store of a data set: windows of the experiment, or a file's sequences."""
-    source = config["datasets"][wildcards.dataset]["source"]
-    return f"{R}/atac/windows.safetensors" if source == "atac" else f"{R}/data/{wildcards.dataset}/all.safetensors"
-
-
-def split_options(wildcards):
-    """How a data set is split, beyond its fractions."""
-    dataset = config["datasets"][wildcards.dataset]
-    return f"--by {dataset['split']}" + (f" --block {dataset['block']}" if dataset["block"] else "")
-
-
 rule prepare:
     """Encode a training file: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
     input:

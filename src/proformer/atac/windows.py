@@ -14,7 +14,7 @@ from proformer.atac.contigs import Genome
 from proformer.atac.fragments import read_bed
 from proformer.atac.signal import Signal
 from proformer.atac.tools import bedtools_session
-from proformer.datasets.prepare import sha256
+from proformer.datasets.prepare import Layout, sha256
 from proformer.datasets.store import StoreWriter
 from proformer.errors import InputError
 from proformer.sequences import N, Spans, strand_free_keys
@@ -94,6 +94,7 @@ def make_windows(
     margin = (plan.length - plan.centre) // 2
     centre = signal.read(contig, start + margin, plan.centre).mean(axis=1, dtype=np.float64)
     meta = {
+        "layout": asdict(Layout(plan.length)),
         "contigs": genome.names,
         "windows": asdict(plan),
         "source": {"genome": genome.path.name, "signal": signal.path.name, "sha256": sha256(signal.path)},
