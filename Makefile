@@ -13,7 +13,7 @@ RUN := $(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON
 
-.PHONY: demo sample paper test check chromium setup
+.PHONY: demo sample paper test check chromium setup tools
 
 demo: setup
 	@$(RUN)
@@ -47,7 +47,10 @@ chromium:
 	    apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
 	    echo "Chromium could not be installed: the test that opens the report will be skipped"
 
-setup: .venv/.complete
+setup: tools .venv/.complete
 
-.venv/.complete: requirements.lock pyproject.toml
+tools:
+	@scripts/tools.sh
+
+.venv/.complete: requirements.lock pyproject.toml | tools
 	@scripts/setup.sh

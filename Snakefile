@@ -22,6 +22,7 @@ wildcard_constraints:
     dataset="[a-z][a-z0-9]*",
     seed=r"\d+",
     source="published|run",
+    sample=r"[A-Za-z0-9][A-Za-z0-9.-]*",
 
 
 report: "workflow/report/workflow.rst"
@@ -29,6 +30,8 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
+include: "workflow/rules/atac_common.smk"
+include: "workflow/rules/atac.smk"
 include: "workflow/rules/dream.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"

@@ -6,6 +6,10 @@ bars          a grid table by blocks and head (Fig. 2d)
 violins       a grid table by --factor, with --tests as brackets (Fig. 2e-g)
 architecture  a model's description, JSON (Fig. 1)
 heads         the descriptions of one to three models, JSON (Fig. 2a)
+locus         a locus table: reads, signal, summit, windows and their centres (Fig. 3a)
+fragments     a table of fragment lengths
+profile       two tables: the mean signal around summits, and its heat map
+windows       a table of sampled windows
 """
 
 from __future__ import annotations
@@ -18,10 +22,23 @@ import pandas as pd
 
 from proformer.errors import InputError
 from proformer.evaluation.statistics import FACTORS, checked
-from proformer.figures import architecture, bars, convergence, grid, style, violins
+from proformer.figures import architecture, bars, convergence, fragments, grid, locus, profile, style, violins, windows
 from proformer.files import read_table
 
-FIGURES = ("convergence", "grid", "bars", "violins", "architecture", "heads")
+FIGURES = (
+    "convergence",
+    "grid",
+    "bars",
+    "violins",
+    "architecture",
+    "heads",
+    "locus",
+    "fragments",
+    "profile",
+    "windows",
+)
+# Modules that take the table as it is.
+PLAIN: dict[str, Any] = {"convergence": convergence, "locus": locus, "fragments": fragments, "windows": windows}
 
 
 def main(args: argparse.Namespace) -> None:
@@ -34,10 +51,14 @@ def main(args: argparse.Namespace) -> None:
             if args.figure == "heads"
             else architecture.draw(models[0], **words)
         )
+    elif args.figure == "profile":
+        if len(args.table) != 2:
+            raise InputError(f"profile: found {len(args.table)} table(s), expected two: the profile and the heat map")
+        drawn = profile.draw(*map(read_table, args.table), **words)
     else:
         table = _rows(read_table(args.table[0]), args.where, args.table[0])
-        if args.figure == "convergence":
-            drawn = convergence.draw(table, **words)
+        if args.figure in PLAIN:
+            drawn = PLAIN[args.figure].draw(table, **words)
         elif args.figure == "violins":
             tests = read_table(args.tests) if args.tests else None
             drawn = violins.draw(checked(table, args.table[0]), args.factor, tests, **words)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.text import Text
+from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
 from PIL import Image
 
 from proformer.errors import InputError
@@ -103,48 +103,18 @@ def all_figures():
 FIGURES = dict(all_figures())
 
 
-def texts(figure) -> list[str]:
-    return [text.get_text() for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
-
-
 @pytest.mark.parametrize("name", FIGURES)
 def test_draws_without_warning_at_printed_size_and_nothing_is_cut(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure, table = FIGURES[name]()
-        style.styled(figure.canvas.draw)()
+        assert_nothing_is_cut(figure)
     assert len(table)
-    width, height = figure.get_size_inches() * figure.dpi
-    assert round(figure.get_size_inches()[0] * 25.4) in (85, 180)
-    renderer = figure.canvas.get_renderer()
-    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    ticks = {tick for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()}
-    for text in shown:
-        assert text.get_fontsize() >= style.SMALL, text
-        box = text.get_window_extent(renderer)
-        inside = box.x0 >= -0.5 and box.y0 >= -0.5 and box.x1 <= width + 0.5 and box.y1 <= height + 0.5
-        assert inside or text in ticks, f"{text.get_text()!r} is cut"
 
 
 @pytest.mark.parametrize("name", ["published: grid", "published: blocks", "small: bars", "20 epochs", "model"])
 def test_no_two_texts_overlap(name):
-    figure, _ = FIGURES[name]()
-    style.styled(figure.canvas.draw)()
-    renderer = figure.canvas.get_renderer()
-    boxes = []
-    for axes in figure.axes:  # tick labels outside the axes' limits are not drawn
-        for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            for tick in axis.get_major_ticks():
-                if not min(limits) <= tick.get_loc() <= max(limits):
-                    tick.set_visible(False)
-                    tick.label1.set_visible(False)
-    for text in figure.findobj(Text):
-        if text.get_visible() and text.get_text().strip():
-            boxes.append((text.get_text(), text.get_window_extent(renderer).shrunk(0.9, 0.7)))
-    pairs = [
-        (a, b) for i, (a, x) in enumerate(boxes) for b, y in boxes[i + 1 :] if x.overlaps(y) and x.width and y.width
-    ]
-    assert not pairs
+    assert_no_two_texts_overlap(FIGURES[name]()[0])
 
 
 def test_files_are_the_same_bytes_twice_and_hold_type_42_fonts(tmp_path):

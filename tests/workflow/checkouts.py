@@ -12,15 +12,29 @@ from pathlib import Path
 import yaml
 
 TINY = {
+    "simulate_atac": {"genome_size": 150_000, "pairs": 6_000},
+    "atac": {"windows": {"number": 400}},
     "simulate": {"train": 300, "test": 100, "seed": 1},
     "grids": {
+        "atac": {
+            "widths": ["4/1"],
+            "blocks": [1],
+            "expression_heads": ["AP", 2],
+            "training": {"epochs": 2, "batch_size": 32},
+        },
+        "atacchromosome": {
+            "widths": ["4/1"],
+            "blocks": [1],
+            "expression_heads": ["AP", 2],
+            "training": {"epochs": 2, "batch_size": 32},
+        },
         "dream": {
             "widths": ["4/1", "6/2"],
             "blocks": [1, 2],
             "expression_heads": ["AP", 1, 2, 3],
             "convergence": {"width": "6/2", "blocks": 2, "expression_heads": ["AP", 3]},
             "training": {"epochs": 2, "batch_size": 32},
-        }
+        },
     },
 }
 Snakemake = Callable[..., subprocess.CompletedProcess[str]]

@@ -17,8 +17,8 @@ from chromium import walk_report
 
 GRID = TINY["grids"]["dream"]
 TABLES = ("grid", "epochs", "tests", "means", "spread", "test")
-FIGURES = {"fig2b_run"} | {
-    f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g") for source in ("published", "run")
+FIGURES = {"fig2b_run", "fig3a_run", "fig3b_chromosome_run", "fragments_run", "profile_run", "windows_run"} | {
+    f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g", "3b") for source in ("published", "run")
 }
 
 
@@ -47,18 +47,22 @@ def test_every_figure_is_there_four_times(finished):
 
 def test_every_rule_leaves_a_log_and_a_benchmark(finished):
     results = finished[0] / "results"
-    assert len(list((results / "logs/train").rglob("*.log"))) == 16
-    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == 16
+    assert len(list((results / "logs/train").rglob("*.log"))) == 16 + 4
+    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == 16 + 4
+    for step in ("align", "fragments", "peaks", "signal", "windows"):
+        assert list((results / "logs/atac").rglob(f"{step}*")), step
+        assert list((results / "benchmarks/atac").rglob(f"{step}*")), step
     assert not list((results / "checkpoints").rglob("*.pt"))
 
 
 def test_the_report_opens_with_all_its_parts(finished):
     seen = walk_report(finished[0] / "results/report.html")
-    for category in ("Figure 1", "Figure 2", "Report card", "Tables"):
+    for category in ("Figure 1", "Figure 2", "Figure 3", "Report card", "Tables"):
         assert any(name.startswith(category) for name in seen), category
     figures = {Path(name).stem for name in seen if name.endswith(".png")}
     assert figures == FIGURES
     assert any(name.endswith("report_card.html") for name in seen)
+    assert any(name.endswith("multiqc.html") for name in seen)
     assert any(name.endswith("versions.html") for name in seen)
 
 
@@ -89,7 +93,9 @@ def jobs(run, *arguments):
     [
         ("src/proformer/figures/grid.py", {"figure_2c"}, {"train", "collect", "prepare", "test_grid"}),
         ("src/proformer/evaluation/statistics.py", {"test_grid"}, {"train", "collect", "prepare"}),
-        ("src/proformer/training/loop.py", {"train", "collect"}, {"prepare", "split"}),
+        ("src/proformer/training/loop.py", {"train", "collect"}, {"prepare", "split", "atac_windows"}),
+        ("src/proformer/atac/windows.py", {"atac_windows", "split", "train"}, {"atac_align", "atac_peaks", "prepare"}),
+        ("src/proformer/atac/quality.py", {"atac_quality", "figure_3a"}, {"atac_windows", "train"}),
         ("src/proformer/simulate/model.py", {"simulate", "prepare", "train"}, {"fetch"}),
     ],
 )
@@ -114,7 +120,7 @@ def test_a_changed_setting_trains_again_and_a_new_point_trains_alone(finished):
     more = run("--configfile", "tiny.yaml", "seeds.yaml", "--dry-run")
     assert more.returncode == 0, more.stderr
     trained = re.findall(r"^rule train:", more.stdout + more.stderr, re.MULTILINE)
-    assert len(trained) == 16
+    assert len(trained) == 16 + 4
     assert "train" not in jobs(run, "--config", "results=results")
 
 

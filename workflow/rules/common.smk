@@ -15,6 +15,9 @@ from proformer.sources import load_catalogue
 R = config["results"].rstrip("/")
 CATALOGUE = load_catalogue()
 SOURCES = ("published", "run")
+# Without an ATAC-seq experiment, its data sets and their grids are not there.
+DATASETS = {name: keys for name, keys in config["datasets"].items() if config["atac"] or keys["source"] != "atac"}
+GRIDS = {name: grid for name, grid in config["grids"].items() if name not in {*config["datasets"]} - {*DATASETS}}
 
 
 def library(*names):
@@ -32,7 +35,7 @@ def raw(name):
     """Where a source lies: downloaded by its name in the catalogue, simulated, or a file of the user's own."""
     if name in CATALOGUE:
         return f"{R}/data/raw/{name}/{CATALOGUE[name].filename}"
-    if name.startswith("simulated/"):
+    if name.startswith(("simulated/", "simulated_atac/")):
         return f"{R}/data/{name}"
     if not Path(name).is_file():
         raise WorkflowError(f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file")
@@ -42,7 +45,7 @@ def raw(name):
 def grid_points():
     """One row per training job: every point of every grid, and the convergence pairs, once per seed."""
     rows = []
-    for dataset, grid in config["grids"].items():
+    for dataset, grid in GRIDS.items():
         if dataset not in config["datasets"]:
             raise WorkflowError(f"grids: {dataset!r} is no data set; datasets: {', '.join(config['datasets'])}")
         pair = grid.get("convergence")
@@ -85,6 +88,18 @@ def point_folders(dataset, convergence=False):
         points = points[points["head"].isin(wanted)]
     space = Paramspace(points, filename_params=["dim", "heads", "blocks", "head", "seed"])
     return [f"{R}/models/{pattern}" for pattern in space.instance_patterns]
+
+
+def store_of(wildcards):
+    """The encoded store of a data set: windows of the experiment, or a file's sequences."""
+    source = config["datasets"][wildcards.dataset]["source"]
+    return f"{R}/atac/windows.safetensors" if source == "atac" else f"{R}/data/{wildcards.dataset}/all.safetensors"
+
+
+def split_options(wildcards):
+    """How a data set is split, beyond its fractions."""
+    dataset = config["datasets"][wildcards.dataset]
+    return f"--by {dataset['split']}" + (f" --block {dataset['block']}" if dataset["block"] else "")
 
 
 def training_memory(wildcards, input, attempt):
@@ -140,8 +155,13 @@ def described_models():
 
 def sources():
     """Names and files that this configuration reads; each is looked up at once, so that a typo stops here."""
-    named = {dataset[key] for dataset in config["datasets"].values() for key in ("train", "test")} - {None}
-    return {name: raw(name) for name in sorted(named)}
+    named = {dataset.get(key) for dataset in DATASETS.values() for key in ("train", "test")}
+    return {name: raw(name) for name in sorted((named | atac_sources()) - {None})}
+
+
+def published_as(dataset):
+    """The data set of the paper's own table that a data set is compared with."""
+    return "atac" if config["datasets"][dataset]["source"] == "atac" else dataset
 
 
 def final_targets():
@@ -151,16 +171,21 @@ def final_targets():
         "versions",
         *(f"provenance/{name}/{CATALOGUE[name].filename}" for name in sources() if name in CATALOGUE),
     ]
-    for dataset in config["grids"]:
-        tables += [f"{dataset}/{source}/{name}" for source in SOURCES for name in ("grid", "tests", "means")]
+    tables += atac_tables()
+    figures += atac_figures()
+    for dataset in GRIDS:
+        shown = SOURCES if published_as(dataset) == dataset else ["run"]
+        tables += [f"{dataset}/{source}/{name}" for source in shown for name in ("grid", "tests", "means")]
         tables += [f"{dataset}/run/{name}" for name in ("spread", "epochs")]
         tables += [
-            f"{dataset}/filtered",
+            "atac/windows" if DATASETS[dataset]["source"] == "atac" else f"{dataset}/filtered",
             *(f"{dataset}/split/seed~{seed}" for seed in config["seeds"]),
         ]
-        tables += [f"{dataset}/run/test"] if config["datasets"][dataset]["test"] else []
+        tables += [f"{dataset}/run/test"] if DATASETS[dataset]["test"] else []
+    tables = list(dict.fromkeys(tables))
     return [
         *(f"{R}/figures/{figure}.png" for figure in [*figures, "fig2b_run"]),
-        *(f"{R}/tables/{dataset}/report_card.html" for dataset in config["grids"]),
+        *(f"{R}/tables/{dataset}/report_card.html" for dataset in GRIDS),
+        *atac_pages(),
         *(f"{R}/pages/{table}.html" for table in tables),
     ]

@@ -29,8 +29,8 @@ rule prepare:
 rule split:
     """Draw the training and the validation part by seed; copies of a sequence never straddle them."""
     input:
-        store=rules.prepare.output.store,
-        code=library("datasets/prepare", "datasets/store", "sequences"),
+        store=store_of,
+        code=library("datasets/prepare", "datasets/chromosomes", "datasets/store", "sequences"),
     output:
         train=f"{R}/data/{{dataset}}/seed~{{seed}}/train.safetensors",
         validation=f"{R}/data/{{dataset}}/seed~{{seed}}/validation.safetensors",
@@ -46,7 +46,8 @@ rule split:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         fractions=lambda wildcards: config["datasets"][wildcards.dataset]["fractions"],
+        by=split_options,
     shell:
         "python -m proformer split --store {input.store:q} --out {output.train:q} {output.validation:q}"
-        " --fractions {params.fractions[train]} {params.fractions[validation]} --seed {wildcards.seed}"
+        " --fractions {params.fractions[train]} {params.fractions[validation]} --seed {wildcards.seed} {params.by}"
         " --counts {output.counts:q} > {log:q} 2>&1"

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from proformer.datasets.chromosomes import by_chromosome
 from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.datasets.text import Rows, read_rows
 from proformer.errors import InputError
@@ -92,18 +93,30 @@ def prepare(source: Path, out: Path, layout: Layout) -> pd.DataFrame:
     return pd.DataFrame({"file": source.name, "what": what, "count": [counts[name] for name in what]})
 
 
-def split(source: Path, outs: Sequence[Path], fractions: Sequence[float], seed: int) -> pd.DataFrame:
-    """Draw disjoint random parts of a store, the first one for training; returns the counts per part.
+def split(
+    source: Path,
+    outs: Sequence[Path],
+    fractions: Sequence[float],
+    seed: int,
+    by: Literal["random", "chromosome"] = "random",
+    block: int | None = None,
+) -> pd.DataFrame:
+    """Draw disjoint parts of a store, the first one for training; returns the counts per part.
 
-    A row's part follows from its sequence and the seed alone, so copies of a sequence, and of its reverse complement,
-    never straddle parts, and the parts' sizes meet `fractions` up to chance. Each header gains the mean and sd of the
-    *training* targets, by which every part is standardised (Proformer, Methods).
+    "random": a row's part follows from its sequence and the seed alone, so copies of a sequence, and of its reverse
+    complement, never straddle parts, and the parts' sizes meet `fractions` up to chance. "chromosome": whole contigs,
+    or stretches of `block` bp of them, go to one part (see `by_chromosome`), so that overlapping windows never straddle
+    parts either. Each header gains the mean and sd of the *training* targets, by which every part is standardised
+    (Proformer, Methods).
     """
     if min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
         raise InputError(f"split fractions {list(fractions)}: expected positive numbers that add up to at most 1")
     store = open_store(source)
-    position = mix(np.asarray(store.columns["key"]), seed)
-    part = np.searchsorted(np.cumsum(fractions) + 1e-12, position, side="right").astype(np.uint8)
+    if by == "chromosome":
+        part = by_chromosome(store, fractions, seed, block)
+    else:
+        position = mix(np.asarray(store.columns["key"]), seed)
+        part = np.searchsorted(np.cumsum(fractions) + 1e-12, position, side="right").astype(np.uint8)
     chosen = [np.flatnonzero(part == index) for index in range(len(outs))]
     for out, rows, fraction in zip(outs, chosen, fractions, strict=True):
         if len(rows) < 2:
@@ -112,7 +125,7 @@ def split(source: Path, outs: Sequence[Path], fractions: Sequence[float], seed: 
     if training.std() == 0:
         raise InputError(f"{source}: all training targets are {training[0]}; nothing can be learnt from them")
     standard = {"mean": float(training.mean()), "sd": float(training.std())}
-    meta = store.meta | {"standard": standard, "split": {"seed": seed, "fractions": list(fractions)}}
+    meta = store.meta | {"standard": standard, "split": {"seed": seed, "fractions": list(fractions), "by": by}}
     for out, rows in zip(outs, chosen, strict=True):
         with StoreWriter(out, meta) as writer:
             for columns in _chunks(store, rows):

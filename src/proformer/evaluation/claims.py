@@ -1,4 +1,4 @@
-"""The report card: the paper's claims on Fig. 2, one by one, held against a run's grid table.
+"""The report card: the paper's claims, one by one, held against a run's grid table; here those on Fig. 2.
 
 A claim names the levels that it speaks of. A run without them is judged by analogy where that can be defended
 (smallest against largest width, say), and the reason then says so; else "cannot decide". Verdicts are cautious:
@@ -152,28 +152,28 @@ def saturated(evidence: Evidence) -> Finding:
     return Finding(numbers, SUPPORTS, "no pair differs significantly")
 
 
-def pooling_fails(evidence: Evidence) -> Finding:
-    """Judge "average pooling fails (r < .1) at the largest, deepest points"."""
-    runs, own, note = _deepest(evidence)
+def pooling_fails(evidence: Evidence, widths: tuple[int, ...] = DEEP_WIDTHS, full_size: int = FULL_SIZE) -> Finding:
+    """Judge "average pooling fails (r < .1) at the deepest points of these widths"."""
+    runs, own, note = _deepest(evidence, widths)
     pooled = runs[runs["head"] == "AP"]
     if pooled.empty:
         return Finding("–", UNDECIDED, f"{note}average pooling was not run there")
     failed, numbers = _failures(pooled)
     if 2 * failed >= len(pooled):
         return Finding(numbers, SUPPORTS, f"{note}it fails there, while the grid's median r is {evidence.median:.3f}")
-    same_size = evidence.n_train is not None and evidence.n_train >= FULL_SIZE
+    same_size = evidence.n_train is not None and evidence.n_train >= full_size
     if not failed and own and same_size and pooled.groupby("dim").size().min() >= 3:
         return Finding(numbers, CONTRADICTS, "no seed fails, with the paper's own points and amount of data")
-    needed = f"the paper's own points, three seeds and {FULL_SIZE:,} training sequences"
+    needed = f"the paper's own points, three seeds and {full_size:,} training sequences"
     return Finding(numbers, UNDECIDED, f"{note}failing is a matter of size and chance: to contradict takes {needed}")
 
 
-def multiple_heads_hold(evidence: Evidence) -> Finding:
-    """Judge "models with eight or more expression heads do not fail where average pooling does"."""
-    runs, _, note = _deepest(evidence)
-    pooled, many = runs[runs["head"] == "AP"], runs[_count(runs["head"]) >= 8]
+def multiple_heads_hold(evidence: Evidence, widths: tuple[int, ...] = DEEP_WIDTHS, fewest: int = 8) -> Finding:
+    """Judge "models with `fewest` or more expression heads do not fail where average pooling does"."""
+    runs, _, note = _deepest(evidence, widths)
+    pooled, many = runs[runs["head"] == "AP"], runs[_count(runs["head"]) >= fewest]
     if pooled.empty or many.empty:
-        return Finding("–", UNDECIDED, f"{note}no {'AP' if pooled.empty else 'eight or more heads'} there")
+        return Finding("–", UNDECIDED, f"{note}no {'AP' if pooled.empty else f'{fewest} or more heads'} there")
     failed, numbers = _failures(many)
     failed_pooled = _failures(pooled)[0]
     if not failed_pooled:
@@ -232,23 +232,31 @@ CLAIMS = [
 ]
 
 
-def report_card(published: pd.DataFrame, run: pd.DataFrame, dataset: str = "dream") -> pd.DataFrame:
+def report_card(
+    published: pd.DataFrame,
+    run: pd.DataFrame,
+    dataset: str = "dream",
+    claims: list[Claim] = CLAIMS,
+    published_dataset: str | None = None,
+) -> pd.DataFrame:
     """Judge every claim by the run's grid table, with the same numbers of the published table beside it.
 
-    Columns: claim, figure, text, published, run, verdict, reason; one row per claim. The published table as `run`
-    must give "supports" throughout. Raises InputError when a table lacks columns or has no rows of the dataset.
+    Columns: claim, figure, text, published, run, verdict, reason, published_verdict (what the same judge says of the
+    paper's own table); one row per claim. `published_dataset`: the data set of the published table, when it is called
+    otherwise there. Raises InputError when a table lacks columns or has no rows of the dataset.
     """
-    paper, ours = Evidence(published, dataset), Evidence(run, dataset)
+    paper, ours = Evidence(published, published_dataset or dataset), Evidence(run, dataset)
     rows = []
-    for claim in CLAIMS:
-        finding = claim.judge(ours, *claim.arguments)
+    for claim in claims:
+        finding, printed = claim.judge(ours, *claim.arguments), claim.judge(paper, *claim.arguments)
         verdict, reason = finding.verdict, finding.reason
         if ours.median < LEARNED:
             verdict, reason = UNDECIDED, f"the median r of the grid is {ours.median:.3f}: little was learned anywhere"
-        numbers = claim.judge(paper, *claim.arguments).numbers
         reason = f"{reason}. Sample: {ours.sample}"
-        rows.append((claim.id, claim.figure, claim.text, numbers, finding.numbers, verdict, reason))
-    return pd.DataFrame(rows, columns=["claim", "figure", "text", "published", "run", "verdict", "reason"])
+        cells = (claim.id, claim.figure, claim.text, printed.numbers, finding.numbers, verdict, reason, printed.verdict)
+        rows.append(cells)
+    columns = ["claim", "figure", "text", "published", "run", "verdict", "reason", "published_verdict"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def to_html(card: pd.DataFrame, note: str = "", title: str = "Report card: the claims on Figure 2") -> str:
@@ -256,7 +264,8 @@ def to_html(card: pd.DataFrame, note: str = "", title: str = "Report card: the c
     colour = {SUPPORTS: "#0072b2", CONTRADICTS: "#d55e00", UNDECIDED: "#767676"}
     counts = ", ".join(f"{verdict}: {(card['verdict'] == verdict).sum()}" for verdict in colour)
     cells = card.map(lambda value: html.escape(str(value)))
-    cells["verdict"] = [f'<b style="color:{colour[verdict]}">{verdict}</b>' for verdict in card["verdict"]]
+    for column in ("verdict", "published_verdict"):
+        cells[column] = [f'<b style="color:{colour[verdict]}">{verdict}</b>' for verdict in card[column]]
     with pd.option_context("display.max_colwidth", None):
         table = cells.to_html(index=False, escape=False, border=0)
     style = "body{font:14px sans-serif;margin:1em}table{border-collapse:collapse}"
@@ -268,15 +277,15 @@ def to_html(card: pd.DataFrame, note: str = "", title: str = "Report card: the c
     )
 
 
-def _deepest(evidence: Evidence) -> tuple[pd.DataFrame, bool, str]:
-    """Return the runs where the paper's average pooling fails, else the two largest widths at the greatest depth."""
+def _deepest(evidence: Evidence, widths: tuple[int, ...]) -> tuple[pd.DataFrame, bool, str]:
+    """Return the runs where the paper's average pooling fails, else as many largest widths at the greatest depth."""
     runs = evidence.runs
-    own = runs[runs["dim"].isin(DEEP_WIDTHS) & (runs["blocks"] == DEEP_BLOCKS)]
-    if own["dim"].nunique() == len(DEEP_WIDTHS):
+    own = runs[runs["dim"].isin(widths) & (runs["blocks"] == DEEP_BLOCKS)]
+    if own["dim"].nunique() == len(widths):
         return own, True, ""
-    widths, depth = statistics.levels(runs, "dim")[-2:], runs["blocks"].max()
-    note = f"by analogy, the run's largest, deepest points (width {' and '.join(map(str, widths))}, {depth} blocks): "
-    return runs[runs["dim"].isin(widths) & (runs["blocks"] == depth)], False, note
+    largest, depth = statistics.levels(runs, "dim")[-len(widths) :], runs["blocks"].max()
+    note = f"by analogy, the run's largest, deepest points (width {' and '.join(map(str, largest))}, {depth} blocks): "
+    return runs[runs["dim"].isin(largest) & (runs["blocks"] == depth)], False, note
 
 
 def _failures(runs: pd.DataFrame) -> tuple[int, str]:

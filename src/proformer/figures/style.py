@@ -25,6 +25,7 @@ SINGLE, DOUBLE = 85.0, 180.0  # mm
 SMALL, NORMAL, LARGE = 6.0, 7.0, 9.0  # pt
 GREY, DARK = "#767676", "#333333"
 VERMILLION, ORANGE, BLUE, GREEN, PINK = "#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7"  # Okabe and Ito
+SERIES = (BLUE, VERMILLION, GREEN, PINK, ORANGE, GREY)  # of things without an order
 SETTINGS: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "font.size": NORMAL,
@@ -104,6 +105,15 @@ def one_dataset(table: pd.DataFrame, columns: Iterable[str] = ("dataset",)) -> p
         if (n := table[column].nunique()) != 1:
             values = ", ".join(map(str, sorted(table[column].unique())))
             raise InputError(f"table to draw, column {column}: found {n} values ({values}), expected one")
+    return table
+
+
+def needed(table: pd.DataFrame, columns: Iterable[str], name: str) -> pd.DataFrame:
+    """Return the table, which must have these columns and rows; raises InputError."""
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(f"{name} table: found no column {', '.join(missing)}, expected {', '.join(columns)}")
+    if table.empty:
+        raise InputError(f"{name} table: found no rows, expected some")
     return table
 
 

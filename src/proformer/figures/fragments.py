@@ -1,0 +1,58 @@
+"""Lengths of ATAC-seq fragments and the nucleosome ladder in them, on a linear and on a logarithmic scale."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from proformer.figures import style
+
+# Lengths that Buenrostro et al. (2013) take as free of nucleosomes and as holding one, two and three.
+LADDER = {"free": (0, 100), "1": (180, 247), "2": (315, 473), "3": (558, 615)}
+LONGEST = 1000  # bp drawn
+
+
+@style.styled
+def draw(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+    """Draw a table of sample, length (bp), count: one line per sample, its share of fragments per bp of length.
+
+    Shares are of all fragments; up to 1,000 bp are drawn. Returns the figure (85 mm wide) and sample, length, count,
+    share (per mille per bp). Raises InputError for missing columns or no fragments.
+    """
+    style.needed(lengths, ["sample", "length", "count"], "fragment lengths")
+    table = lengths.assign(share=1000 * lengths["count"] / lengths.groupby("sample")["count"].transform("sum"))
+    table = table[(table["length"] <= LONGEST) & (table["count"] > 0)].sort_values(["sample", "length"])
+    style.needed(table, [], "fragment lengths")
+    samples = sorted(table["sample"].unique())
+    total = int(lengths["count"].sum())
+    note = f"{label or 'this run'}: n = {total:,} fragments; bands: Buenrostro et al. 2013"
+    figure = style.new(style.SINGLE, 82 + 4 * ((len(samples) - 1) // 4), letter, note)
+    panels = figure.subplots(2, 1, sharex=True)
+    colours = (
+        style.SERIES
+        if len(samples) <= len(style.SERIES)
+        else matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(samples)))
+    )
+    end = min(LONGEST, max(int(table["length"].max()), 300))
+    for axes in panels:
+        for name, (low, high) in LADDER.items():
+            axes.axvspan(low, high, color="#eeeeee", linewidth=0)
+            if axes is panels[0] and high <= end:
+                text = name if name == "free" else f"{name} nucl." if name == "1" else name
+                axes.text((low + high) / 2, 1.01, text, size=style.SMALL, ha="center", va="bottom", color=style.GREY,
+                          transform=axes.get_xaxis_transform())  # fmt: skip
+        for i, (sample, mine) in enumerate(table.groupby("sample")):
+            full = mine.set_index("length")["share"].reindex(np.arange(mine["length"].min(), mine["length"].max() + 1))
+            values = full.fillna(0) if axes is panels[0] else full
+            axes.plot(full.index, values, color=colours[i], linewidth=0.7, label=str(sample))
+    panels[0].set_ylim(bottom=0)
+    panels[1].set_yscale("log")
+    panels[1].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    panels[1].yaxis.set_minor_formatter(NullFormatter())
+    panels[1].set(xlabel="fragment length, bp", xlim=(0, end))
+    figure.supylabel("fragments per bp of length, ‰", size=style.NORMAL)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(len(samples), 4))
+    return figure, table[["sample", "length", "count", "share"]]

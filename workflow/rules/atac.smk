@@ -1,0 +1,439 @@
+"""ATAC-seq, from reads (or BAM, fragments, peaks and signal) to an encoded store of windows."""
+
+
+rule simulate_atac:
+    """Write a genome with planted accessible regions, and the paired reads of an ATAC-seq experiment on it."""
+    input:
+        code=library("simulate", "cli/simulate_atac"),
+    output:
+        genome=f"{R}/data/simulated_atac/genome.fa",
+        regions=f"{R}/data/simulated_atac/regions.bed",
+        reads=expand(f"{R}/data/simulated_atac/{{library}}_{{mate}}.fastq.gz", library=LIBRARIES, mate=(1, 2)),
+        more=expand(
+            f"{R}/data/simulated_atac/{{name}}",
+            name=["sites.bed", "tss.bed", "blacklist.bed", "repeats.bed", "fragments.tsv.gz", "simulator.json"],
+        ),
+    log:
+        f"{R}/logs/atac/simulate.log",
+    benchmark:
+        f"{R}/benchmarks/atac/simulate.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        **config["simulate_atac"],
+        folder=lambda wildcards, output: str(Path(output.genome).parent),
+    shell:
+        "python -m proformer simulate-atac --out {params.folder:q} --genome-size {params.genome_size}"
+        " --pairs {params.pairs} --libraries {params.libraries} --seed {params.seed} > {log:q} 2>&1"
+
+
+rule atac_genome:
+    """Lay the genome out for reading by position, and count the known bases of its contigs."""
+    input:
+        genome=side_file("genome"),
+        code=library("atac/contigs", "sequences"),
+    output:
+        fasta=f"{A}/genome.fa",
+        index=f"{A}/genome.fa.fai",
+        table=f"{T}/genome.tsv",
+    log:
+        f"{R}/logs/atac/genome.log",
+    benchmark:
+        f"{R}/benchmarks/atac/genome.tsv"
+    conda:
+        "../../envs/atac.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    shell:
+        "python -m proformer atac genome --genome {input.genome:q} --out {output.fasta:q} --table {output.table:q}"
+        " > {log:q} 2>&1"
+
+
+rule atac_index:
+    """Build the Bowtie2 index of the genome, once the disk is seen to have room for it."""
+    input:
+        fasta=rules.atac_genome.output.fasta,
+    output:
+        directory(f"{A}/index"),
+    log:
+        f"{R}/logs/atac/index.log",
+    benchmark:
+        f"{R}/benchmarks/atac/index.tsv"
+    conda:
+        "../../envs/align.yaml"
+    threads: setting("threads") or 1
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + int(6 * input.size_mb)),
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 120, attempt),
+    shell:
+        "python -m proformer atac index --genome {input.fasta:q} --out {output:q}/genome --threads {threads}"
+        " > {log:q} 2>&1"
+
+
+rule atac_check:
+    """Read both FASTQ files of a library to their end: whole, as many mates in each, and of the same reads."""
+    input:
+        reads=sample_files("read1", "read2"),
+        code=library("atac/reads"),
+    output:
+        f"{A}/qc/{{sample}}.pairs.tsv",
+    log:
+        f"{R}/logs/atac/check/{{sample}}.log",
+    benchmark:
+        f"{R}/benchmarks/atac/check/{{sample}}.tsv"
+    wildcard_constraints:
+        sample=among("reads"),
+    conda:
+        "../../envs/atac.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 2, attempt),
+    shell:
+        "python -m proformer atac check --reads {input.reads:q} --sample {wildcards.sample} --out {output:q}"
+        " > {log:q} 2>&1"
+
+
+rule atac_trim:
+    """Cut adapters off with fastp, found by the overlap of the mates."""
+    input:
+        reads=sample_files("read1", "read2"),
+        checked=rules.atac_check.output,
+        code=library("atac/reads"),
+    output:
+        reads=[temp(f"{A}/trimmed/{{sample}}_{mate}.fastq.gz") for mate in (1, 2)],
+        report=f"{A}/qc/{{sample}}.fastp.json",
+        page=f"{A}/qc/{{sample}}.fastp.html",
+    log:
+        f"{R}/logs/atac/trim/{{sample}}.log",
+    benchmark:
+        f"{R}/benchmarks/atac/trim/{{sample}}.tsv"
+    wildcard_constraints:
+        sample=among("reads"),
+    conda:
+        "../../envs/align.yaml"
+    threads: setting("threads") or 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 6, attempt),
+    shell:
+        "python -m proformer atac trim --reads {input.reads:q} --out {output.reads:q} --report {output.report:q}"
+        " --threads {threads} > {log:q} 2>&1"
+
+
+rule atac_align:
+    """Align pairs with Bowtie2 (fragments up to 2,000 bp), sort and mark duplicates in one stream of programs."""
+    input:
+        reads=reads_of,
+        pairs=rules.atac_check.output,
+        index=rules.atac_index.output,
+        code=library("atac/reads", "atac/tools"),
+    output:
+        bam=f"{A}/bam/{{sample}}.bam",
+        index=f"{A}/bam/{{sample}}.bam.bai",
+        counts=f"{A}/qc/{{sample}}.alignment.tsv",
+        summary=f"{A}/qc/{{sample}}.bowtie2.txt",
+        marked=f"{A}/qc/{{sample}}.markdup.txt",
+    log:
+        f"{R}/logs/atac/align/{{sample}}.log",
+    benchmark:
+        f"{R}/benchmarks/atac/align/{{sample}}.tsv"
+    wildcard_constraints:
+        sample=among("reads"),
+    conda:
+        "../../envs/align.yaml"
+    threads: setting("threads") or 1
+    resources:
+        mem_mb=lambda wildcards, input, threads, attempt: attempt
+        * (2000 + 1000 * threads + int(1.5 * Path(input.index[0]).exists() * 4000)),
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 120, attempt),
+    params:
+        name=setting("genome_name"),
+        rate=setting("min_alignment_rate"),
+        logs=lambda wildcards, output: str(Path(output.counts).parent),
+    shell:
+        "python -m proformer atac align --reads {input.reads:q} --index {input.index:q}/genome"
+        " --sample {wildcards.sample} --genome-name {params.name:q} --min-rate {params.rate} --out {output.bam:q}"
+        " --logs {params.logs:q} --pairs {input.pairs:q} --counts {output.counts:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule atac_mark:
+    """Mark the duplicates of a BAM file that the samples table names, and index it."""
+    input:
+        bam=sample_files("bam"),
+        code=library("atac/reads", "atac/tools"),
+    output:
+        bam=f"{A}/bam/{{sample}}.bam",
+        index=f"{A}/bam/{{sample}}.bam.bai",
+        marked=f"{A}/qc/{{sample}}.markdup.txt",
+    log:
+        f"{R}/logs/atac/mark/{{sample}}.log",
+    benchmark:
+        f"{R}/benchmarks/atac/mark/{{sample}}.tsv"
+    wildcard_constraints:
+        sample=among("bam"),
+    conda:
+        "../../envs/align.yaml"
+    threads: setting("threads") or 1
+    resources:
+        mem_mb=lambda wildcards, threads, attempt: attempt * (2000 + 1000 * threads),
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 15, attempt),
+    params:
+        logs=lambda wildcards, output: str(Path(output.marked).parent),
+    shell:
+        "python -m proformer atac mark --bam {input.bam:q} --sample {wildcards.sample} --out {output.bam:q}"
+        " --logs {params.logs:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule atac_fragments:
+    """Filter: proper pairs, mapping quality, no duplicates, wanted contigs, off the blacklist; counted step by step."""
+    input:
+        source=before_fragments,
+        genome=rules.atac_genome.output,
+        blacklist=side_file("blacklist"),
+        code=library("atac/fragments", "atac/contigs", "atac/tools"),
+    output:
+        fragments=f"{A}/fragments/{{sample}}.bed.gz",
+        counts=f"{A}/qc/{{sample}}.filtering.tsv",
+    log:
+        f"{R}/logs/atac/fragments/{{sample}}.log",
+    benchmark:
+        f"{R}/benchmarks/atac/fragments/{{sample}}.tsv"
+    conda:
+        "../../envs/align.yaml"
+    threads: setting("threads") or 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 15, attempt),
+    params:
+        source=lambda wildcards: "--fragments" if SAMPLES[wildcards.sample]["kind"] == "fragments" else "--bam",
+        shifted=lambda wildcards: option("--shifted", SAMPLES[wildcards.sample]["shifted"]),
+        mapq=setting("mapq"),
+        exclude=option("--exclude", setting("exclude_contigs")),
+        blacklist=option("--blacklist", side_file("blacklist")),
+        names=option("--contig-names", setting("contig_names")),
+    shell:
+        "python -m proformer atac fragments {params.source} {input.source:q} --genome {input.genome[0]:q}"
+        " --sample {wildcards.sample} --mapq {params.mapq} {params.shifted} {params.exclude} {params.blacklist}"
+        " {params.names} --out {output.fragments:q} --counts {output.counts:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule atac_pool:
+    """Merge the fragments of all replicates into one sorted file."""
+    input:
+        fragments=FRAGMENTS,
+        code=library("atac/fragments", "atac/tools"),
+    output:
+        f"{A}/pooled.bed.gz",
+    log:
+        f"{R}/logs/atac/pool.log",
+    benchmark:
+        f"{R}/benchmarks/atac/pool.tsv"
+    conda:
+        "../../envs/align.yaml"
+    threads: setting("threads") or 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 20, attempt),
+    shell:
+        "python -m proformer atac pool --fragments {input.fragments:q} --out {output:q} --threads {threads}"
+        " > {log:q} 2>&1"
+
+
+rule atac_peaks:
+    """Call peaks and their summits with MACS2, from fragments as the authors' lab does or from Tn5's cut sites."""
+    input:
+        fragments=rules.atac_pool.output,
+        genome=rules.atac_genome.output.table,
+        code=library("atac/peaks", "atac/tools"),
+    output:
+        multiext(f"{A}/peaks/atac_", "peaks.narrowPeak", "peaks.xls", "summits.bed"),
+    log:
+        f"{R}/logs/atac/peaks.log",
+    benchmark:
+        f"{R}/benchmarks/atac/peaks.tsv"
+    conda:
+        "../../envs/atac.yaml"
+    resources:
+        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + int(16 * input.size_mb)),
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 120, attempt),
+    params:
+        mode=setting("peaks"),
+        exclude=option("--exclude", setting("exclude_contigs")),
+        size=option("--genome-size", setting("effective_genome_size")),
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "python -m proformer atac peaks --fragments {input.fragments:q} --mode {params.mode}"
+        " --genome-table {input.genome:q} {params.exclude} {params.size} --out {params.folder:q} > {log:q} 2>&1"
+
+
+rule atac_signal:
+    """Pile fragments or cut sites (+4/-5) up, per million of them, into a bigWig."""
+    input:
+        fragments=rules.atac_pool.output,
+        genome=rules.atac_genome.output,
+        code=library("atac/signal", "atac/fragments"),
+    output:
+        f"{A}/signal.bw",
+    log:
+        f"{R}/logs/atac/signal.log",
+    benchmark:
+        f"{R}/benchmarks/atac/signal.tsv"
+    conda:
+        "../../envs/atac.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 60, attempt),
+    params:
+        mode=setting("signal"),
+    shell:
+        "python -m proformer atac signal --fragments {input.fragments:q} --genome {input.genome[0]:q}"
+        " --mode {params.mode} --out {output:q} > {log:q} 2>&1"
+
+
+rule atac_windows:
+    """Draw windows around the summits, with the signal of their centres as targets, into an encoded store."""
+    input:
+        peaks=PEAKS,
+        signal=SIGNAL,
+        genome=rules.atac_genome.output,
+        blacklist=side_file("blacklist"),
+        code=library("atac/windows", "atac/signal", "atac/contigs", "atac/peaks", "sequences", "datasets/store"),
+    output:
+        store=f"{A}/windows.safetensors",
+        counts=f"{T}/windows.tsv",
+    log:
+        f"{R}/logs/atac/windows.log",
+    benchmark:
+        f"{R}/benchmarks/atac/windows.tsv"
+    conda:
+        "../../envs/atac.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        windows=" ".join(f"--{name.replace('_', '-')} {value}" for name, value in (setting("windows") or {}).items()),
+        blacklist=option("--blacklist", side_file("blacklist")),
+        names=option("--contig-names", setting("contig_names")),
+    shell:
+        "python -m proformer atac windows --peaks {input.peaks:q} --signal {input.signal:q} --genome {input.genome[0]:q}"
+        " {params.windows} {params.blacklist} {params.names} --out {output.store:q} --counts {output.counts:q}"
+        " > {log:q} 2>&1"
+
+
+rule atac_quality:
+    """Tables of quality, and those behind the figures: lengths, FRiP, signal around summits, a locus, TSSs, recall."""
+    input:
+        fragments=FRAGMENTS,
+        pooled=POOLED,
+        peaks=PEAKS,
+        signal=SIGNAL,
+        windows=rules.atac_windows.output.store,
+        genome=rules.atac_genome.output,
+        annotation=side_file("annotation"),
+        regions=rules.simulate_atac.output.regions if simulated() else [],
+        code=library("atac/quality", "atac/signal", "atac/fragments"),
+    output:
+        [f"{T}/{name}.tsv" for name in QUALITY],
+    log:
+        f"{R}/logs/atac/quality.log",
+    benchmark:
+        f"{R}/benchmarks/atac/quality.tsv"
+    conda:
+        "../../envs/atac.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 20, attempt),
+    params:
+        fragments=option("--fragments", FRAGMENTS),
+        samples=option("--samples", [*SAMPLES] if FRAGMENTS else []),
+        pooled=option("--pooled", POOLED),
+        annotation=option("--annotation", side_file("annotation")),
+        regions=lambda wildcards, input: option("--regions", input.regions),
+        names=option("--contig-names", setting("contig_names")),
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "python -m proformer atac quality {params.fragments} {params.samples} {params.pooled} --peaks {input.peaks:q}"
+        " --signal {input.signal:q} --windows {input.windows:q} --genome {input.genome[0]:q} {params.annotation}"
+        " {params.regions} {params.names} --out {params.folder:q} > {log:q} 2>&1"
+
+
+rule atac_counts:
+    """Join the counts of all libraries: what became of the pairs when aligned, or when filtered."""
+    input:
+        lambda wildcards: [
+            f"{A}/qc/{name}.{wildcards.step}.tsv" for name in (READS if wildcards.step == "alignment" else SAMPLES)
+        ],
+    output:
+        f"{T}/{{step}}.tsv",
+    log:
+        f"{R}/logs/atac/{{step}}.log",
+    benchmark:
+        f"{R}/benchmarks/atac/{{step}}.tsv"
+    wildcard_constraints:
+        step="alignment|filtering",
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 100 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    shell:
+        "awk 'FNR > 1 || NR == 1' {input:q} > {output:q} 2> {log:q}"
+
+
+rule atac_tools:
+    """Which version of which program ran in which step, as each job wrote it to its log."""
+    input:
+        rules.atac_windows.output.store,
+        FRAGMENTS,
+        code=library("atac/steps"),
+    output:
+        f"{T}/tools.tsv",
+    log:
+        f"{R}/logs/atac_tools.log",
+    benchmark:
+        f"{R}/benchmarks/atac/tools.tsv"
+    conda:
+        "../../envs/atac.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        logs=f"{R}/logs/atac",
+    shell:
+        "python -m proformer atac tools --logs {params.logs:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule atac_multiqc:
+    """One page over the tools' own logs: fastp, Bowtie2, samtools markdup, MACS2."""
+    input:
+        [f"{A}/qc/{name}.{log}" for name in READS for log in ("bowtie2.txt", "markdup.txt")],
+        [f"{A}/qc/{name}.fastp.json" for name in READS if setting("trim")],
+        [] if FINISHED else f"{A}/peaks/atac_peaks.xls",
+    output:
+        report(
+            f"{A}/multiqc.html",
+            caption="../report/multiqc.rst",
+            category="Figure 3",
+            subcategory="Quality",
+            labels={"figure": "tools' logs (MultiQC)"},
+        ),
+    log:
+        f"{R}/logs/atac/multiqc.log",
+    benchmark:
+        f"{R}/benchmarks/atac/multiqc.tsv"
+    conda:
+        "../../envs/multiqc.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 15 * attempt,
+    params:
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "(echo \"# version multiqc $(multiqc --version | awk '{{print $NF}}')\" &&"
+        " multiqc --force --no-data-dir --no-version-check --outdir {params.folder:q} --filename multiqc.html"
+        " {input:q}) > {log:q} 2>&1"
