@@ -114,11 +114,14 @@ def training_minutes(wildcards, input, attempt):
 
 def run_note(dataset):
     """What a run was trained on, in a sentence."""
-    train = config["datasets"][dataset]["train"]
-    simulated = (
-        "simulated promoters, which say nothing about the paper's claims" if train.startswith("simulated/") else train
+    keys, experiment = config["datasets"][dataset], config["atac"]
+    source, data = (
+        (experiment["genome"], "ATAC-seq windows") if keys["source"] == "atac" else (keys["train"], "promoters")
     )
-    return f"This run was trained on {simulated}."
+    simulated = (
+        f"simulated {data}, which say nothing about the paper's claims" if source.startswith("simulated") else ""
+    )
+    return f"This run was trained on {simulated or f'{data} of {source}'}."
 
 
 def convergence_options(dataset):

@@ -14,9 +14,10 @@ from proformer.atac.contigs import Genome
 from proformer.atac.fragments import read_bed
 from proformer.atac.signal import Signal
 from proformer.atac.tools import bedtools_session
-from proformer.datasets.prepare import Layout, sha256
+from proformer.datasets.prepare import Layout
 from proformer.datasets.store import StoreWriter
 from proformer.errors import InputError
+from proformer.files import file_digest
 from proformer.sequences import N, Spans, strand_free_keys
 
 TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"none": lambda signal: signal, "log1p": np.log1p}
@@ -97,7 +98,11 @@ def make_windows(
         "layout": asdict(Layout(plan.length)),
         "contigs": genome.names,
         "windows": asdict(plan),
-        "source": {"genome": genome.path.name, "signal": signal.path.name, "sha256": sha256(signal.path)},
+        "source": {
+            "genome": genome.path.name,
+            "signal": signal.path.name,
+            "sha256": file_digest(signal.path, "sha256"),
+        },
     }
     spans = Spans(np.arange(len(codes), dtype=np.int64) * plan.length, np.full(len(codes), plan.length, dtype=np.int64))
     with StoreWriter(out, meta) as writer:
