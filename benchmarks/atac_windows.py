@@ -1,11 +1,12 @@
 """How long 100,000 windows take: sequences and signals from a genome-wide track, against bedtools and deepTools.
 
-  python benchmarks/atac_windows.py --folder FOLDER --fragments 40000000 --out benchmarks/atac_windows.tsv
+    python benchmarks/atac_windows.py --folder FOLDER --out benchmarks/results/atac_windows.tsv
 
 Writes, in FOLDER, a random genome of human size (one letter per base) and a bigWig of as many fragments as 80 million
 reads make, around 80,000 summits; then times, on one core: ours (`make_windows`: sequences, signals, blacklist, keys
-and the store), one bigWig query per window (the loop that most scripts have), and `bedtools map` on the track as
-bedGraph. The three agree on the signals, or the program says so and stops.
+and the store), one bigWig query per window (the loop that most scripts have), and bedtools (`coverage` on the sorted
+fragments themselves, which only counts where they are at hand; `getfasta` for the sequences). All agree on the
+signals, or the program says so and stops.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from proformer.atac.contigs import Genome, make_genome, open_genome
 from proformer.atac.signal import Signal, write_signal
 from proformer.atac.windows import Windows, draw, make_windows
 from proformer.files import write_table
+from proformer.provenance import processor
 
 CONTIGS = 23
 REACH = 300
@@ -98,7 +100,9 @@ def main(args: argparse.Namespace) -> None:
             ])  # fmt: skip
 
     def bedtools() -> np.ndarray:
-        bed = pd.DataFrame({"c": np.array(genome.names)[contig], "s": centre, "e": centre + 20, "n": range(len(centre))})
+        bed = pd.DataFrame(
+            {"c": np.array(genome.names)[contig], "s": centre, "e": centre + 20, "n": range(len(centre))}
+        )
         bed.sort_values(["c", "s"]).to_csv(args.folder / "windows.bed", sep="\t", header=False, index=False)
         done = subprocess.run(
             ["bedtools", "coverage", "-sorted", "-mean", "-a", args.folder / "windows.bed",
@@ -109,6 +113,10 @@ def main(args: argparse.Namespace) -> None:
             fields = line.split("\t")
             values[int(fields[3])] = float(fields[4])
         return values * 1e6 / (args.fragments // CONTIGS * CONTIGS)
+
+    def sequences() -> None:
+        command = ["bedtools", "getfasta", "-fi", args.folder / "genome.fa", "-bed", args.folder / "windows.bed"]
+        subprocess.run([*command, "-fo", args.folder / "windows.fa"], check=True)
 
     row, _ = timed(f"ours: {args.windows:,} windows, sequences and signals, to the store", ours)
     row["memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -121,13 +129,24 @@ def main(args: argparse.Namespace) -> None:
         rows.append(row | {"largest_difference": worst})
         if worst > 1e-5:
             raise SystemExit(f"{what}: differs by {worst:.2g} of the largest signal")
-    write_table(args.out, pd.DataFrame(rows))
+    if args.deeptools:
+        command = [args.deeptools, "BED-file", "-b", track, "--BED", args.folder / "windows.3.bed", "-p", "1"]
+        command += ["-o", args.folder / "deeptools.npz"]
+        pd.read_csv(args.folder / "windows.bed", sep="\t", header=None, usecols=[0, 1, 2]).to_csv(
+            args.folder / "windows.3.bed", sep="\t", header=False, index=False
+        )
+        row, _ = timed("deepTools multiBigwigSummary", lambda: subprocess.run(command, check=True) and None)
+        rows.append(row)
+    row, _ = timed("bedtools getfasta", sequences)
+    rows.append(row)
+    write_table(args.out, pd.DataFrame(rows).assign(machine=processor()))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="for the genome and the track (8 GB)")
     parser.add_argument("--out", type=Path, required=True, help="table to write")
+    parser.add_argument("--deeptools", help="path of deepTools' multiBigwigSummary (default: left out)")
     parser.add_argument("--size", type=int, default=3_000_000_000, help="bp of the genome (default: %(default)s)")
     parser.add_argument("--fragments", type=int, default=40_000_000, help="80 million reads are 40 million pairs")
     parser.add_argument("--summits", type=int, default=80_000)

@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pandas as pd
+import pyBigWig
 import pytest
 
 from proformer.atac.contigs import count_bases, make_genome, open_genome, translate
@@ -137,6 +138,9 @@ def test_signal_does_not_depend_on_how_windows_are_read(tracks, genome):
     together = signal.read(contig, start, 37)
     alone = [signal.read(contig[i : i + 1], start[i : i + 1], 37)[0] for i in range(200)]
     assert (together == np.array(alone)).all()
+    with pyBigWig.open(str(tracks["fragments"])) as bigwig:
+        plain = [bigwig.values([*LENGTHS][c], int(s), int(s) + 37) for c, s in zip(contig, start, strict=True)]
+    assert (together == np.nan_to_num(np.array(plain, dtype=np.float32))).all()
 
 
 def test_every_kind_of_fragments_file_gives_the_same_fragments(table, genome, tmp_path, pooled):

@@ -68,7 +68,7 @@ rule atac_index:
     threads: setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + int(6 * input.size_mb)),
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 120, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
     shell:
         "python -m proformer atac index --genome {input.fasta:q} --out {output:q}/genome --threads {threads}"
         " > {log:q} 2>&1"
@@ -92,7 +92,7 @@ rule atac_check:
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 2, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 2, attempt),
     shell:
         "python -m proformer atac check --reads {input.reads:q} --sample {wildcards.sample} --out {output:q}"
         " > {log:q} 2>&1"
@@ -119,7 +119,7 @@ rule atac_trim:
     threads: setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 6, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 6, attempt),
     shell:
         "python -m proformer atac trim --reads {input.reads:q} --out {output.reads:q} --report {output.report:q}"
         " --threads {threads} > {log:q} 2>&1"
@@ -148,9 +148,9 @@ rule atac_align:
         "../../envs/align.yaml"
     threads: setting("threads") or 1
     resources:
-        mem_mb=lambda wildcards, input, threads, attempt: attempt
-        * (2000 + 1000 * threads + int(1.5 * Path(input.index[0]).exists() * 4000)),
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 120, attempt),
+        # The human index takes 4 GB, and each thread sorts in 768 MB.
+        mem_mb=lambda wildcards, threads, attempt: attempt * (6000 + 1000 * threads),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
     params:
         name=setting("genome_name"),
         rate=setting("min_alignment_rate"),
@@ -181,7 +181,7 @@ rule atac_mark:
     threads: setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * (2000 + 1000 * threads),
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 15, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 15, attempt),
     params:
         logs=lambda wildcards, output: str(Path(output.marked).parent),
     shell:
@@ -208,7 +208,7 @@ rule atac_fragments:
     threads: setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 15, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 15, attempt),
     params:
         source=lambda wildcards: "--fragments" if SAMPLES[wildcards.sample]["kind"] == "fragments" else "--bam",
         shifted=lambda wildcards: option("--shifted", SAMPLES[wildcards.sample]["shifted"]),
@@ -238,7 +238,7 @@ rule atac_pool:
     threads: setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 20, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 20, attempt),
     shell:
         "python -m proformer atac pool --fragments {input.fragments:q} --out {output:q} --threads {threads}"
         " > {log:q} 2>&1"
@@ -260,7 +260,7 @@ rule atac_peaks:
         "../../envs/atac.yaml"
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + int(16 * input.size_mb)),
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 120, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
     params:
         mode=setting("peaks"),
         exclude=option("--exclude", setting("exclude_contigs")),
@@ -287,7 +287,7 @@ rule atac_signal:
         "../../envs/atac.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 60, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 60, attempt),
     params:
         mode=setting("signal"),
     shell:
@@ -347,7 +347,7 @@ rule atac_quality:
         "../../envs/atac.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, input, attempt: hours(input.size_mb, 20, attempt),
+        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 20, attempt),
     params:
         fragments=option("--fragments", FRAGMENTS),
         samples=option("--samples", [*SAMPLES] if FRAGMENTS else []),

@@ -117,7 +117,7 @@ def before_fragments(wildcards):
     return raw(row["fragments"]) if row["kind"] == "fragments" else f"{A}/bam/{wildcards.sample}.bam"
 
 
-def hours(size_mb, per_gb, attempt):
+def minutes_for(size_mb, per_gb, attempt):
     """Minutes for a job that reads `size_mb`, at `per_gb` minutes per gigabyte."""
     return attempt * (15 + int(per_gb * size_mb / 1000))
 

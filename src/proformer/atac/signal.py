@@ -15,7 +15,7 @@ from proformer.errors import InputError
 from proformer.files import atomic
 
 _ENTRIES = 1 << 20
-_GAP = 2048  # two windows closer than this are read together
+_GAP = 1 << 15  # windows closer than this are read together: cheaper than to decompress a block twice
 _LONGEST = 1 << 24
 
 
