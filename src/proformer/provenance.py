@@ -12,7 +12,10 @@ import pandas as pd
 
 from proformer import __version__
 
-PACKAGES = ("snakemake", "torch", "numpy", "pandas", "scipy", "matplotlib", "seaborn", "safetensors")
+PACKAGES = (
+    *("snakemake", "torch", "numpy", "pandas", "scipy", "matplotlib", "seaborn", "safetensors"),
+    *("pysam", "pybedtools", "pyBigWig", "MACS2"),
+)
 
 
 def git_revision() -> str:
