@@ -13,22 +13,28 @@ from proformer.figures import style
 # Lengths that Buenrostro et al. (2013) take as free of nucleosomes and as holding one, two and three.
 LADDER = {"free": (0, 100), "1": (180, 247), "2": (315, 473), "3": (558, 615)}
 LONGEST = 1000  # bp drawn
+SMALL, STEP = 100_000, 10  # libraries of fewer fragments are counted in steps of 10 bp: single lengths are noise
 
 
 @style.styled
 def draw(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
     """Draw a table of sample, length (bp), count: one line per sample, its share of fragments per bp of length.
 
-    Shares are of all fragments; up to 1,000 bp are drawn. Returns the figure (85 mm wide) and sample, length, count,
-    share (per mille per bp). Raises InputError for missing columns or no fragments.
+    Shares are of all fragments; up to 1,000 bp are drawn, in steps of 10 bp where a library is small. Returns the
+    figure (85 mm wide) and sample, length (the step's first bp), count, share (per mille per bp). Raises InputError for
+    missing columns or no fragments.
     """
     style.needed(lengths, ["sample", "length", "count"], "fragment lengths")
-    table = lengths.assign(share=1000 * lengths["count"] / lengths.groupby("sample")["count"].transform("sum"))
+    totals = lengths.groupby("sample")["count"].sum()
+    step = STEP if len(totals) and totals.min() < SMALL else 1
+    table = lengths.assign(length=lengths["length"] // step * step)
+    table = table.groupby(["sample", "length"], as_index=False)["count"].sum()
+    table["share"] = 1000 * table["count"] / table["sample"].map(totals) / step
     table = table[(table["length"] <= LONGEST) & (table["count"] > 0)].sort_values(["sample", "length"])
     style.needed(table, [], "fragment lengths")
     samples = sorted(table["sample"].unique())
-    total = int(lengths["count"].sum())
-    note = f"{label or 'this run'}: n = {total:,} fragments; bands: Buenrostro et al. 2013"
+    counted = f"counted in steps of {step} bp; " if step > 1 else ""
+    note = f"{counted}bands: Buenrostro et al. 2013\n{label or 'this run'}: n = {int(totals.sum()):,} fragments"
     figure = style.new(style.SINGLE, 82 + 4 * ((len(samples) - 1) // 4), letter, note)
     panels = figure.subplots(2, 1, sharex=True)
     colours = (
@@ -45,9 +51,11 @@ def draw(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
                 axes.text((low + high) / 2, 1.01, text, size=style.SMALL, ha="center", va="bottom", color=style.GREY,
                           transform=axes.get_xaxis_transform())  # fmt: skip
         for i, (sample, mine) in enumerate(table.groupby("sample")):
-            full = mine.set_index("length")["share"].reindex(np.arange(mine["length"].min(), mine["length"].max() + 1))
+            full = mine.set_index("length")["share"].reindex(
+                np.arange(mine["length"].min(), mine["length"].max() + 1, step)
+            )
             values = full.fillna(0) if axes is panels[0] else full
-            axes.plot(full.index, values, color=colours[i], linewidth=0.7, label=str(sample))
+            axes.plot(full.index + step // 2, values, color=colours[i], linewidth=0.7, label=str(sample))
     panels[0].set_ylim(bottom=0)
     panels[1].set_yscale("log")
     panels[1].yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
