@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# The environment's own programs (macs2, snakemake) are found whether it is activated or not.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 
 

@@ -13,6 +13,7 @@ rule train:
             "models",
             "datasets/batches",
             "datasets/store",
+            "sequences",
             "evaluation/metrics",
         ),
     output:

@@ -161,19 +161,23 @@ def cut_sites(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.concatenate([starts + SHIFT[0], ends + SHIFT[1] - 1])
 
 
-def read_bed(path: Path, genome: Genome, contig_names: str | None = None) -> pd.DataFrame:
-    """Contig (the genome's name), start and end of a BED file, plain or gz; other contigs are left out."""
-    rows = []
+def bed_lines(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Number, text and fields of the lines of a BED file, plain or gz, but for comments, track and blank lines."""
     number = 0
     for text in blocks(path):
         for line in text.decode("utf-8", "replace").splitlines():
             number += 1
-            if not line.strip() or line.startswith(("#", "track", "browser")):
-                continue
-            fields = line.split("\t")
-            if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
-                raise InputError(f"{path}, line {number}: found {line[:60]!r}, expected contig, start and end")
-            rows.append((fields[0], int(fields[1]), int(fields[2])))
+            if line.strip() and not line.startswith(("#", "track", "browser")):
+                yield number, line, line.split("\t")
+
+
+def read_bed(path: Path, genome: Genome, contig_names: str | None = None) -> pd.DataFrame:
+    """Contig (the genome's name), start and end of a BED file, plain or gz; other contigs are left out."""
+    rows = []
+    for number, line, fields in bed_lines(path):
+        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
+            raise InputError(f"{path}, line {number}: found {line[:60]!r}, expected contig, start and end")
+        rows.append((fields[0], int(fields[1]), int(fields[2])))
     table = pd.DataFrame(rows, columns=["contig", "start", "end"])
     names = translate(table["contig"], contig_names, genome.names, path)
     table["contig"] = table["contig"].map(names)

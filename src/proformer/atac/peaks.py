@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from proformer.atac.contigs import Genome, translate
-from proformer.atac.fragments import read_fragments
+from proformer.atac.fragments import bed_lines, read_fragments
 from proformer.atac.tools import announce, pipeline, scratch
-from proformer.datasets.text import blocks
 from proformer.errors import InputError
 
 # bampe: the authors' lab (MACS2's BEDPE is its BAMPE, read from fragments); cutsites: ENCODE.
@@ -74,21 +73,15 @@ def read_summits(path: Path, genome: Genome, contig_names: str | None = None) ->
     names: list[str] = []
     summits: list[int] = []
     lines: list[int] = []
-    number = 0
-    for text in blocks(path):
-        for line in text.decode("utf-8", "replace").splitlines():
-            number += 1
-            if not line.strip() or line.startswith(("#", "track", "browser")):
-                continue
-            fields = line.split("\t")
-            try:
-                start, end = int(fields[1]), int(fields[2])
-                offset = int(fields[9]) if len(fields) >= 10 else -1
-            except (ValueError, IndexError):
-                raise InputError(f"{path}, line {number}: found {line[:60]!r}, expected contig, start, end") from None
-            names.append(fields[0])
-            summits.append(start + offset if offset >= 0 else (start + end) // 2)
-            lines.append(number)
+    for number, line, fields in bed_lines(path):
+        try:
+            start, end = int(fields[1]), int(fields[2])
+            offset = int(fields[9]) if len(fields) >= 10 else -1
+        except (ValueError, IndexError):
+            raise InputError(f"{path}, line {number}: found {line[:60]!r}, expected contig, start, end") from None
+        names.append(fields[0])
+        summits.append(start + offset if offset >= 0 else (start + end) // 2)
+        lines.append(number)
     if not names:
         raise InputError(f"{path}: the peak file has no peak, expected at least one")
     mapped = translate(names, contig_names, genome.names, path)
