@@ -6,3 +6,6 @@ class InputError(Exception):
 
     The command line prints it without a traceback and exits with code 2.
     """
+
+
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: stopped in good order; run the same command again

@@ -21,7 +21,7 @@ def test_paper_lists_its_gpu_jobs_in_seconds(fresh):
     assert code == 0, text
     jobs = re.split(r"\n(?=(?:local)?rule \w+:)", text)
     train = [job for job in jobs if job.startswith("rule train:")]
-    point = r"wildcards: dataset=(\w+), dim=(\d+), heads=(\d+), blocks=(\d+), head=(\w+)"
+    point = r"wildcards: point=dataset~(\w+)/dim~(\d+)_heads~(\d+)_blocks~(\d+)_head~([^_]+)"
     found = {re.search(point, job).groups() for job in train}
     widths = [("64", "2"), ("128", "4"), ("256", "8")]
     heads = ("AP", "1", "8", "16", "32", "64")

@@ -1,23 +1,24 @@
 """Names, paths and the table of training jobs."""
 
 import json
+import re
 import shlex
 import sys
 
-import pandas as pd
 import yaml
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import Paramspace
 
 sys.path.insert(0, str(ROOT / "src"))
+from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
 
 R = config["results"].rstrip("/")
 CATALOGUE = load_catalogue()
 SOURCES = ("published", "run")
-# Without an ATAC-seq experiment, its data sets and their grids are not there.
-DATASETS = {name: keys for name, keys in config["datasets"].items() if config["atac"] or keys["source"] != "atac"}
-GRIDS = {name: grid for name, grid in config["grids"].items() if name not in {*config["datasets"]} - {*DATASETS}}
+DATASETS = active_datasets(config)
+GRIDS = active_grids(config)
+# Every training by its folder below models/, which is the wildcard `point`.
+JOBS = {job.path: job for job in training_jobs(config)}
 
 
 def library(*names):
@@ -42,52 +43,14 @@ def raw(name):
     return name
 
 
-def grid_points():
-    """One row per training job: every point of every grid, and the convergence pairs, once per seed."""
-    rows = []
-    for dataset, grid in GRIDS.items():
-        if dataset not in config["datasets"]:
-            raise WorkflowError(f"grids: {dataset!r} is no data set; datasets: {', '.join(config['datasets'])}")
-        pair = grid.get("convergence")
-        shapes = [(w, b, h) for w in grid["widths"] for b in grid["blocks"] for h in grid["expression_heads"]]
-        shapes += [(pair["width"], pair["blocks"], h) for h in pair["expression_heads"]] if pair else []
-        for width, blocks, head in dict.fromkeys(shapes):
-            dim, heads = map(int, width.split("/"))
-            rows += [(dataset, dim, heads, blocks, str(head), seed) for seed in config["seeds"]]
-    return pd.DataFrame(rows, columns=["dataset", "dim", "heads", "blocks", "head", "seed"])
-
-
-GRID = Paramspace(grid_points(), filename_params=["dim", "heads", "blocks", "head", "seed"])
-POINT = f"{R}/models/{GRID.wildcard_pattern}"
-
-
-def point_config(wildcards):
-    """The settings of one training job, as `proformer train --config` takes them."""
-    point, grid = GRID.instance(wildcards), config["grids"][wildcards.dataset]
-    head, _, glu = wildcards.head.partition("+")
-    model = {
-        "dim": int(point["dim"]),
-        "heads": int(point["heads"]),
-        "blocks": int(point["blocks"]),
-    }
-    model |= {"head": "ap"} if head == "AP" else {"head": glu.lower() or "meh", "expression_heads": int(head)}
-    return {
-        "model": {**grid["model"], **model},
-        "training": {**grid["training"], "seed": int(wildcards.seed)},
-    }
-
-
-def point_folders(dataset, convergence=False):
-    """Model folders of a data set's points, or of its convergence pair alone."""
-    points = GRID.dataframe[GRID.dataframe["dataset"] == dataset]
+def grid_paths(dataset, convergence=False):
+    """The points of a data set's grid, or of its convergence pair alone, as the wildcard `point` has them."""
+    points = [point for point in grid_points(config) if point["dataset"] == dataset]
     if convergence:
         pair = config["grids"][dataset]["convergence"]
-        dim, heads = map(int, pair["width"].split("/"))
-        wanted = {str(head) for head in pair["expression_heads"]}
-        points = points[(points["dim"] == dim) & (points["heads"] == heads) & (points["blocks"] == pair["blocks"])]
-        points = points[points["head"].isin(wanted)]
-    space = Paramspace(points, filename_params=["dim", "heads", "blocks", "head", "seed"])
-    return [f"{R}/models/{pattern}" for pattern in space.instance_patterns]
+        wanted = {(pair["width"], pair["blocks"], str(head)) for head in pair["expression_heads"]}
+        points = [p for p in points if (f"{p['dim']}/{p['heads']}", p["blocks"], p["head"]) in wanted]
+    return [point_path(point) for point in points]
 
 
 def store_of(wildcards):
@@ -102,14 +65,48 @@ def split_options(wildcards):
     return f"--by {dataset['split']}" + (f" --block {dataset['block']}" if dataset["block"] else "")
 
 
-def training_memory(wildcards, input, attempt):
-    """Megabytes: torch itself, the data twice (file and device copy), and the activations of the largest layers."""
-    return attempt * (3000 + int(3 * input.size_mb) + 4 * int(wildcards.dim) * int(wildcards.blocks))
+def job_of(wildcards):
+    """The training job of a point."""
+    if wildcards.point not in JOBS:
+        raise WorkflowError(f"{wildcards.point}: no point of this configuration (grids and models in config.yaml)")
+    return JOBS[wildcards.point]
 
 
-def training_minutes(wildcards, input, attempt):
+def part_of(part):
+    """An input function: the training or the validation part that a point is trained on."""
+    return lambda wildcards: f"{R}/data/{job_of(wildcards).dataset}/seed~{job_of(wildcards).seed}/{part}.safetensors"
+
+
+def as_yaml(keys):
+    """Settings as one line for a command's --config."""
+    return yaml.safe_dump(keys, default_flow_style=True, width=10**6).strip()
+
+
+def points_among(jobs):
+    """What the wildcard `point` may be."""
+    return "|".join(re.escape(job.path) for job in jobs) or "no-such-point"
+
+
+def training_memory(jobs):
+    """Megabytes: per job torch itself, the data twice (file and device copy), and the activations of large layers."""
+
+    def megabytes(wildcards, input, attempt):
+        models = [job.config["model"] for job in jobs or [job_of(wildcards)]]
+        layers = sum(4 * model.get("dim", 512) * model.get("blocks", 4) for model in models)
+        return attempt * (len(models) * (3000 + int(3 * input.size_mb)) + layers)
+
+    return megabytes
+
+
+def training_minutes(jobs):
     """Minutes: grows with data, width and depth, and with each attempt."""
-    return attempt * (60 + int(input.size_mb * int(wildcards.blocks) * (int(wildcards.dim) / 64) ** 1.5))
+
+    def minutes(wildcards, input, attempt):
+        models = [job.config["model"] for job in jobs or [job_of(wildcards)]]
+        work = sum(model.get("blocks", 4) * (model.get("dim", 512) / 64) ** 1.5 for model in models)
+        return attempt * (60 + int(input.size_mb * work))
+
+    return minutes
 
 
 def run_note(dataset):
@@ -153,13 +150,24 @@ def described_models():
         **grid["model"],
     }
     configs = [base | {"head": head} for base in ({}, own) for head in ("ap", "meh")]
-    return [yaml.safe_dump(keys, default_flow_style=True, width=10**6).strip() for keys in configs]
+    return [as_yaml(keys) for keys in configs]
 
 
 def sources():
     """Names and files that this configuration reads; each is looked up at once, so that a typo stops here."""
     named = {dataset.get(key) for dataset in DATASETS.values() for key in ("train", "test")}
     return {name: raw(name) for name in sorted((named | atac_sources()) - {None})}
+
+
+def single_models(dataset):
+    """The single models (`models` of the configuration) that are trained on a data set."""
+    names = config["models"]
+    return [job for job in JOBS.values() if job.dataset == dataset and job.label in names]
+
+
+def evaluation_file(wildcards):
+    """The measured sequences of an evaluation set; "test" is that of the data set itself."""
+    return raw(config["datasets"][job_of(wildcards).dataset]["test"])
 
 
 def published_as(dataset):

@@ -6,8 +6,8 @@ TABLES = f"{R}/tables/{{dataset}}/{{source}}"
 rule collect:
     """Gather all points of a grid: validation r, best epoch, distinct expression tokens; and every epoch's numbers."""
     input:
-        models=lambda wildcards: [f"{folder}/model.safetensors" for folder in point_folders(wildcards.dataset)],
-        metrics=lambda wildcards: [f"{folder}/metrics.tsv" for folder in point_folders(wildcards.dataset)],
+        models=lambda wildcards: [f"{R}/models/{path}/model.safetensors" for path in grid_paths(wildcards.dataset)],
+        metrics=lambda wildcards: [f"{R}/models/{path}/metrics.tsv" for path in grid_paths(wildcards.dataset)],
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
         code=library("evaluation/collect", "models"),
         program=script("collect.py"),
@@ -24,7 +24,7 @@ rule collect:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        folders=lambda wildcards: point_folders(wildcards.dataset),
+        folders=lambda wildcards: [f"{R}/models/{path}" for path in grid_paths(wildcards.dataset)],
     shell:
         "python {input.program:q} --dataset {wildcards.dataset} --models {params.folders:q}"
         " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} > {log:q} 2>&1"
@@ -79,8 +79,7 @@ rule score_tests:
     """One row per model of the convergence pair: how well it predicts the measured test sequences."""
     input:
         scores=lambda wildcards: [
-            folder.replace(f"{R}/models", f"{R}/tables/test") + ".tsv"
-            for folder in point_folders(wildcards.dataset, convergence=True)
+            f"{R}/tables/scores/{path}/test.tsv" for path in grid_paths(wildcards.dataset, convergence=True)
         ],
         code=library("files"),
         program=script("score_tests.py"),

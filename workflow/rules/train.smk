@@ -1,41 +1,47 @@
-"""One training job per grid point and seed."""
+"""One training job per point and seed, or several points that share one GPU; and predictions of trained models."""
 
 GPU = int(config["device"] == "cuda")
+PACKS = packs(list(JOBS.values()), config["points_per_gpu"]) if config["points_per_gpu"] > 1 else []
+PACKED = {job.path for pack in PACKS for job in pack}
+TRAINING = library(
+    "training",
+    "models",
+    "datasets/batches",
+    "datasets/store",
+    "sequences",
+    "evaluation/metrics",
+)
+MODEL_FILES = ("model.safetensors", "model.json", "metrics.tsv")
 
 
 rule train:
     """Train one point with one seed: one job, one GPU. An interrupted job goes on from its checkpoint."""
     input:
-        train=rules.split.output.train,
-        validation=rules.split.output.validation,
-        code=library(
-            "training",
-            "models",
-            "datasets/batches",
-            "datasets/store",
-            "sequences",
-            "evaluation/metrics",
-        ),
+        train=part_of("train"),
+        validation=part_of("validation"),
+        code=TRAINING,
     output:
-        model=f"{POINT}/model.safetensors",
-        description=f"{POINT}/model.json",
-        metrics=f"{POINT}/metrics.tsv",
+        model=f"{R}/models/{{point}}/model.safetensors",
+        description=f"{R}/models/{{point}}/model.json",
+        metrics=f"{R}/models/{{point}}/metrics.tsv",
     log:
-        f"{R}/logs/train/{GRID.wildcard_pattern}.log",
+        f"{R}/logs/train/{{point}}.log",
     benchmark:
-        f"{R}/benchmarks/train/{GRID.wildcard_pattern}.tsv"
+        f"{R}/benchmarks/train/{{point}}.tsv"
+    wildcard_constraints:
+        point=points_among([job for job in JOBS.values() if job.path not in PACKED]),
     conda:
         "../../envs/python.yaml"
     threads: config["threads"]
     resources:
         gpu=GPU,
-        mem_mb=training_memory,
-        runtime=training_minutes,
+        mem_mb=training_memory([]),
+        runtime=training_minutes([]),
     params:
-        config=lambda wildcards: yaml.safe_dump(point_config(wildcards), default_flow_style=True, width=10**6).strip(),
+        config=lambda wildcards: as_yaml(job_of(wildcards).config),
         folder=lambda wildcards, output: str(Path(output.model).parent),
         # No declared output: Snakemake would remove it when a job fails.
-        checkpoint=f"{R}/checkpoints/{GRID.wildcard_pattern}.pt",
+        checkpoint=f"{R}/checkpoints/{{point}}.pt",
         minutes=config["checkpoint_minutes"],
         device=config["device"],
     shell:
@@ -44,20 +50,54 @@ rule train:
         " --checkpoint-minutes {params.minutes} --device {params.device} --threads {threads} > {log:q} 2>&1"
 
 
-rule predict_test:
-    """Predict the measured test sequences with one trained model, and score them."""
+for number, pack in enumerate(PACKS, start=1):
+
+    rule:
+        name:
+            f"train_pack_{pack[0].dataset}_seed{pack[0].seed}_{number}"
+        input:
+            train=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/train.safetensors",
+            validation=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/validation.safetensors",
+            code=TRAINING,
+        output:
+            [f"{R}/models/{job.path}/{name}" for job in pack for name in MODEL_FILES],
+        log:
+            f"{R}/logs/train/pack_{number}.log",
+        benchmark:
+            f"{R}/benchmarks/train/pack_{number}.tsv"
+        conda:
+            "../../envs/python.yaml"
+        threads: config["threads"] * len(pack)
+        resources:
+            gpu=GPU,
+            mem_mb=training_memory(pack),
+            runtime=training_minutes(pack),
+        params:
+            jobs=as_yaml({job.path: job.config for job in pack}),
+            threads=config["threads"],
+            minutes=config["checkpoint_minutes"],
+            device=config["device"],
+        shell:
+            "exec python -m proformer train-pack --jobs {params.jobs:q} --train {input.train:q}"
+            " --validation {input.validation:q} --results {R:q} --checkpoint-minutes {params.minutes}"
+            " --device {params.device} --threads {params.threads} > {log:q} 2>&1"
+
+
+rule predict:
+    """Predict an evaluation set with one trained model."""
     input:
-        description=rules.train.output.description,
-        model=rules.train.output.model,
-        truth=lambda wildcards: raw(config["datasets"][wildcards.dataset]["test"]),
-        code=library("predict", "models", "evaluation/compare", "evaluation/metrics"),
+        description=f"{R}/models/{{point}}/model.json",
+        model=f"{R}/models/{{point}}/model.safetensors",
+        sequences=evaluation_file,
+        code=library("predict", "models"),
     output:
-        predictions=f"{R}/predictions/{GRID.wildcard_pattern}.tsv",
-        score=f"{R}/tables/test/{GRID.wildcard_pattern}.tsv",
+        f"{R}/predictions/{{point}}/{{evaluation}}.tsv",
     log:
-        f"{R}/logs/predict/{GRID.wildcard_pattern}.log",
+        f"{R}/logs/predict/{{point}}/{{evaluation}}.log",
     benchmark:
-        f"{R}/benchmarks/predict/{GRID.wildcard_pattern}.tsv"
+        f"{R}/benchmarks/predict/{{point}}/{{evaluation}}.tsv"
+    wildcard_constraints:
+        point=points_among(JOBS.values()),
     conda:
         "../../envs/python.yaml"
     threads: config["threads"]
@@ -69,7 +109,29 @@ rule predict_test:
         folder=lambda wildcards, input: str(Path(input.model).parent),
         device=config["device"],
     shell:
-        "(python -m proformer predict --model {params.folder:q} --sequences {input.truth:q}"
-        " --out {output.predictions:q} --device {params.device} --threads {threads} &&"
-        " python -m proformer evaluate --predictions {output.predictions:q} --truth {input.truth:q}"
-        " --out {output.score:q}) > {log:q} 2>&1"
+        "python -m proformer predict --model {params.folder:q} --sequences {input.sequences:q}"
+        " --out {output:q} --device {params.device} --threads {threads} > {log:q} 2>&1"
+
+
+rule evaluate:
+    """Score one model's predictions of an evaluation set against its measurements."""
+    input:
+        predictions=rules.predict.output,
+        truth=evaluation_file,
+        code=library("evaluation/compare", "evaluation/metrics"),
+    output:
+        f"{R}/tables/scores/{{point}}/{{evaluation}}.tsv",
+    log:
+        f"{R}/logs/evaluate/{{point}}/{{evaluation}}.log",
+    benchmark:
+        f"{R}/benchmarks/evaluate/{{point}}/{{evaluation}}.tsv"
+    wildcard_constraints:
+        point=points_among(JOBS.values()),
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    shell:
+        "python -m proformer evaluate --predictions {input.predictions:q} --truth {input.truth:q}"
+        " --out {output:q} > {log:q} 2>&1"

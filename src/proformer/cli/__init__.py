@@ -18,6 +18,7 @@ VERBS = {
     "prepare": "turn a published sequence file into an encoded store",
     "split": "draw training and validation parts of a store",
     "train": "train one model",
+    "train-pack": "train several small models at the same time on one GPU",
     "predict": "predict expression for sequences",
     "evaluate": "compare predictions with measurements",
     "import-weights": "turn weights of the original TensorFlow model into a model folder",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 EXAMPLES = """examples:
   proformer train --train train.safetensors --validation validation.safetensors --out model \\
@@ -30,20 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train one model."""
-    import yaml
-
-    from proformer.errors import InputError
     from proformer.training.run import train
 
-    text = args.config if args.config.lstrip().startswith("{") else _read(Path(args.config))
-    try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--config: not YAML ({' '.join(str(error).split())})") from None
-    if not isinstance(config, dict):
-        raise InputError("--config: expected the keys model and training")
     train(
-        config,
+        read_config(args.config, "--config"),
         args.train,
         args.validation,
         args.out,
@@ -55,9 +46,20 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def _read(path: Path) -> str:
+def read_config(text: str, option: str) -> dict[str, Any]:
+    """Settings from YAML text that begins with a brace, or from a YAML file. Raises InputError for anything else."""
+    import yaml
+
     from proformer.errors import InputError
 
-    if not path.is_file():
-        raise InputError(f"{path}: no such config file")
-    return path.read_text(encoding="utf-8")
+    if not text.lstrip().startswith("{"):
+        if not Path(text).is_file():
+            raise InputError(f"{text}: no such config file")
+        text = Path(text).read_text(encoding="utf-8")
+    try:
+        config = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{option}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{option}: expected keys and values, such as model and training")
+    return config

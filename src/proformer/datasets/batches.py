@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -34,8 +34,8 @@ def mask_nucleotides(codes: Tensor, rate: float, joint: bool = False) -> tuple[T
 class DeviceData:
     """All rows of a store on one device: `codes` uint8 [N, L] and standardised `target` float32 [N]."""
 
-    def __init__(self, store: Store, device: torch.device) -> None:
-        standard = store.meta["standard"]
+    def __init__(self, store: Store, device: torch.device, standard: Mapping[str, float] | None = None) -> None:
+        standard = standard or store.meta["standard"]
         self.codes = torch.tensor(store.codes, device=device)
         self.target = (torch.tensor(store.target, device=device) - standard["mean"]) / standard["sd"]
 
@@ -49,6 +49,6 @@ class DeviceData:
 
     def batches(self, size: int, order: Tensor | None = None, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (codes uint8 [B, 2L], target [B]) from batch `first` on; the last batch may be smaller."""
-        for start in range(first * size, len(self), size):
+        for start in range(first * size, len(self) if order is None else len(order), size):
             rows = slice(start, start + size) if order is None else order[start : start + size]
             yield both_strands(self.codes[rows]), self.target[rows]

@@ -1,7 +1,13 @@
 """Models by name. A model is one file of this package with a `Config` dataclass and `build(config)`.
 
 A model takes codes uint8 [B, 2L] (the forward strand, then its reverse complement; A 0, C 1, G 2, T 3, N 4, M 5) and
-returns (expression [B], nucleotide logits [B, K, 6] or None).
+returns (expression [B], nucleotide logits [B, K, 6] or None). Optional, and used when they are there:
+
+- in the file, `RECIPES`: name → {"model": keys, "training": keys}, how the model was published; the first is the
+  default;
+- on the model, `objective(codes, target, settings) -> (loss, prediction [B])` in place of the loss between output and
+  target, and `penalty() -> scalar`, which is added to it;
+- in `Config`, `length` (of one strand) and `flanks`, which the data fill in.
 """
 
 from __future__ import annotations
@@ -32,10 +38,24 @@ def find(name: str) -> ModuleType:
     return module
 
 
-def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+def find_recipe(model: str, name: str | None = None) -> dict[str, dict[str, Any]]:
+    """Published settings {"model": keys, "training": keys} of a model; without a name its first recipe, or none.
+
+    Raises InputError for a recipe that the model does not have.
+    """
+    recipes = getattr(find(model), "RECIPES", {})
+    if name is None:
+        name = next(iter(recipes), None)
+    elif name not in recipes:
+        raise InputError(f"model {model!r}: no recipe {name!r}; recipes: {', '.join(recipes) or 'none'}")
+    return {"model": {}, "training": {}} | (recipes[name] if name else {})
+
+
+def resolve(config: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The full config of a model, with its defaults filled in: `{"model": "proformer", "dim": 512, …}`.
 
-    Raises InputError for an unknown model, an unknown key or an impossible value.
+    data: facts of the data (`length`, `flanks`), which fill the keys of those names where the model has them. Raises
+    InputError for an unknown model, an unknown key or an impossible value.
     """
     keys = dict(config)
     name = keys.pop("model", "proformer")
@@ -43,7 +63,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     known = [field.name for field in fields(module.Config)]
     if unknown := sorted(set(keys) - set(known)):
         raise InputError(f"model {name!r}: unknown key {unknown[0]!r}; known: {', '.join(known)}")
-    return {"model": name, **asdict(module.Config(**keys))}
+    facts = {key: value for key, value in (data or {}).items() if key in ("length", "flanks") and key in known}
+    return {"model": name, **asdict(module.Config(**{**facts, **keys}))}
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:

@@ -37,11 +37,16 @@ def write_folder(folder: Path, weights: dict[str, Tensor], description: dict[str
     write_text(folder / "model.json", json.dumps(description, indent=2, sort_keys=True) + "\n")
 
 
+def read_description(folder: Path) -> dict[str, Any]:
+    """What `model.json` says."""
+    return json.loads((folder / "model.json").read_text(encoding="utf-8"))
+
+
 def read_folder(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel:
     """Rebuild a model from its folder. Raises InputError when a file is missing, damaged, or of another model."""
     folder = Path(folder)
     try:
-        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        description = read_description(folder)
         model = build(description["model"])
         model.load_state_dict(load_file(folder / "model.safetensors", device="cpu"))
     except FileNotFoundError as error:

@@ -106,3 +106,20 @@ class Proformer(nn.Module):
 
 
 build = Proformer
+
+RECIPES = {
+    # The grid of Figure 2, as told in the authors' talk.
+    "grid": {"model": {"kmer": 5}, "training": {}},
+    # The final model of Figure 4: the published code.
+    "final": {
+        "model": {"kmer": 10, "dim": 512, "heads": 8, "blocks": 4, "expression_heads": 32},
+        "training": {
+            "schedule": "transformer",
+            "warmup_steps": 12_500,
+            "betas": (0.9, 0.98),
+            "epsilon": 1e-9,
+            "batch_size": 512,
+            "epochs": 20,
+        },
+    },
+}

@@ -15,8 +15,16 @@ from proformer.errors import InputError
 class Training:
     """Settings of one training run. Defaults are those of the paper's grid (see the authors' talk and Methods).
 
+    optimiser: "adam", "adamw" (with decoupled `weight_decay`) or "rmsprop".
     schedule: "cosine" rises linearly over `warmup_epochs` to `learning_rate`, then falls to 0 over the remaining
-    epochs; "transformer" is d^-½ · min(step^-½, step · warmup_steps^-1.5) and ignores `learning_rate`.
+    epochs; "transformer" is d^-½ · min(step^-½, step · warmup_steps^-1.5) and ignores `learning_rate`; "warmup" rises
+    from `warmup_start` and stays; "onecycle" rises and falls along half cosines, from `warmup_start` over
+    `learning_rate` to `final_rate`, while Adam's first beta goes the other way, .95 to .85 to .95.
+    loss: of the expression, unless the model has an objective of its own. shuffle: the rows every epoch, once, or
+    never ("none": file order). epoch_batches: length of an epoch that is not one pass over the data.
+    target_mean, target_sd: what targets are standardised by (None: mean and sd of the training part).
+    keep: the weights that become the model: of the epoch with the best validation r, of the last epoch, or the best
+    but for the last epoch ("before-last", a released defect).
     clip_value, clip_norm: per variable, first each gradient entry, then the variable's norm (0: off).
     mask_rate, mask: share of nucleotides masked; on each strand alone (as released) or on both at once ("joint").
     beta: weight of the fill-mask loss. patience: epochs without a better validation r before stopping (None: never).
@@ -26,9 +34,13 @@ class Training:
     epochs: int = 20
     batch_size: int = 512
     learning_rate: float = 1e-3
-    schedule: Literal["cosine", "transformer"] = "cosine"
+    optimiser: Literal["adam", "adamw", "rmsprop"] = "adam"
+    weight_decay: float = 0.0
+    schedule: Literal["cosine", "transformer", "constant", "warmup", "onecycle"] = "cosine"
     warmup_epochs: float = 1.0
     warmup_steps: int = 12_500
+    warmup_start: float = 0.0
+    final_rate: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-7
     clip_value: float = 0.5
@@ -36,6 +48,12 @@ class Training:
     mask_rate: float = 0.05
     mask: Literal["independent", "joint"] = "independent"
     beta: float = 1.0
+    loss: Literal["mse", "huber"] = "mse"
+    shuffle: Literal["epoch", "once", "none"] = "epoch"
+    epoch_batches: int | None = None
+    target_mean: float | None = None
+    target_sd: float | None = None
+    keep: Literal["best", "last", "before-last"] = "best"
     patience: int | None = None
     precision: Literal["float32", "bf16"] = "float32"
     deterministic: bool | None = None
@@ -48,7 +66,8 @@ class Training:
             if get_origin(hint) is Literal and value not in get_args(hint):
                 raise InputError(f"training: {name} is {value!r}, expected one of {', '.join(get_args(hint))}")
         positive = ("epochs", "batch_size", "learning_rate", "warmup_steps", "epsilon")
-        for name in (*positive, "warmup_epochs", "clip_value", "clip_norm", "mask_rate", "beta"):
+        at_least_0 = ("warmup_epochs", "warmup_start", "final_rate", "weight_decay", "clip_value", "clip_norm")
+        for name in (*positive, *at_least_0, "mask_rate", "beta"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value:
                 raise InputError(f"training: {name} is {value!r}, expected a number of at least 0")

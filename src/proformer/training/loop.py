@@ -19,15 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from proformer.datasets.batches import DeviceData, both_strands
-from proformer.errors import InputError
+from proformer.errors import EXIT_INTERRUPTED, InputError
 from proformer.evaluation.metrics import PearsonAccumulator, pearson, spearman
 from proformer.training import checkpoint
 from proformer.training.config import Training
 from proformer.training.objective import compute_loss
-from proformer.training.optimisation import clip_each, learning_rate
+from proformer.training.optimisation import build_optimiser, clip_each, set_rate
 
 LOSSES = ("total", "expression", "nucleotides")
-EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: run the same command again
 
 
 @dataclass
@@ -61,11 +60,9 @@ class Run:
 
     def __post_init__(self) -> None:
         self.device = self.train.codes.device
-        self.steps_per_epoch = -(-len(self.train) // self.settings.batch_size)
+        self.steps_per_epoch = self.settings.epoch_batches or -(-len(self.train) // self.settings.batch_size)
         self.dim = getattr(getattr(self.model, "config", None), "dim", 1)
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=0.0, betas=self.settings.betas, eps=self.settings.epsilon, fused=True
-        )
+        self.optimiser = build_optimiser(self.settings, self.model.parameters())
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.stopping = False
@@ -97,7 +94,7 @@ class Run:
         saved = started = time.monotonic()
         before = state.seconds
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.device)
-        for codes, target in self.train.batches(size, self.train.order(self.settings.seed, state.epoch), first):
+        for codes, target in self.train.batches(size, self._order(state.epoch), first):
             loss = self._update(codes, target)
             train_r.update(loss.prediction, target)
             sums += torch.stack([getattr(loss, name).detach() for name in LOSSES]).double() * len(target)
@@ -114,12 +111,24 @@ class Run:
         state.sums, state.seconds = sums.tolist(), before + time.monotonic() - started
         self._finish_epoch(train_r)
 
+    def _order(self, epoch: int) -> Tensor | None:
+        """The rows of an epoch, in order. Epochs of a set length cut one stream of shuffled passes into pieces."""
+        seed, shuffle, rows = self.settings.seed, self.settings.shuffle, len(self.train)
+        order = {"epoch": lambda e: self.train.order(seed, e), "once": lambda e: self.train.order(seed, 0)}.get(shuffle)
+        if self.settings.epoch_batches is None:
+            return order and order(epoch)
+        length = self.steps_per_epoch * self.settings.batch_size
+        first, last = epoch * length, (epoch + 1) * length
+        passes = range(first // rows, -(-last // rows))
+        everything = torch.arange(rows, device=self.device)
+        stream = torch.cat([order(number) if order else everything for number in passes])
+        return stream[first - passes[0] * rows :][:length]
+
     def _update(self, codes: Tensor, target: Tensor) -> Any:
         """One step: loss, gradients, clipping, Adam."""
         step = self.progress.step
         torch.manual_seed(self.settings.seed * 2_000_003 + step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.settings, step, self.steps_per_epoch, self.dim)
+        set_rate(self.optimiser, self.settings, step, self.steps_per_epoch, self.dim)
         self.optimiser.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             loss = compute_loss(self.model, codes, target, self.settings)
@@ -138,8 +147,7 @@ class Run:
         from safetensors.torch import save_file
 
         epoch, batch = divmod(step, self.steps_per_epoch)
-        order = self.train.order(self.settings.seed, epoch)
-        codes, target = next(self.train.batches(self.settings.batch_size, order, batch))
+        codes, target = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch))
         path = self.checkpoint.with_suffix(".not_finite.safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
@@ -166,13 +174,20 @@ class Run:
             "sequences_per_second": n / state.seconds if state.seconds else float("nan"),
         }
         state.rows.append(row)
-        if not self.best or r > state.best_r:
+        if self._keeps(r):
             state.best_epoch, state.best_r = state.epoch + 1, r if r == r else float("-inf")
             self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
         state.epoch += 1
         state.sums, state.sequences, state.train_r, state.seconds = Progress().sums, 0, {}, 0.0
         self.report(row)
         self._save()
+
+    def _keeps(self, r: float) -> bool:
+        """Whether the weights after this epoch become the model, unless a later epoch's do."""
+        keep, last = self.settings.keep, self.progress.epoch + 1 == self.settings.epochs
+        if keep == "last":
+            return last or not self.best
+        return not self.best or (r > self.progress.best_r and not (last and keep == "before-last"))
 
     def _mean_batch_r(self, prediction: np.ndarray, truth: np.ndarray) -> float:
         """Mean of per-batch r, which the released log calls val_pearson_r; it is not the r of the set."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from proformer.datasets.batches import mask_nucleotides
@@ -34,20 +35,31 @@ def fill_mask_loss(logits: Tensor, codes: Tensor, masked: Tensor, positions: Ten
     return (losses * counted.flatten()).sum() / (counted.sum() + 1)
 
 
-def compute_loss(model: nn.Module, codes: Tensor, target: Tensor, settings: Training) -> Loss:
+def expression_loss(prediction: Tensor, target: Tensor, settings: Training) -> Tensor:
+    """Mean loss between predictions and standardised targets, both [B]: squared, or Huber's with delta 1."""
+    return (F.mse_loss if settings.loss == "mse" else F.huber_loss)(prediction, target)
+
+
+def compute_loss(model: Any, codes: Tensor, target: Tensor, settings: Training) -> Loss:
     """Loss of one batch: codes uint8 [B, 2L], standardised target [B].
 
-    Models that predict nucleotides see masked codes, for both parts of the loss; others see the codes as they are.
+    Models that predict nucleotides see masked codes, for both parts of the loss; others see the codes as they are. A
+    model may bring `objective(codes, target, settings) -> (loss, prediction [B])`, in place of the loss between its
+    output and the target, and `penalty() -> scalar`, which is added.
     """
     nothing = target.new_zeros(())
     if not getattr(model, "tokens", 0) or not settings.mask_rate:
-        prediction = model(codes)[0].float()
-        expression = F.mse_loss(prediction, target)
-        return Loss(expression, expression.detach(), nothing, prediction.detach())
+        if hasattr(model, "objective"):
+            expression, prediction = model.objective(codes, target, settings)
+        else:
+            prediction = model(codes)[0].float()
+            expression = expression_loss(prediction, target, settings)
+        total = expression + model.penalty() if hasattr(model, "penalty") else expression
+        return Loss(total, expression.detach(), nothing, prediction.detach().float())
     seen, masked = mask_nucleotides(codes, settings.mask_rate, settings.mask == "joint")
     positions = masked.to(torch.uint8).topk(int(masked.sum(1).max()), dim=1).indices
     prediction, logits = model(seen, positions)
-    expression = F.mse_loss(prediction.float(), target)
+    expression = expression_loss(prediction.float(), target, settings)
     nucleotides = fill_mask_loss(logits, codes, masked, positions)
     total = expression + settings.beta * nucleotides
     return Loss(total, expression.detach(), nucleotides.detach(), prediction.detach().float())

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from proformer.training.config import Training
 
@@ -16,14 +16,54 @@ def learning_rate(settings: Training, step: int, steps_per_epoch: int, dim: int)
 
     "transformer": d^-½ · min(step^-½, step · warmup^-1.5), so the very first update has rate 0 (Vaswani et al. 2017,
     as released). "cosine": linear rise over the warm-up, then half a cosine to 0 at the end of the last epoch.
+    "warmup": linear rise from `warmup_start`, then constant. "onecycle": half a cosine up, half a cosine down.
     """
+    rate = settings.learning_rate
+    if settings.schedule == "constant":
+        return rate
     if settings.schedule == "transformer":
         return dim**-0.5 * min(max(step, 1e-12) ** -0.5, step * settings.warmup_steps**-1.5)
     warmup = settings.warmup_epochs * steps_per_epoch
+    if settings.schedule == "warmup":
+        return settings.warmup_start + (rate - settings.warmup_start) * min(step / max(warmup, 1), 1)
+    if settings.schedule == "onecycle":
+        rising = cycle(settings, step, steps_per_epoch)
+        low = settings.warmup_start if step < warmup else settings.final_rate
+        return low + (rate - low) * rising
     if step < warmup:
-        return settings.learning_rate * (step + 1) / max(warmup, 1)
+        return rate * (step + 1) / max(warmup, 1)
     progress = (step - warmup) / max(settings.epochs * steps_per_epoch - warmup, 1)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+    return rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def cycle(settings: Training, step: int, steps_per_epoch: int) -> float:
+    """Where a one-cycle schedule stands: 0 at both ends, 1 at the end of the warm-up (Smith & Topin 2019)."""
+    peak, last = settings.warmup_epochs * steps_per_epoch - 1, settings.epochs * steps_per_epoch - 1
+    progress = step / max(peak, 1) if step <= peak else (last - step) / max(last - peak, 1)
+    return 0.5 * (1 - math.cos(math.pi * progress))
+
+
+def build_optimiser(settings: Training, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser of a run; its learning rate is set before every step."""
+    if settings.optimiser == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=0.0, alpha=0.9, eps=settings.epsilon, foreach=True)
+    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
+    return kind(
+        parameters,
+        lr=0.0,
+        betas=settings.betas,
+        eps=settings.epsilon,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+
+
+def set_rate(optimiser: torch.optim.Optimizer, settings: Training, step: int, steps_per_epoch: int, dim: int) -> None:
+    """Set what the schedule says of update number `step` (from 0): the learning rate, and under one-cycle beta 1."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate(settings, step, steps_per_epoch, dim)
+        if settings.schedule == "onecycle" and "betas" in group:
+            group["betas"] = (0.95 - 0.1 * cycle(settings, step, steps_per_epoch), settings.betas[1])
 
 
 @torch.no_grad()

@@ -16,8 +16,8 @@ from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.files import write_table
-from proformer.models import build, resolve
-from proformer.models.folder import write_folder
+from proformer.models import build, find_recipe, resolve
+from proformer.models.folder import read_description, write_folder
 from proformer.training.config import digest, read_training
 from proformer.training.device import choose_device, hardware, set_up, versions
 from proformer.training.loop import Run
@@ -36,26 +36,31 @@ def train(
 ) -> None:
     """Train one model and write `model.safetensors`, `model.json` and `metrics.tsv` (a row per epoch) to `out`.
 
-    config: {"model": {…}, "training": {…}}. The checkpoint is removed once the folder is complete.
+    config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. The checkpoint is
+    removed once the folder is complete. A folder that holds the same run already is left as it is.
     """
-    if unknown := sorted(set(config) - {"model", "training"}):
-        raise InputError(f"config: unknown key {unknown[0]!r}; known: model, training")
-    settings = read_training(config.get("training", {}))
+    if unknown := sorted(set(config) - {"model", "training", "recipe"}):
+        raise InputError(f"config: unknown key {unknown[0]!r}; known: model, training, recipe")
+    recipe = find_recipe(config.get("model", {}).get("model", "proformer"), config.get("recipe"))
+    settings = read_training({**recipe["training"], **config.get("training", {})})
     where = choose_device(device)
     set_up(where, threads, settings.deterministic)
     stores = [open_store(train_store), open_store(validation_store)]
     if any("standard" not in store.meta for store in stores):
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
     torch.manual_seed(settings.seed)
-    model_config = resolve({"length": stores[0].codes.shape[1]} | config.get("model", {}))
-    if model_config["length"] != stores[0].codes.shape[1]:
-        raise InputError(f"model: length is {model_config['length']}, {train_store} has {stores[0].codes.shape[1]}")
+    layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1]}
+    model_config = resolve({**recipe["model"], **config.get("model", {})}, layout)
+    if model_config.get("length", layout["length"]) != layout["length"]:
+        raise InputError(f"model: length is {model_config['length']}, {train_store} has {layout['length']}")
     model = build(model_config).to(where)
+    own = {"mean": settings.target_mean, "sd": settings.target_sd}
+    standard = stores[0].meta["standard"] | {name: value for name, value in own.items() if value is not None}
     run = Run(
         model=model,
         settings=settings,
-        train=DeviceData(stores[0], where),
-        validation=DeviceData(stores[1], where),
+        train=DeviceData(stores[0], where, standard),
+        validation=DeviceData(stores[1], where, standard),
         digest=digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores]),
         checkpoint=checkpoint,
         checkpoint_minutes=checkpoint_minutes,
@@ -66,6 +71,9 @@ def train(
         f"model {model_config} · {parameters:,} parameters\ntraining {asdict(settings)}\n"
         f"data {len(run.train):,} training and {len(run.validation):,} validation sequences · run {run.digest}"
     )
+    if finished(out, run.digest):
+        log(f"{out}: holds this very run, finished")
+        return
     with Reporter(run, tensorboard):
         progress = run.execute()
     metrics = pd.DataFrame(progress.rows)
@@ -73,7 +81,7 @@ def train(
         "model": model_config,
         "training": asdict(settings),
         "layout": stores[0].meta["layout"],
-        "standard": stores[0].meta["standard"],
+        "standard": standard,
         "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split")}
         | {"train": len(run.train), "validation": len(run.validation)},
         "best_epoch": progress.best_epoch,
@@ -83,6 +91,13 @@ def train(
     write_folder(out, run.best, description)
     write_table(out / "metrics.tsv", metrics)
     checkpoint.unlink(missing_ok=True)
+
+
+def finished(folder: Path, digest: str) -> bool:
+    """Whether a folder holds the complete model of the run with this digest; metrics.tsv is written last."""
+    if not all((folder / name).is_file() for name in ("model.safetensors", "model.json", "metrics.tsv")):
+        return False
+    return read_description(folder)["made_by"].get("run") == digest
 
 
 def log(text: str) -> None:
