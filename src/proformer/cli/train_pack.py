@@ -1,0 +1,36 @@
+"""`proformer train-pack`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  proformer train-pack --jobs pack.yaml --train train.safetensors --validation validation.safetensors \\
+      --results results --device cuda
+where pack.yaml holds a line per model, as `proformer train --config` takes it:
+  small: {model: {dim: 64, heads: 2, blocks: 1}, training: {epochs: 5}}
+  deep: {model: {dim: 64, heads: 2, blocks: 8}, training: {epochs: 5}}
+The models come to RESULTS/models/NAME. The same command again goes on where it stopped.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--jobs", required=True, help="YAML file, or YAML text: name of a model: its config")
+    parser.add_argument("--train", type=Path, required=True, help="store of training sequences")
+    parser.add_argument("--validation", type=Path, required=True, help="store of validation sequences")
+    parser.add_argument("--results", type=Path, required=True, help="folder for models, checkpoints and logs")
+    parser.add_argument("--checkpoint-minutes", type=float, default=10, help="minutes between checkpoints (default 10)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each training (default 1)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train several models at the same time."""
+    from proformer.cli.train import read_config
+    from proformer.training.pack import train_pack
+
+    options = ["--train", str(args.train), "--validation", str(args.validation), "--device", args.device]
+    options += ["--checkpoint-minutes", str(args.checkpoint_minutes), "--threads", str(args.threads)]
+    train_pack(read_config(args.jobs, "--jobs"), args.results, options, gpu=args.device != "cpu")

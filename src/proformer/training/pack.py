@@ -1,0 +1,118 @@
+"""Several small trainings at the same time on one GPU (or a few cores), each a process of its own.
+
+A small model leaves most of a GPU idle. Processes side by side fill it, and one that fails takes no other with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from proformer.errors import EXIT_INTERRUPTED, InputError
+
+
+def train_pack(jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Sequence[str], gpu: bool) -> None:
+    """Train every job (path below `models/` → config) at once, and put the model folders in place when all are done.
+
+    Until then finished folders wait beside the checkpoints, so that a pack that is run again trains only the rest.
+    options: the arguments of `proformer train` that all share. Raises InputError naming the jobs that failed, once the
+    others have finished; SystemExit(75) after a termination signal that all answered with a checkpoint.
+    """
+    with ExitStack() as stack:
+        if gpu:
+            stack.enter_context(shared_gpu())
+        children = {path: _start(path, config, results, options) for path, config in jobs.items()}
+        stack.enter_context(_forward_termination(list(children.values())))
+        codes = {path: child.wait() for path, child in children.items()}
+    if failed := [path for path, code in codes.items() if code not in (0, EXIT_INTERRUPTED)]:
+        logs = ", ".join(str(_log(results, path)) for path in failed)
+        raise InputError(f"{len(failed)} of {len(jobs)} trainings failed; see {logs}")
+    if EXIT_INTERRUPTED in codes.values():
+        raise SystemExit(EXIT_INTERRUPTED)
+    for path in jobs:
+        folder = results / "models" / path
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in sorted(_waiting(results, path).iterdir()):
+            os.replace(file, folder / file.name)
+        shutil.rmtree(_waiting(results, path))
+
+
+def _waiting(results: Path, path: str) -> Path:
+    return results / "checkpoints" / f"{path}.finished"
+
+
+def _log(results: Path, path: str) -> Path:
+    return results / "logs" / "train" / f"{path}.log"
+
+
+def _start(path: str, config: Mapping[str, Any], results: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    log = _log(results, path)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "proformer",
+        "train",
+        "--config",
+        yaml.safe_dump(dict(config), default_flow_style=True),
+    ]
+    command += ["--out", str(_waiting(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
+    print(f"{path}: log in {log}", file=sys.stderr, flush=True)
+    with open(log, "wb") as handle:
+        return subprocess.Popen(
+            [*command, *options], stdout=handle, stderr=subprocess.STDOUT, preexec_fn=_save_when_orphaned
+        )
+
+
+def _save_when_orphaned() -> None:
+    """Have the kernel send SIGTERM when the parent is gone (Linux): the training saves and stops."""
+    if platform.system() == "Linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+@contextmanager
+def _forward_termination(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+    def forward(number: int, frame: object) -> None:
+        for child in children:
+            if child.poll() is None:
+                child.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, forward)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def shared_gpu() -> Iterator[None]:
+    """Run CUDA's multi-process service, under which kernels of several processes overlap; without it they alternate.
+
+    Where the service is missing or does not start, this is said, and the processes share the GPU by turns.
+    """
+    control = shutil.which("nvidia-cuda-mps-control")
+    with tempfile.TemporaryDirectory(prefix="mps") as folder:
+        places = {"CUDA_MPS_PIPE_DIRECTORY": folder, "CUDA_MPS_LOG_DIRECTORY": folder}
+        started = control is not None and subprocess.run([control, "-d"], env=os.environ | places).returncode == 0
+        print(f"multi-process service: {'running' if started else 'none'}", file=sys.stderr, flush=True)
+        before = {name: os.environ.get(name) for name in places}
+        os.environ.update(places if started else {})
+        try:
+            yield
+        finally:
+            if started and control:
+                subprocess.run([control], input=b"quit\n", env=os.environ | places, check=False)
+                for name, value in before.items():
+                    os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -1,0 +1,101 @@
+"""Several trainings by one job: the same models as one by one, whatever happens to one of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from proformer.errors import InputError
+from proformer.training.pack import shared_gpu, train_pack
+from proformer.training.run import train
+
+JOBS = {
+    f"dataset~x/blocks~{blocks}": {
+        "model": {"dim": 8, "heads": 1, "blocks": blocks, "kmer": 5, "expression_heads": 4},
+        "training": {"epochs": 3, "batch_size": 16, "learning_rate": 0.01},
+    }
+    for blocks in (1, 2)
+}
+
+
+def options(stores):
+    return ["--train", str(stores[0]), "--validation", str(stores[1]), "--device", "cpu", "--threads", "1"]
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_a_pack_trains_what_its_members_would_alone(stores, tmp_path):
+    train_pack(JOBS, tmp_path, options(stores), gpu=False)
+    for path, config in JOBS.items():
+        alone = tmp_path / "alone" / path
+        train(config, *stores, alone, alone / "checkpoint.pt", device="cpu", threads=1)
+        assert weights(tmp_path / "models" / path) == weights(alone)
+        assert {file.name for file in (tmp_path / "models" / path).iterdir()} == {
+            "model.safetensors", "model.json", "metrics.tsv",
+        }  # fmt: skip
+        assert "epoch   3/3" in (tmp_path / "logs/train" / f"{path}.log").read_text()
+    assert not [file for file in (tmp_path / "checkpoints").rglob("*") if file.is_file()]
+
+
+def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
+    bad = JOBS | {"dataset~x/typo": {"model": {"dmi": 8}}}
+    with pytest.raises(InputError, match=r"1 of 3 trainings failed; see .*typo\.log"):
+        train_pack(bad, tmp_path, options(stores), gpu=False)
+    assert not (tmp_path / "models").exists()
+    finished = {path: weights(tmp_path / "checkpoints" / f"{path}.finished") for path in JOBS}
+    train_pack(JOBS, tmp_path, options(stores), gpu=False)
+    for path in JOBS:
+        assert weights(tmp_path / "models" / path) == finished[path]
+        assert "epoch   1" not in (tmp_path / "logs/train" / f"{path}.log").read_text()  # not trained a second time
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, tmp_path, kill):
+    longer = {path: config | {"training": config["training"] | {"epochs": 12}} for path, config in JOBS.items()}
+    train_pack(longer, tmp_path / "whole", options(stores), gpu=False)
+    command = [
+        sys.executable,
+        "-m",
+        "proformer",
+        "train-pack",
+        "--jobs",
+        yaml.safe_dump(longer, default_flow_style=True),
+    ]
+    command += ["--results", str(tmp_path / "cut"), *options(stores)]
+    running = subprocess.Popen(command, env=os.environ)
+    first = tmp_path / "cut/checkpoints/dataset~x"
+    while not list(first.glob("*.pt")):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(kill)
+    assert running.wait() == (75 if kill == signal.SIGTERM else -9)
+    while b"train" in subprocess.run(["pgrep", "-f", str(tmp_path / "cut")], capture_output=True).stdout:
+        time.sleep(0.1)
+    train_pack(longer, tmp_path / "cut", options(stores), gpu=False)
+    for path in longer:
+        assert weights(tmp_path / "cut/models" / path) == weights(tmp_path / "whole/models" / path)
+
+
+def test_the_gpu_service_runs_around_the_pack_and_is_stopped(tmp_path, monkeypatch, capfd):
+    program = tmp_path / "nvidia-cuda-mps-control"
+    program.write_text(
+        f'#!/bin/sh\nexec >> {tmp_path}/calls\n[ "$1" = -d ] && echo start $CUDA_MPS_PIPE_DIRECTORY || cat\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
+    with shared_gpu():
+        folder = os.environ["CUDA_MPS_PIPE_DIRECTORY"]
+    assert (tmp_path / "calls").read_text() == f"start {folder}\nquit\n"
+    assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
+    assert "service: running" in capfd.readouterr().err
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    with shared_gpu():
+        assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
+    assert "service: none" in capfd.readouterr().err
