@@ -1,4 +1,4 @@
-"""Join the scores of single models into one table; the point is read off each file's name."""
+"""Join the scores of single models into one table; the point is read off each file's path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     rows = []
     for path in args.scores:
-        point = dict(part.split("~") for part in [path.parent.name, *path.stem.split("_")])
+        point = dict(part.split("~") for part in [path.parts[-3], *path.parts[-2].split("_")])
         rows.append(read_table(path).assign(**point))
     # Measured test values are on another scale than the training values: only correlations mean something.
     table = pd.concat(rows, ignore_index=True).drop(columns="mse")
