@@ -1,4 +1,4 @@
-"""The training loop: one model, one device, from the first step to the last.
+"""The training loop: one model, on one device or several, from the first step to the last.
 
 All randomness of a step follows from (seed, step), and the order of an epoch from (seed, epoch). A run that is stopped
 anywhere goes on from its last checkpoint and ends with the same numbers, bit for bit on a CPU with as many threads.
@@ -23,7 +23,8 @@ from proformer.errors import EXIT_INTERRUPTED, InputError
 from proformer.evaluation.metrics import PearsonAccumulator, pearson, spearman
 from proformer.training import checkpoint
 from proformer.training.config import Training
-from proformer.training.objective import compute_loss
+from proformer.training.distributed import ONE, GradientSum, Ranks
+from proformer.training.objective import Loss, compute_loss
 from proformer.training.optimisation import build_optimiser, clip_each, set_rate
 
 LOSSES = ("total", "expression", "nucleotides")
@@ -46,7 +47,10 @@ class Progress:
 
 @dataclass
 class Run:
-    """One training run. `digest` ties checkpoints to configuration and data; `report` receives each epoch's row."""
+    """One training run. `digest` ties checkpoints to configuration and data; `report` receives each epoch's row.
+
+    ranks: the processes that share the work; each executes a `Run` of its own, and rank 0 alone writes files.
+    """
 
     model: nn.Module
     settings: Training
@@ -55,6 +59,7 @@ class Run:
     digest: str
     checkpoint: Path
     checkpoint_minutes: float = 10.0
+    ranks: Ranks = ONE
     report: Callable[[dict[str, float]], None] = lambda row: None
     tick: Callable[[int], None] = lambda sequences: None
 
@@ -63,6 +68,7 @@ class Run:
         self.steps_per_epoch = self.settings.epoch_batches or -(-len(self.train) // self.settings.batch_size)
         self.dim = getattr(getattr(self.model, "config", None), "dim", 1)
         self.optimiser = build_optimiser(self.settings, self.model.parameters())
+        self.gradients = GradientSum(self.model.parameters()) if self.ranks.world > 1 else None
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.stopping = False
@@ -76,6 +82,8 @@ class Run:
         Raises InputError when the loss is no longer finite, SystemExit(75) after a termination signal was answered
         with a checkpoint.
         """
+        if self.ranks.from_first(lambda: self.digest) != self.digest:
+            raise InputError(f"rank {self.ranks.rank}: other settings or data than those of rank 0")
         self._restore()
         with self._save_on_signal():
             while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
@@ -103,10 +111,12 @@ class Run:
             self.tick(len(target))
             if state.step % self.check_every == 0:
                 self._check_finite()
-            if self.stopping or time.monotonic() - saved > 60 * self.checkpoint_minutes:
+            due = self.ranks.first and time.monotonic() - saved > 60 * self.checkpoint_minutes
+            stop, due = self.ranks.any(self.stopping, due)
+            if stop or due:
                 state.train_r, state.sums = train_r.state(), sums.tolist()
                 state.seconds, saved = before + time.monotonic() - started, time.monotonic()
-                self._save()
+                self._save(stop)
         self._check_finite()
         state.sums, state.seconds = sums.tolist(), before + time.monotonic() - started
         self._finish_epoch(train_r)
@@ -124,21 +134,34 @@ class Run:
         stream = torch.cat([order(number) if order else everything for number in passes])
         return stream[first - passes[0] * rows :][:length]
 
-    def _update(self, codes: Tensor, target: Tensor) -> Any:
-        """One step: loss, gradients, clipping, Adam."""
+    def _update(self, codes: Tensor, target: Tensor) -> Loss:
+        """One step: loss, gradients, clipping, Adam. Each rank computes its rows; all see the batch's sums."""
         step = self.progress.step
         torch.manual_seed(self.settings.seed * 2_000_003 + step)
         set_rate(self.optimiser, self.settings, step, self.steps_per_epoch, self.dim)
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            loss = compute_loss(self.model, codes, target, self.settings)
+        rows, total = self.ranks.rows(len(target)), len(target)
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        with autocast, self.ranks.whole_batch(total):
+            loss = compute_loss(self.model, codes, target, self.settings, rows)
+        own, loss = self._sum_over_ranks(loss, total) if self.ranks.world > 1 else (loss.total, loss)
         fine = torch.isfinite(loss.total.detach()) | (self.first_bad >= 0)
         self.first_bad = torch.where(fine, self.first_bad, step)
-        loss.total.backward()
+        own.backward()
+        if self.gradients is not None:
+            self.gradients.finish()
         gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
         clip_each(gradients, self.settings.clip_value, self.settings.clip_norm)
         self.optimiser.step()
         return loss
+
+    def _sum_over_ranks(self, loss: Loss, total: int) -> tuple[Tensor, Loss]:
+        """This rank's part of the loss of a batch of `total` rows, to differentiate; and the loss of the batch."""
+        weight = self.ranks.weight(total)
+        parts = torch.stack([getattr(loss, name).detach() for name in LOSSES]) * weight
+        numbers = self.ranks.sum(torch.cat([parts, self.ranks.spread(loss.prediction, total)]))
+        total_loss, expression, nucleotides, prediction = numbers.split([1, 1, 1, total])
+        return loss.total * weight, Loss(total_loss.squeeze(), expression.squeeze(), nucleotides.squeeze(), prediction)
 
     def _check_finite(self) -> None:
         """Stop if a loss was not finite; the batch that caused it follows from its step."""
@@ -149,15 +172,16 @@ class Run:
         epoch, batch = divmod(step, self.steps_per_epoch)
         codes, target = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch))
         path = self.checkpoint.with_suffix(".not_finite.safetensors")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
-        raise InputError(f"the loss is not finite at step {step}; the batch is in {path}")
+        if self.ranks.first:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
+        raise self.ranks.alike(InputError(f"the loss is not finite at step {step}; the batch is in {path}"))
 
     def _finish_epoch(self, train_r: PearsonAccumulator) -> None:
         state = self.progress
         n = state.sequences
         losses = dict(zip(LOSSES, (value / n for value in state.sums), strict=True))
-        prediction = predict_all(self.model, self.validation, self.settings.precision)
+        prediction = predict_all(self.model, self.validation, self.settings.precision, ranks=self.ranks)
         truth = self.validation.target.cpu().numpy().astype(np.float64)
         r = pearson(prediction, truth)
         row = {
@@ -180,7 +204,7 @@ class Run:
         state.epoch += 1
         state.sums, state.sequences, state.train_r, state.seconds = Progress().sums, 0, {}, 0.0
         self.report(row)
-        self._save()
+        self._save(*self.ranks.any(self.stopping))
 
     def _keeps(self, r: float) -> bool:
         """Whether the weights after this epoch become the model, unless a later epoch's do."""
@@ -195,7 +219,8 @@ class Run:
         parts = [pearson(prediction[i : i + size], truth[i : i + size]) for i in range(0, len(truth) - 1, size)]
         return float(np.nanmean(parts)) if np.isfinite(parts).any() else float("nan")
 
-    def _save(self) -> None:
+    def _save(self, stop: bool) -> None:
+        """Write a checkpoint, on rank 0; then leave, all together, if a rank was told to stop."""
         self._check_finite()
         state = {
             "run": self.digest,
@@ -204,12 +229,14 @@ class Run:
             "progress": vars(self.progress),
             "best": self.best,
         }
-        checkpoint.save(self.checkpoint, state)
-        if self.stopping:
+        if self.ranks.first:
+            checkpoint.save(self.checkpoint, state)
+        if stop:
+            self.ranks.any(stop)  # the others wait until rank 0 has written
             raise SystemExit(EXIT_INTERRUPTED)
 
     def _restore(self) -> None:
-        state = checkpoint.load(self.checkpoint, self.digest)
+        state = self.ranks.from_first(lambda: checkpoint.load(self.checkpoint, self.digest))
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
@@ -217,6 +244,7 @@ class Run:
             self.best = state["best"]
             for row in self.progress.rows:
                 self.report(row)
+        self.ranks.copy_from_first(self.model.state_dict().values())
 
     @contextmanager
     def _save_on_signal(self) -> Iterator[None]:
@@ -238,8 +266,11 @@ def predict_codes(model: Any, codes: Tensor, precision: str = "float32") -> Tens
         return (model.expression(both) if hasattr(model, "expression") else model(both)[0]).float()
 
 
-def predict_all(model: nn.Module, data: DeviceData, precision: str = "float32", size: int = 512) -> np.ndarray:
-    """Standardised predictions for a whole data set, in its order: float64 [N]."""
+def predict_all(
+    model: nn.Module, data: DeviceData, precision: str = "float32", size: int = 512, ranks: Ranks = ONE
+) -> np.ndarray:
+    """Standardised predictions for a whole data set, in its order: float64 [N]; every rank predicts its rows."""
     model.eval()
-    parts = [predict_codes(model, data.codes[i : i + size], precision) for i in range(0, len(data), size)]
-    return torch.cat(parts).cpu().numpy().astype(np.float64)
+    codes = data.codes[ranks.rows(len(data))]
+    parts = [predict_codes(model, codes[i : i + size], precision) for i in range(0, len(codes), size)]
+    return ranks.gather(torch.cat(parts), len(data)).cpu().numpy().astype(np.float64)

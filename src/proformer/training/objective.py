@@ -23,16 +23,19 @@ class Loss:
     prediction: Tensor
 
 
-def fill_mask_loss(logits: Tensor, codes: Tensor, masked: Tensor, positions: Tensor) -> Tensor:
+def fill_mask_loss(
+    logits: Tensor, codes: Tensor, masked: Tensor, positions: Tensor, number: Tensor | None = None
+) -> Tensor:
     """Cross-entropy on the masked nucleotides, sum / (number masked + 1), as released.
 
     logits [B, K, 6] at `positions` [B, K]; codes uint8 and masked bool [B, 2L]. Positions that are not masked (they
-    fill the table up to the batch's maximum) do not count.
+    fill the table up to the batch's maximum) do not count. number: of masked positions, where these are only some of
+    the batch's rows.
     """
     counted = masked.gather(1, positions)
     truth = codes.gather(1, positions).flatten().long()
     losses = F.cross_entropy(logits.float().flatten(0, 1), truth, reduction="none")
-    return (losses * counted.flatten()).sum() / (counted.sum() + 1)
+    return (losses * counted.flatten()).sum() / ((counted.sum() if number is None else number) + 1)
 
 
 def expression_loss(prediction: Tensor, target: Tensor, settings: Training) -> Tensor:
@@ -40,26 +43,30 @@ def expression_loss(prediction: Tensor, target: Tensor, settings: Training) -> T
     return (F.mse_loss if settings.loss == "mse" else F.huber_loss)(prediction, target)
 
 
-def compute_loss(model: Any, codes: Tensor, target: Tensor, settings: Training) -> Loss:
+def compute_loss(model: Any, codes: Tensor, target: Tensor, settings: Training, rows: slice = slice(None)) -> Loss:
     """Loss of one batch: codes uint8 [B, 2L], standardised target [B].
 
     Models that predict nucleotides see masked codes, for both parts of the loss; others see the codes as they are. A
     model may bring `objective(codes, target, settings) -> (loss, prediction [B])`, in place of the loss between its
     output and the target, and `penalty() -> scalar`, which is added.
+
+    rows: the part of the batch to compute. Masks are drawn for the whole of it, and the losses of its parts add up to
+    that of the whole; an objective is taken for a mean over rows.
     """
     nothing = target.new_zeros(())
+    share = len(target[rows]) / len(target)
     if not getattr(model, "tokens", 0) or not settings.mask_rate:
         if hasattr(model, "objective"):
-            expression, prediction = model.objective(codes, target, settings)
+            expression, prediction = model.objective(codes[rows], target[rows], settings)
         else:
-            prediction = model(codes)[0].float()
-            expression = expression_loss(prediction, target, settings)
+            prediction = model(codes[rows])[0].float()
+            expression = expression_loss(prediction, target[rows], settings)
         total = expression + model.penalty() if hasattr(model, "penalty") else expression
-        return Loss(total, expression.detach(), nothing, prediction.detach().float())
+        return Loss(total * share, expression.detach() * share, nothing, prediction.detach().float())
     seen, masked = mask_nucleotides(codes, settings.mask_rate, settings.mask == "joint")
     positions = masked.to(torch.uint8).topk(int(masked.sum(1).max()), dim=1).indices
-    prediction, logits = model(seen, positions)
-    expression = expression_loss(prediction.float(), target, settings)
-    nucleotides = fill_mask_loss(logits, codes, masked, positions)
+    prediction, logits = model(seen[rows], positions[rows])
+    expression = expression_loss(prediction.float(), target[rows], settings) * share
+    nucleotides = fill_mask_loss(logits, codes[rows], masked[rows], positions[rows], masked.sum())
     total = expression + settings.beta * nucleotides
     return Loss(total, expression.detach(), nucleotides.detach(), prediction.detach().float())

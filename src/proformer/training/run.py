@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from proformer.models import build, find_recipe, resolve
 from proformer.models.folder import read_description, write_folder
 from proformer.training.config import digest, read_training
 from proformer.training.device import choose_device, hardware, set_up, versions
+from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run
 
 
@@ -43,7 +45,12 @@ def train(
         raise InputError(f"config: unknown key {unknown[0]!r}; known: model, training, recipe")
     recipe = find_recipe(config.get("model", {}).get("model", "proformer"), config.get("recipe"))
     settings = read_training({**recipe["training"], **config.get("training", {})})
-    where = choose_device(device)
+    ranks = find_ranks()
+    if settings.batch_size < ranks.world:
+        raise InputError(
+            f"training: batch_size is {settings.batch_size}, expected a row for each of {ranks.world} processes"
+        )
+    where = ranks.place(choose_device(device))
     set_up(where, threads, settings.deterministic)
     stores = [open_store(train_store), open_store(validation_store)]
     if any("standard" not in store.meta for store in stores):
@@ -64,18 +71,23 @@ def train(
         digest=digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores]),
         checkpoint=checkpoint,
         checkpoint_minutes=checkpoint_minutes,
+        ranks=ranks,
     )
     parameters = sum(p.numel() for p in model.parameters())
     log(
-        f"{platform.node()} · {hardware(where)} · {torch.get_num_threads()} threads · torch {torch.__version__}\n"
+        f"{platform.node()} · {hardware(where)} · {torch.get_num_threads()} threads · torch {torch.__version__}"
+        f"{f' · {ranks.world} processes' if ranks.world > 1 else ''}\n"
         f"model {model_config} · {parameters:,} parameters\ntraining {asdict(settings)}\n"
         f"data {len(run.train):,} training and {len(run.validation):,} validation sequences · run {run.digest}"
     )
-    if finished(out, run.digest):
-        log(f"{out}: holds this very run, finished")
+    with ranks.joined(where):
+        if ranks.from_first(lambda: finished(out, run.digest)):
+            log(f"{out}: holds this very run, finished")
+            return
+        with Reporter(run, tensorboard) if ranks.first else nullcontext():
+            progress = run.execute()
+    if not ranks.first:
         return
-    with Reporter(run, tensorboard):
-        progress = run.execute()
     metrics = pd.DataFrame(progress.rows)
     description = {
         "model": model_config,
@@ -86,7 +98,9 @@ def train(
         | {"train": len(run.train), "validation": len(run.validation)},
         "best_epoch": progress.best_epoch,
         "parameters": parameters,
-        "made_by": versions() | {"hardware": hardware(where), "run": run.digest, "threads": torch.get_num_threads()},
+        "made_by": versions()
+        | {"hardware": hardware(where), "run": run.digest, "threads": torch.get_num_threads()}
+        | {"processes": ranks.world},
     }
     write_folder(out, run.best, description)
     write_table(out / "metrics.tsv", metrics)
@@ -101,8 +115,9 @@ def finished(folder: Path, digest: str) -> bool:
 
 
 def log(text: str) -> None:
-    """Print a line to standard error, at once."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a line to standard error, at once; rank 0 speaks for all."""
+    if find_ranks().first:
+        print(text, file=sys.stderr, flush=True)
 
 
 class Reporter:

@@ -1,0 +1,282 @@
+"""Several processes train one model: the same numbers as one process, and the same behaviour when something fails."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from proformer.errors import InputError
+from proformer.training.distributed import ONE, Ranks, find_ranks, meeting_point
+from proformer.training.run import train
+
+MODEL = {"dim": 8, "heads": 1, "blocks": 2, "kmer": 5, "expression_heads": 4}
+TRAINING = {"epochs": 3, "batch_size": 15, "learning_rate": 0.01}
+TOLERANCE = 1e-5  # of every metric; float32 sums in another order differ by some 1e-7 after three epochs
+
+
+def command(stores, out, training, model, minutes):
+    config = yaml.safe_dump({"model": MODEL | model, "training": TRAINING | training}, default_flow_style=True)
+    return [
+        "-m", "proformer", "train", "--config", config, "--train", str(stores[0]), "--validation", str(stores[1]),
+        "--out", str(out), "--device", "cpu", "--threads", "1", "--checkpoint-minutes", minutes,
+    ]  # fmt: skip
+
+
+def start(world, stores, out, training=None, minutes="1000", second=None):
+    """One process per rank, each told its number as a launcher tells it; rank 1 may be given stores of its own."""
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    variables = {"WORLD_SIZE": str(world), "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    return [
+        subprocess.Popen(
+            [sys.executable, *command(second or stores if rank == 1 else stores, out, training or {}, {}, minutes)],
+            env=os.environ | variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(world)
+    ]
+
+
+def finish(processes, seconds=120):
+    """Exit codes and what was said, by rank."""
+    said = [process.communicate(timeout=seconds)[1] for process in processes]
+    return [process.returncode for process in processes], said
+
+
+def train_alone(stores, out, training=None, model=None):
+    config = {"model": MODEL | (model or {}), "training": TRAINING | (training or {})}
+    train(config, *stores, out, out / "checkpoint.pt", device="cpu", threads=1)
+    return out
+
+
+def metrics(out):
+    return pd.read_csv(out / "metrics.tsv", sep="\t").drop(columns="sequences_per_second").to_numpy()
+
+
+def wait_for(path, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+@pytest.fixture(autouse=True)
+def environment(root, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(root / "src"))
+
+
+@pytest.fixture(scope="module")
+def calm(stores, tmp_path_factory):
+    """An undisturbed run of one process."""
+    return train_alone(stores, tmp_path_factory.mktemp("calm"))
+
+
+@pytest.mark.parametrize(
+    ("world", "model", "training"),
+    [
+        (2, {"dropout": 0.2}, {}),
+        (3, {"head": "ap", "dropout": 0.2}, {}),  # 227 rows: the last batch has 2, fewer than ranks
+        (3, {}, {"mask": "joint", "batch_size": 14, "schedule": "transformer", "warmup_steps": 400}),
+    ],
+)
+def test_ranks_train_as_one_process(world, model, training, stores, tmp_path):
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}"]
+    arguments = command(stores, tmp_path / "ranks", training, model, "1000")
+    done = subprocess.run([*launcher, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("epoch   3/3") == 1  # rank 0 speaks for all
+    train_alone(stores, tmp_path / "one", training, model)
+    np.testing.assert_allclose(metrics(tmp_path / "ranks"), metrics(tmp_path / "one"), rtol=0, atol=TOLERANCE)
+    ranks, one = (load_file(tmp_path / name / "model.safetensors") for name in ("ranks", "one"))
+    for name, value in one.items():
+        np.testing.assert_allclose(ranks[name], value, rtol=0, atol=1e-4, err_msg=name)
+    made = [json.loads((tmp_path / name / "model.json").read_text()) for name in ("ranks", "one")]
+    assert [description["made_by"].pop("processes") for description in made] == [world, 1]
+    assert made[0] == made[1]
+    assert not (tmp_path / "ranks" / "checkpoint.pt").exists()
+
+
+def test_one_rank_told_to_stop_stops_all_and_one_process_goes_on(stores, tmp_path, calm):
+    processes = start(2, stores, tmp_path, minutes="0.00001")
+    wait_for(tmp_path / "checkpoint.pt", processes[0])
+    processes[1].send_signal(signal.SIGTERM)
+    codes, said = finish(processes)
+    assert codes == [75, 75], said
+    assert not (tmp_path / "model.json").exists()
+    train_alone(stores, tmp_path)
+    np.testing.assert_allclose(metrics(tmp_path), metrics(calm), rtol=0, atol=TOLERANCE)
+
+
+def test_what_one_process_began_two_finish(stores, tmp_path, calm):
+    (process,) = start(1, stores, tmp_path, minutes="0.00001")
+    wait_for(tmp_path / "checkpoint.pt", process)
+    process.send_signal(signal.SIGTERM)
+    assert finish([process])[0] == [75]
+    codes, said = finish(start(2, stores, tmp_path))
+    assert codes == [0, 0], said
+    np.testing.assert_allclose(metrics(tmp_path), metrics(calm), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_rank_ends_the_others_and_leaves_a_good_checkpoint(victim, stores, tmp_path, calm):
+    processes = start(2, stores, tmp_path, minutes="0.00001")
+    wait_for(tmp_path / "checkpoint.pt", processes[0])
+    processes[victim].kill()
+    codes, said = finish(processes, seconds=30)
+    assert (codes[victim], codes[1 - victim]) == (-signal.SIGKILL, 2)
+    last = said[1 - victim].splitlines()[-1]
+    assert f"rank {1 - victim} of 2 lost another process" in last
+    assert "Traceback" not in said[1 - victim]
+    train_alone(stores, tmp_path)
+    np.testing.assert_allclose(metrics(tmp_path), metrics(calm), rtol=0, atol=TOLERANCE)
+
+
+def test_ranks_agree_on_early_stopping(stores, tmp_path):
+    processes = start(2, stores, tmp_path, {"epochs": 40, "learning_rate": 1e-12, "patience": 2, "batch_size": 100})
+    codes, said = finish(processes)
+    assert codes == [0, 0], said
+    r = pd.read_csv(tmp_path / "metrics.tsv", sep="\t")["validation_r"]
+    assert len(r) == r.idxmax() + 1 + 2 < 40
+
+
+def test_ranks_agree_on_a_loss_that_is_not_finite(stores, tmp_path):
+    wild = {"learning_rate": 1e30, "warmup_epochs": 0, "clip_value": 0, "clip_norm": 0}
+    codes, said = finish(start(2, stores, tmp_path, wild))
+    assert codes == [2, 2]
+    assert "the loss is not finite at step" in said[0]
+    assert said[1] == ""
+    assert load_file(tmp_path / "checkpoint.not_finite.safetensors")["codes"].shape == (15, 200)
+
+
+def test_a_checkpoint_of_another_run_is_refused_once(stores, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"rubbish")
+    codes, said = finish(start(2, stores, tmp_path))
+    assert codes == [2, 2]
+    assert "unreadable" in said[0]
+    assert said[1] == ""
+
+
+def test_ranks_with_other_data_are_refused(stores, tmp_path):
+    codes, said = finish(start(2, stores, tmp_path, second=(stores[1], stores[1])))
+    assert codes == [2, 2]
+    assert "rank 1: other settings or data than those of rank 0" in said[1]
+
+
+def test_fewer_rows_than_processes(stores, tmp_path):
+    codes, said = finish(start(2, stores, tmp_path, {"batch_size": 1}))
+    assert codes == [2, 2]
+    assert "batch_size is 1, expected a row for each of 2 processes" in said[0]
+
+
+LAYERS = """
+import copy, sys
+import torch
+from torch import nn
+from proformer.training.distributed import GradientSum, find_ranks
+
+ranks, total = find_ranks(), int(sys.argv[1])
+torch.manual_seed(total)
+x, y = torch.randn(total, 4, 9, dtype=torch.float64) + 3, torch.randn(total, dtype=torch.float64)
+one = nn.Sequential(
+    nn.Conv1d(4, 5, 3), nn.BatchNorm1d(5), nn.SiLU(), nn.Dropout(0.3), nn.Dropout1d(0.2),
+    nn.Flatten(), nn.BatchNorm1d(35, momentum=None, affine=False), nn.Linear(35, 1),
+).double()
+shared = copy.deepcopy(one)
+torch.manual_seed(5)
+((one(x).squeeze(1) - y) ** 2).mean().backward()
+with ranks.joined(torch.device("cpu")):
+    gradients, rows = GradientSum(shared.parameters()), ranks.rows(total)
+    torch.manual_seed(5)
+    with ranks.whole_batch(total):
+        loss = ((shared(x[rows]).squeeze(1) - y[rows]) ** 2).sum() / total * ranks.weight(total)
+    loss.backward()
+    gradients.finish()
+for (name, a), b in zip(one.named_parameters(), shared.parameters(), strict=True):
+    torch.testing.assert_close(b.grad, a.grad, rtol=1e-9, atol=1e-11, msg=name)
+for (name, a), b in zip(one.named_buffers(), shared.buffers(), strict=True):
+    torch.testing.assert_close(b, a, msg=name)
+print("alike", ranks.world)
+"""
+
+
+@pytest.mark.parametrize("total", [7, 2])
+def test_dropout_and_batch_normalisation_act_on_the_whole_batch(total, tmp_path):
+    (tmp_path / "layers.py").write_text(LAYERS)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3"]
+    done = subprocess.run([*launcher, str(tmp_path / "layers.py"), str(total)], capture_output=True, text=True)
+    assert done.stdout == "alike 3\n" * 3, done.stderr
+
+
+@given(total=st.integers(1, 600), world=st.integers(1, 16))
+def test_rows_of_all_ranks_are_the_batch(total, world):
+    ranks = [Ranks(rank, world) for rank in range(world)]
+    covered = [row for rank in ranks if rank.weight(total) for row in range(total)[rank.rows(total)]]
+    assert covered == list(range(total))
+    sizes = {len(range(total)[rank.rows(total)]) for rank in ranks}
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) > 0
+
+
+SLURM = {
+    "SLURM_JOB_ID": "4711",
+    "SLURM_NTASKS": "4",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_JOB_NODELIST": "gpu[07-08]",
+}
+STEP = {"SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NODELIST": "gpu[07-08]"}
+
+
+def test_ranks_are_found_where_a_launcher_put_them(monkeypatch):
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    torchrun = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1"}
+    assert find_ranks({}) == ONE
+    assert find_ranks(torchrun) == Ranks(5, 8, 1)
+    assert find_ranks(SLURM) == ONE  # a batch script is one process, whatever was asked for
+    assert find_ranks(SLURM | STEP | {"SLURM_STEP_NUM_TASKS": "1"}) == ONE
+    assert find_ranks(SLURM | STEP | torchrun) == Ranks(5, 8, 1)  # torchrun in a step
+    assert "MASTER_ADDR" not in os.environ
+    assert find_ranks(SLURM | STEP | {"SLURM_PROCID": "3", "SLURM_LOCALID": "1"}) == Ranks(3, 4, 1)
+    assert (os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]) == ("gpu07", "16711")
+    monkeypatch.setenv("MASTER_ADDR", "chosen")
+    find_ranks(SLURM | STEP)
+    assert os.environ["MASTER_ADDR"] == "chosen"
+    with pytest.raises(InputError, match="found RANK=x, WORLD_SIZE=2, LOCAL_RANK=None"):
+        find_ranks({"RANK": "x", "WORLD_SIZE": "2"})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("gpu07", "gpu07"),
+        ("gpu[07-09,12],big1", "gpu07"),
+        ("big1,gpu[07-09]", "big1"),
+        ("rack[2,4]node[11-12]", "rack2node11"),
+        ("gpu-a[003].lab", "gpu-a003.lab"),
+    ],
+)
+def test_meeting_point_is_on_the_first_node(nodes, first):
+    assert meeting_point({"SLURM_STEP_NODELIST": nodes, "SLURM_JOB_ID": "99999999"})[0] == first
+
+
+def test_steps_of_a_job_meet_at_different_ports_below_the_ephemeral_ones():
+    ports = {
+        meeting_point({"SLURM_JOB_ID": str(job), "SLURM_STEP_ID": str(step)})[1]
+        for job in range(1_000_000, 1_000_020)
+        for step in range(5)
+    }
+    assert len(ports) == 100
+    assert 12_000 <= min(ports) <= max(ports) < 32_768
