@@ -87,13 +87,29 @@ def points_among(jobs):
     return "|".join(re.escape(job.path) for job in jobs) or "no-such-point"
 
 
+def launcher(wildcards):
+    """What starts the processes of a training: python alone, torchrun on a node, or srun on several nodes."""
+    job = job_of(wildcards)
+    if job.nodes > 1:
+        gpus = f" --gpus-per-node={job.gpus}" if config["device"] == "cuda" else ""
+        return (
+            f"srun --kill-on-bad-exit=1 --nodes={job.nodes} --ntasks-per-node={job.gpus}{gpus}"
+            f" --cpus-per-task={config['threads']} python"
+        )
+    if job.gpus > 1:
+        # After SIGTERM, the processes have so many seconds to write a checkpoint.
+        return f"python -m torch.distributed.run --standalone --nproc-per-node={job.gpus} --shutdown-timeout=120"
+    return "python"
+
+
 def training_memory(jobs):
-    """Megabytes: per job torch itself, the data twice (file and device copy), and the activations of large layers."""
+    """Megabytes of a node: per process torch itself and the data twice (file and device copy); and large layers."""
 
     def megabytes(wildcards, input, attempt):
-        models = [job.config["model"] for job in jobs or [job_of(wildcards)]]
+        trained = jobs or [job_of(wildcards)]
+        models = [job.config["model"] for job in trained]
         layers = sum(4 * model.get("dim", 512) * model.get("blocks", 4) for model in models)
-        return attempt * (len(models) * (3000 + int(3 * input.size_mb)) + layers)
+        return attempt * (sum(job.gpus for job in trained) * (3000 + int(3 * input.size_mb)) + layers)
 
     return megabytes
 

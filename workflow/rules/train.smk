@@ -15,7 +15,7 @@ MODEL_FILES = ("model.safetensors", "model.json", "metrics.tsv")
 
 
 rule train:
-    """Train one point with one seed: one job, one GPU. An interrupted job goes on from its checkpoint."""
+    """Train one point with one seed: one job, one GPU or several of a node. If interrupted, it goes on from there."""
     input:
         train=part_of("train"),
         validation=part_of("validation"),
@@ -29,25 +29,45 @@ rule train:
     benchmark:
         f"{R}/benchmarks/train/{{point}}.tsv"
     wildcard_constraints:
-        point=points_among([job for job in JOBS.values() if job.path not in PACKED]),
+        point=points_among([job for job in JOBS.values() if job.path not in PACKED and job.nodes == 1]),
     conda:
         "../../envs/python.yaml"
-    threads: config["threads"]
+    threads: lambda wildcards: config["threads"] * job_of(wildcards).gpus
     resources:
-        gpu=GPU,
+        gpu=lambda wildcards: GPU * job_of(wildcards).gpus,
+        nodes=1,
         mem_mb=training_memory([]),
         runtime=training_minutes([]),
     params:
+        launcher=launcher,
         config=lambda wildcards: as_yaml(job_of(wildcards).config),
         folder=lambda wildcards, output: str(Path(output.model).parent),
         # No declared output: Snakemake would remove it when a job fails.
         checkpoint=f"{R}/checkpoints/{{point}}.pt",
         minutes=config["checkpoint_minutes"],
         device=config["device"],
+        threads=config["threads"],
     shell:
-        "exec python -m proformer train --config {params.config:q} --train {input.train:q}"
+        "exec {params.launcher} -m proformer train --config {params.config:q} --train {input.train:q}"
         " --validation {input.validation:q} --out {params.folder:q} --checkpoint {params.checkpoint:q}"
-        " --checkpoint-minutes {params.minutes} --device {params.device} --threads {threads} > {log:q} 2>&1"
+        " --checkpoint-minutes {params.minutes} --device {params.device} --threads {params.threads} > {log:q} 2>&1"
+
+
+use rule train as train_nodes with:
+    wildcard_constraints:
+        point=points_among([job for job in JOBS.values() if job.nodes > 1]),
+    threads: config["threads"]
+    resources:
+        gpu=lambda wildcards: GPU * job_of(wildcards).gpus * job_of(wildcards).nodes,
+        nodes=lambda wildcards: job_of(wildcards).nodes,
+        # With mpi, the executor starts the shell once, and srun in it starts the processes. It wants either more than
+        # one task per node or the number of all, and would take the latter for --ntasks-per-gpu, but for the 0.
+        mpi="srun",
+        tasks_per_node=lambda wildcards: job_of(wildcards).gpus if job_of(wildcards).gpus > 1 else 0,
+        tasks=lambda wildcards: 0 if job_of(wildcards).gpus > 1 else job_of(wildcards).nodes,
+        tasks_per_gpu=0,
+        mem_mb=training_memory([]),
+        runtime=training_minutes([]),
 
 
 for number, pack in enumerate(PACKS, start=1):
