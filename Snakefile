@@ -14,8 +14,9 @@ configfile: "config.yaml"
 validate(config, "workflow/schemas/config.schema.yaml")
 
 ROOT = Path(workflow.basedir)
-# Every job finds the library here, installed or not.
+# Every job finds the library here, installed or not, and begins its log with where it runs and what it was asked.
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]))
+os.environ.update(PROFORMER_JOB="1")
 
 
 wildcard_constraints:

@@ -8,6 +8,7 @@ from pathlib import Path
 from proformer.datasets.store import open_store
 from proformer.evaluation.collect import collect
 from proformer.files import write_table
+from proformer.provenance import log_job
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -17,6 +18,7 @@ if __name__ == "__main__":
     parser.add_argument("--grid", type=Path, required=True, help="table of points to write")
     parser.add_argument("--epochs", type=Path, required=True, help="table of epochs to write")
     args = parser.parse_args()
+    log_job(vars(args))
     grid, epochs = collect(args.dataset, args.models, open_store(args.sequences))
     write_table(args.grid, grid)
     write_table(args.epochs, epochs)

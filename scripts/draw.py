@@ -24,6 +24,7 @@ from proformer.errors import InputError
 from proformer.evaluation.statistics import FACTORS, checked
 from proformer.figures import architecture, bars, convergence, fragments, grid, locus, profile, style, violins, windows
 from proformer.files import read_table
+from proformer.provenance import log_job
 
 FIGURES = (
     "convergence",
@@ -101,6 +102,7 @@ if __name__ == "__main__":
     parser.add_argument("--letter", help="panel letter (default: the paper's)")
     parser.add_argument("--out", required=True, metavar="PREFIX", help="files to write, without suffix")
     args = parser.parse_args()
+    log_job(vars(args))
     try:
         main(args)
     except (InputError, OSError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:

@@ -10,6 +10,7 @@ from proformer.errors import InputError
 from proformer.evaluation import claims, claims_atac
 from proformer.evaluation.statistics import checked, published_grid
 from proformer.files import read_table, write_table, write_text
+from proformer.provenance import log_job
 
 # The claims on a figure and the name of its data set in the published table.
 FIGURES = {"2": (claims.CLAIMS, "dream"), "3": (claims_atac.CLAIMS, claims_atac.DATASET)}
@@ -24,6 +25,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", required=True, help="table to write")
     parser.add_argument("--html", required=True, help="page to write")
     args = parser.parse_args()
+    log_job(vars(args))
     try:
         published = checked(read_table(args.published), args.published) if args.published else published_grid()
         listed, name = FIGURES[args.figure]

@@ -9,6 +9,7 @@ import pandas as pd
 from proformer.errors import InputError
 from proformer.evaluation.statistics import all_tests, checked, means, spread
 from proformer.files import read_table, write_table
+from proformer.provenance import log_job
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -17,6 +18,7 @@ if __name__ == "__main__":
     parser.add_argument("--means", required=True, help="table of means by blocks, width and head to write")
     parser.add_argument("--spread", required=True, help="table of mean, sd, min and max over seeds to write")
     args = parser.parse_args()
+    log_job(vars(args))
     try:
         grid = checked(read_table(args.grid), args.grid)
         tables = {args.tests: all_tests(grid), args.means: means(grid), args.spread: spread(grid)}

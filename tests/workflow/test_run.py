@@ -52,7 +52,20 @@ def test_every_rule_leaves_a_log_and_a_benchmark(finished):
     for step in ("align", "fragments", "peaks", "signal", "windows"):
         assert list((results / "logs/atac").rglob(f"{step}*")), step
         assert list((results / "benchmarks/atac").rglob(f"{step}*")), step
-    assert not list((results / "checkpoints").rglob("*.pt"))
+    assert not [path for path in (results / "checkpoints").rglob("*") if path.is_file()]
+
+
+def test_every_log_begins_with_where_the_job_ran_and_what_it_was_asked(finished):
+    logs = [path for path in (finished[0] / "results/logs").rglob("*") if path.is_file()]
+    assert len(logs) > 100
+    for path in logs:
+        machine, versions, asked, *_ = [*path.read_text(errors="replace").splitlines(), "", "", ""]
+        assert re.match(r"host \S+ · GPU .* CPUs", machine), path
+        assert versions.startswith("proformer "), path
+        assert asked.startswith("arguments {"), path
+    train = next((finished[0] / "results/logs/train").rglob("*.log")).read_text()
+    assert re.search(r"^model {.*'dim': .* parameters$", train, re.MULTILINE)  # resolved: defaults, too
+    assert re.search(r"^training {.*'betas': ", train, re.MULTILINE)
 
 
 def test_the_report_opens_with_all_its_parts(finished):

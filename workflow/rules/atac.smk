@@ -382,7 +382,8 @@ rule atac_counts:
         mem_mb=lambda wildcards, attempt: 100 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
-        "awk 'FNR > 1 || NR == 1' {input:q} > {output:q} 2> {log:q}"
+        "(python -m proformer.provenance atac_counts {wildcards.step} &&"
+        " awk 'FNR > 1 || NR == 1' {input:q} > {output:q}) 2> {log:q}"
 
 
 rule atac_tools:
@@ -434,6 +435,7 @@ rule atac_multiqc:
     params:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
-        "(echo \"# version multiqc $(multiqc --version | awk '{{print $NF}}')\" &&"
+        "(python -m proformer.provenance multiqc &&"
+        " echo \"# version multiqc $(multiqc --version | awk '{{print $NF}}')\" &&"
         " multiqc --force --no-data-dir --no-version-check --outdir {params.folder:q} --filename multiqc.html"
         " {input:q}) > {log:q} 2>&1"

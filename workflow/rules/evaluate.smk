@@ -48,7 +48,8 @@ rule published:
     params:
         lambda wildcards: published_as(wildcards.dataset),
     shell:
-        "awk -F '\\t' 'NR == 1 || $1 == \"{params}\"' {input.grid:q} > {output.grid:q} 2> {log:q}"
+        "(python -m proformer.provenance published {wildcards.dataset} &&"
+        " awk -F '\\t' 'NR == 1 || $1 == \"{params}\"' {input.grid:q} > {output.grid:q}) 2> {log:q}"
 
 
 rule test_grid:

@@ -372,7 +372,8 @@ rule report:
     run:
         Path(output.config).write_text(params.config)
         shell(
-            "{sys.executable} -m snakemake results --profile none --workflow-profile none --nolock"
+            "({sys.executable} -m proformer.provenance report &&"
+            " {sys.executable} -m snakemake results --profile none --workflow-profile none --nolock"
             " --snakefile {workflow.main_snakefile:q} --configfile {output.config:q}"
-            " --report {output.page:q} > {log:q} 2>&1"
+            " --report {output.page:q}) > {log:q} 2>&1"
         )

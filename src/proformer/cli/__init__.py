@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns 0, or 2 after a one-line message when the input was wrong."""
     from proformer import __version__
     from proformer.errors import InputError
+    from proformer.provenance import log_job
 
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser("proformer", description="Expression from promoter sequences.")
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             sub.set_defaults(run=module.run)
     args = parser.parse_args(arguments)
     try:
+        log_job({name: value for name, value in vars(args).items() if name != "run"})
         args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # `… | head` has read enough
