@@ -30,20 +30,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train one model."""
-    from proformer.training.run import train
+    """Train one model; its state stands beside the checkpoint until the folder is complete."""
+    from proformer.training.progress import ProgressFile, progress_path
 
-    train(
-        read_config(args.config, "--config"),
-        args.train,
-        args.validation,
-        args.out,
-        args.checkpoint or args.out / "checkpoint.pt",
-        device=args.device,
-        threads=args.threads,
-        checkpoint_minutes=args.checkpoint_minutes,
-        tensorboard=args.tensorboard,
-    )
+    checkpoint = args.checkpoint or args.out / "checkpoint.pt"
+    with ProgressFile(progress_path(checkpoint)) as state:
+        from proformer.training.run import train
+
+        train(
+            read_config(args.config, "--config"),
+            args.train,
+            args.validation,
+            args.out,
+            checkpoint,
+            device=args.device,
+            threads=args.threads,
+            checkpoint_minutes=args.checkpoint_minutes,
+            tensorboard=args.tensorboard,
+            state=state,
+        )
 
 
 def read_config(text: str, option: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -23,6 +22,7 @@ from proformer.training.config import digest, read_training
 from proformer.training.device import choose_device, hardware, set_up, versions
 from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run
+from proformer.training.progress import ProgressFile
 
 
 def train(
@@ -35,11 +35,13 @@ def train(
     threads: int | None = None,
     checkpoint_minutes: float = 10.0,
     tensorboard: Path | None = None,
+    state: ProgressFile | None = None,
 ) -> None:
     """Train one model and write `model.safetensors`, `model.json` and `metrics.tsv` (a row per epoch) to `out`.
 
     config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. The checkpoint is
     removed once the folder is complete. A folder that holds the same run already is left as it is.
+    `state` is told of every step and epoch.
     """
     if unknown := sorted(set(config) - {"model", "training", "recipe"}):
         raise InputError(f"config: unknown key {unknown[0]!r}; known: model, training, recipe")
@@ -75,7 +77,7 @@ def train(
     )
     parameters = sum(p.numel() for p in model.parameters())
     log(
-        f"{platform.node()} · {hardware(where)} · {torch.get_num_threads()} threads · torch {torch.__version__}"
+        f"{hardware(where)} · {torch.get_num_threads()} threads · torch {torch.__version__}"
         f"{f' · {ranks.world} processes' if ranks.world > 1 else ''}\n"
         f"model {model_config} · {parameters:,} parameters\ntraining {asdict(settings)}\n"
         f"data {len(run.train):,} training and {len(run.validation):,} validation sequences · run {run.digest}"
@@ -84,7 +86,7 @@ def train(
         if ranks.from_first(lambda: finished(out, run.digest)):
             log(f"{out}: holds this very run, finished")
             return
-        with Reporter(run, tensorboard) if ranks.first else nullcontext():
+        with Reporter(run, tensorboard, state) if ranks.first else nullcontext():
             progress = run.execute()
     if not ranks.first:
         return
@@ -121,21 +123,23 @@ def log(text: str) -> None:
 
 
 class Reporter:
-    """Progress of a run: a bar on a terminal, a line per epoch in a log, TensorBoard if asked for."""
+    """Progress of a run: a bar on a terminal, a line per epoch in a log; TensorBoard and a state file if asked for."""
 
-    def __init__(self, run: Run, tensorboard: Path | None) -> None:
+    def __init__(self, run: Run, tensorboard: Path | None, state: ProgressFile | None) -> None:
         from tqdm import tqdm
 
         total = len(run.train) * run.settings.epochs
         self.bar = tqdm(total=total, unit="seq", disable=not sys.stderr.isatty(), dynamic_ncols=True)
-        self.run, self.writer = run, None
+        self.run, self.writer, self.state = run, None, state
         if tensorboard is not None:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 raise InputError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
             self.writer = SummaryWriter(str(tensorboard))
-        run.report, run.tick = self.epoch, self.bar.update
+        run.report, run.tick = self.epoch, self.step
+        if state is not None:
+            state.follow(run)
 
     def __enter__(self) -> Reporter:
         return self
@@ -145,8 +149,16 @@ class Reporter:
         if self.writer is not None:
             self.writer.close()
 
+    def step(self, sequences: int) -> None:
+        """Report one step of so many sequences."""
+        self.bar.update(sequences)
+        if self.state is not None:
+            self.state.tick(sequences)
+
     def epoch(self, row: dict[str, float]) -> None:
         """Report one finished epoch."""
+        if self.state is not None:
+            self.state.due = 0.0
         self.bar.n = int(row["epoch"]) * len(self.run.train)
         with self.bar.external_write_mode(file=sys.stderr):
             log(

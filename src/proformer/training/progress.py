@@ -1,0 +1,90 @@
+"""What a training is doing, in a small file beside its checkpoint, for `proformer status`."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from proformer.training.loop import Run
+
+SECONDS = 10.0  # between two writes while a training goes on
+
+
+def progress_path(checkpoint: Path) -> Path:
+    """Where the progress of the training with this checkpoint stands."""
+    return checkpoint.with_suffix(".progress.json")
+
+
+class ProgressFile:
+    """Says while a training goes on where it runs and how far it is, and afterwards why it ended.
+
+    `state` is "starting", "running", "stopped" (saved after a signal; to be run again) or "failed" with `reason`;
+    `updated` and `started` are seconds since 1970. There is no file any more once the model folder is complete.
+    Between two writes a step costs one look at the clock; nothing is read from the device.
+    """
+
+    def __init__(self, path: Path, every: float = SECONDS) -> None:
+        self.path, self.every = path, every
+        self.fields: dict[str, Any] = {
+            "host": platform.node(),
+            "process": os.getpid(),
+            "slurm_job": os.environ.get("SLURM_JOB_ID"),
+            "started": time.time(),
+        }
+        self.run: Run | None = None
+        self.seen, self.due = 0, 0.0  # sequences of this process; when to write next
+
+    def __enter__(self) -> ProgressFile:
+        self.write("starting")
+        return self
+
+    def follow(self, run: Run) -> None:
+        """The set-up is done: from here on, the steps are those of `run`."""
+        self.run, self.began, self.due = run, time.monotonic(), 0.0
+        self.fields |= {
+            "run": run.digest,
+            "epochs": run.settings.epochs,
+            "steps": run.settings.epochs * run.steps_per_epoch,
+            "sequences": (run.settings.epoch_batches or 0) * run.settings.batch_size or len(run.train),
+        }
+
+    def tick(self, sequences: int) -> None:
+        """One step of so many sequences is done."""
+        self.seen += sequences
+        if time.monotonic() >= self.due:
+            self.write("running")
+
+    def write(self, state: str, **more: object) -> None:
+        """Write the file now. Of a full disk it is the checkpoint that complains: a training does not end for this."""
+        self.due = time.monotonic() + self.every
+        self.fields |= {"state": state, "updated": time.time(), **more}
+        if self.run is not None:
+            at, seconds = self.run.progress, time.monotonic() - self.began
+            self.fields |= {"epoch": at.epoch, "step": at.step, "best_epoch": at.best_epoch}
+            self.fields["best_r"] = at.best_r if math.isfinite(at.best_r) else None
+            # Of this process, with validation and checkpoints: what the time left follows from.
+            self.fields["sequences_per_second"] = self.seen / seconds if self.seen else None
+        temporary = self.path.with_name(f".{self.path.name}.part")
+        with suppress(OSError):  # and nothing waits for the disk, as `files.atomic` does
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(self.fields) + "\n", encoding="utf-8")
+            os.replace(temporary, self.path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            with suppress(OSError):
+                self.path.unlink()
+        elif isinstance(error, SystemExit):
+            self.write("stopped")
+        else:
+            self.write("failed", reason=" ".join(f"{type(error).__name__}: {error}".split())[:500])
