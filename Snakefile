@@ -52,5 +52,10 @@ rule results:
         final_targets(),
 
 
+onstart:
+    # For `proformer status`.
+    write_jobs(Path(R) / "jobs.json", JOBS.values())
+
+
 onsuccess:
     logger.info(f"Report: {R}/report.html")

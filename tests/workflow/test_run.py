@@ -1,6 +1,7 @@
 """One tiny run of the whole workflow: what it makes, what makes it run again, and what survives a kill."""
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -66,6 +67,14 @@ def test_every_log_begins_with_where_the_job_ran_and_what_it_was_asked(finished)
     train = next((finished[0] / "results/logs/train").rglob("*.log")).read_text()
     assert re.search(r"^model {.*'dim': .* parameters$", train, re.MULTILINE)  # resolved: defaults, too
     assert re.search(r"^training {.*'betas': ", train, re.MULTILINE)
+
+
+def test_status_knows_every_training(finished, proformer):
+    done = proformer("status", "--results", finished[0] / "results", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["total"]["counts"]["done"] == len(found["points"]) == len(list(finished[0].rglob("metrics.tsv")))
+    assert all(-1 <= point["best_r"] <= 1 and point["sequences_per_second"] > 0 for point in found["points"])
 
 
 def test_the_report_opens_with_all_its_parts(finished):

@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(ROOT / "src"))
 from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
+from proformer.status import write_jobs
 
 R = config["results"].rstrip("/")
 CATALOGUE = load_catalogue()

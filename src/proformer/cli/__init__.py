@@ -19,6 +19,7 @@ VERBS = {
     "split": "draw training and validation parts of a store",
     "train": "train one model",
     "train-pack": "train several small models at the same time on one GPU",
+    "status": "say how far a run is, from its files",
     "predict": "predict expression for sequences",
     "evaluate": "compare predictions with measurements",
     "import-weights": "turn weights of the original TensorFlow model into a model folder",

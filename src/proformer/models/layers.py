@@ -122,7 +122,7 @@ class Attention(nn.Module):
 
     def _merged(self, x: Tensor, rows: Rows) -> Tensor:
         dim, h = x.shape[2], self.heads
-        with torch.autocast(x.device.type, enabled=False):
+        with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):  # torch's meta device knows no autocast
             w_q, w_k, w_v = (dense.weight.view(h, dim, dim) for dense in (self.query, self.key, self.value))
             w_o = self.output.weight.view(dim, h, dim).permute(1, 2, 0)  # [h, d (value), d (out)]
             scale = dim**-0.5

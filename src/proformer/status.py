@@ -1,0 +1,255 @@
+"""How far a run is, from the files it leaves: its list of trainings, progress files, model folders and logs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from proformer.errors import InputError
+from proformer.files import write_text
+from proformer.planning.cost import proformer_flops
+from proformer.points import TrainingJob
+
+STATES = ("running", "done", "waiting", "stopped", "silent", "failed")
+EPOCHS = 20  # of a training whose configuration does not say: the default of proformer.training.config
+HEAD = ("POINT", "STATE", "EPOCH", "BEST r", "SEQUENCES/s", "LEFT", "WHERE", "SAID")
+_FILES = ("model.safetensors", "model.json", "metrics.tsv")
+
+
+@dataclass
+class Point:
+    """One training. Rates are sequences/s; times are hours; a None is not known (yet).
+
+    state: "done"; "running"; "silent": it says it runs, but has not said so lately; "stopped": saved after a signal,
+    to be run again; "failed"; "waiting". said: the reason of a failure, else the last line of the log where that tells.
+    """
+
+    path: str
+    dataset: str
+    label: str
+    seed: int
+    state: str = "waiting"
+    epoch: int = 0
+    epochs: int = EPOCHS
+    best_r: float | None = None
+    best_epoch: int | None = None
+    sequences_per_second: float | None = None
+    hours_left: float | None = None
+    host: str | None = None
+    slurm_job: str | None = None
+    minutes_silent: float | None = None
+    said: str = ""
+    log: str = ""
+
+
+def write_jobs(path: Path, jobs: Iterable[TrainingJob]) -> None:
+    """Write the list of a run's trainings, which `read_jobs` reads."""
+    write_text(path, json.dumps([asdict(job) for job in jobs], indent=1) + "\n")
+
+
+def read_jobs(path: Path) -> list[TrainingJob]:
+    """The trainings of a run. Raises InputError where the workflow has not started yet, or the file is no such list."""
+    try:
+        return [TrainingJob(**job) for job in json.loads(path.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; a run writes it when it starts; or name its --configfile") from None
+    except (ValueError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: found {type(error).__name__}, expected a list of trainings") from None
+
+
+def look(results: Path, jobs: Sequence[TrainingJob], silent_minutes: float, now: float | None = None) -> list[Point]:
+    """The state of every training of a run, in the order of `jobs`; nothing but files is asked, nothing is written."""
+    now = time.time() if now is None else now
+    points, work = [], []
+    for job in jobs:
+        point = Point(job.path, job.dataset, job.label, job.seed, log=str(results / "logs/train" / f"{job.path}.log"))
+        point.epochs = job.config["training"].get("epochs", EPOCHS)
+        work.append(_read(point, results, silent_minutes, now))
+        points.append(point)
+    _estimate(points, jobs, work)
+    return points
+
+
+def _read(point: Point, results: Path, silent_minutes: float, now: float) -> dict[str, Any]:
+    """Fill in what the files say; returns the sequences of an epoch and the share that is done, where known."""
+    # Members of a pack wait beside the checkpoints until the last one is done.
+    for folder in (results / "models" / point.path, results / "checkpoints" / f"{point.path}.finished"):
+        if all((folder / name).is_file() for name in _FILES):
+            try:
+                return _read_done(point, folder)
+            except (ValueError, KeyError, IndexError) as error:
+                point.state, point.said = "failed", f"{folder}: damaged ({type(error).__name__})"
+                return {}
+    try:
+        found = json.loads((results / "checkpoints" / f"{point.path}.progress.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        last, age = _last_line(Path(point.log), now)
+        if re.search(r"error|killed|not found|no such", last, re.IGNORECASE):
+            point.state, point.said = "failed", last
+        elif age is not None and age < 60 * silent_minutes:
+            point.state = "running"  # the job has begun its log and is about to say more
+        return {}
+    for name in ("epoch", "epochs", "best_r", "best_epoch", "sequences_per_second", "host", "slurm_job"):
+        if found.get(name) is not None:
+            setattr(point, name, found[name])
+    point.state = "running" if found["state"] == "starting" else found["state"]
+    minutes = (now - found["updated"]) / 60
+    if point.state == "running" and minutes > silent_minutes:
+        point.state, point.minutes_silent = "silent", minutes
+    if point.state in ("silent", "failed"):
+        point.said = found.get("reason") or _last_line(Path(point.log), now)[0]
+    return {"sequences": found.get("sequences"), "share": found.get("step", 0) / (found.get("steps") or 1)}
+
+
+def _read_done(point: Point, folder: Path) -> dict[str, Any]:
+    description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    with open(folder / "metrics.tsv", encoding="utf-8", newline="") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t"))
+    rates = [float(row["sequences_per_second"] or "nan") for row in rows]
+    seconds = sum(1 / rate for rate in rates if rate > 0)  # of one sequence per epoch
+    point.state, point.epoch, point.best_epoch = "done", len(rows), description["best_epoch"]
+    r = rows[point.best_epoch - 1]["validation_r"]
+    point.best_r = float(r) if r else None  # undefined where all predictions are equal
+    point.sequences_per_second = sum(rate > 0 for rate in rates) / seconds if seconds else None
+    point.hours_left = 0.0
+    settings = description["training"]
+    sequences = (settings.get("epoch_batches") or 0) * settings["batch_size"] or description["data"]["train"]
+    return {"sequences": sequences, "share": 1.0}
+
+
+def _last_line(log: Path, now: float) -> tuple[str, float | None]:
+    """The last line of a log that is not blank, and its age in seconds; both empty without a log."""
+    try:
+        with open(log, "rb") as handle:
+            handle.seek(max(0, log.stat().st_size - 4096))
+            lines = handle.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), ""), now - log.stat().st_mtime
+    except FileNotFoundError:
+        return "", None
+
+
+def _estimate(points: Sequence[Point], jobs: Sequence[TrainingJob], work: Sequence[Mapping[str, Any]]) -> None:
+    """Hours left of every point, from its own rate, else from that of the same model, else of the nearest in FLOPs."""
+    models = [json.dumps(job.config["model"], sort_keys=True) for job in jobs]
+    flops = [_flops(job.config["model"]) for job in jobs]
+    seen = [i for i, point in enumerate(points) if point.sequences_per_second]
+    sequences = {jobs[i].dataset: found["sequences"] for i, found in enumerate(work) if found.get("sequences")}
+    for i, point in enumerate(points):
+        todo = sequences.get(point.dataset)
+        if point.state == "done" or todo is None:
+            continue
+        rate = point.sequences_per_second
+        same = [j for j in seen if models[j] == models[i]]
+        near = [j for j in seen if flops[j] and flops[i]]
+        if rate is None and same:
+            rate = points[same[0]].sequences_per_second
+        elif rate is None and near:
+            j = min(near, key=lambda j: abs(math.log(flops[j] / flops[i])))
+            rate = (points[j].sequences_per_second or 0) * flops[j] / flops[i]
+        if rate:
+            point.hours_left = todo * point.epochs * (1 - work[i].get("share", 0.0)) / rate / 3600
+
+
+def _flops(model: Mapping[str, Any]) -> float:
+    """What rates are scaled by; 0 for models that no formula is known for."""
+    return proformer_flops(**model) if model.get("model", "proformer") == "proformer" else 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts by state; hours of training left, those of so many `unknown` points not among them; and hours until the
+    end with as many at once as now (None when nothing runs)."""
+
+    counts: dict[str, int]
+    training_hours: float
+    unknown: int
+    at_once: int
+    hours: float | None
+
+
+def summarise(points: Sequence[Point]) -> Summary:
+    """Add up what is left."""
+    counts = Counter(point.state for point in points)
+    open_points = [point for point in points if point.state != "done"]
+    known = [point.hours_left for point in open_points if point.hours_left is not None]
+    running = [point.hours_left or 0.0 for point in points if point.state == "running"]
+    total, unknown = sum(known), len(open_points) - len(known)
+    hours = max(total / len(running), *running) if running and known else None
+    return Summary({state: counts[state] for state in STATES}, total, unknown, len(running), hours)
+
+
+def as_text(points: Sequence[Point], rows: int | None = None) -> str:
+    """A plain table; with `rows`, the points that matter most now, and a count of the others."""
+    order = {
+        state: number for number, state in enumerate(("failed", "silent", "running", "stopped", "done", "waiting"))
+    }
+    listed = sorted(points, key=lambda point: order[point.state])
+    table = [HEAD, *(_row(point) for point in listed[:rows])]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(width) if 2 <= i <= 5 else cell.ljust(width) for i, (cell, width) in enumerate(pairs))
+        for pairs in (zip(row, widths, strict=True) for row in table)
+    ]
+    lines += [f"... and {len(listed) - rows} more"] if rows is not None and rows < len(listed) else []
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def as_tsv(points: Sequence[Point]) -> str:
+    """One line per point with all that is known; what is not known stays empty."""
+    rows = [asdict(point) for point in points]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Point)], delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")
+
+
+def as_json(points: Sequence[Point], total: Summary) -> str:
+    """The points and the totals."""
+    return json.dumps({"total": asdict(total), "points": [asdict(point) for point in points]}, indent=1)
+
+
+def _row(point: Point) -> tuple[str, ...]:
+    where = point.host or ""
+    where += f" (Slurm {point.slurm_job})" if point.slurm_job else ""
+    said = point.said
+    if point.minutes_silent is not None:
+        said = f"no sign of life for {point.minutes_silent:.0f} min; {said}"
+    if point.state == "stopped":
+        said = "saved; goes on when run again"
+    return (
+        f"{point.dataset} {point.label.replace('_', ' ').replace('~', ' ')}"
+        + (f" seed {point.seed}" if "seed~" not in point.label else ""),
+        point.state,
+        f"{point.epoch}/{point.epochs}",
+        "" if point.best_r is None else f"{point.best_r:.4f} at {point.best_epoch:>2}",
+        "" if point.sequences_per_second is None else f"{point.sequences_per_second:,.0f}",
+        "" if point.hours_left is None or point.state == "done" else _time(point.hours_left),
+        where,
+        said,
+    )
+
+
+def total_line(points: Sequence[Point]) -> str:
+    """The totals in one line."""
+    total = summarise(points)
+    parts = [f"{count} {state}" for state, count in total.counts.items() if count]
+    line = f"{len(points)} point{'s' * (len(points) != 1)}: {', '.join(parts)}"
+    if total.unknown == len(points) - total.counts["done"]:
+        return line + ("" if total.counts["done"] == len(points) else "; time left not known yet")
+    line += f"; {_time(total.training_hours)} of training left"
+    line += f", and {total.unknown} points of which nothing is known yet" if total.unknown else ""
+    return line + (f"; about {_time(total.hours)} with {total.at_once} at once" if total.hours is not None else "")
+
+
+def _time(hours: float) -> str:
+    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
