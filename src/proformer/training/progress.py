@@ -41,6 +41,8 @@ class ProgressFile:
         }
         self.run: Run | None = None
         self.seen, self.due = 0, 0.0  # sequences of this process; when to write next
+        # Of several processes that train one model, the first one writes.
+        self.silent = int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or 0) > 0
 
     def __enter__(self) -> ProgressFile:
         self.write("starting")
@@ -64,6 +66,8 @@ class ProgressFile:
 
     def write(self, state: str, **more: object) -> None:
         """Write the file now. Of a full disk it is the checkpoint that complains: a training does not end for this."""
+        if self.silent:
+            return
         self.due = time.monotonic() + self.every
         self.fields |= {"state": state, "updated": time.time(), **more}
         if self.run is not None:
@@ -81,7 +85,7 @@ class ProgressFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
+        if error is None and not self.silent:
             with suppress(OSError):
                 self.path.unlink()
         elif isinstance(error, SystemExit):
