@@ -22,6 +22,7 @@ VERBS = {
     "status": "say how far a run is, from its files",
     "predict": "predict expression for sequences",
     "evaluate": "compare predictions with measurements",
+    "score": "score predictions for the DREAM test set, subset by subset, and rank models",
     "import-weights": "turn weights of the original TensorFlow model into a model folder",
 }
 

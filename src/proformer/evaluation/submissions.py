@@ -1,0 +1,163 @@
+"""Predictions for the DREAM test set, from files of any origin, brought into the order of its rows.
+
+Three formats, plain or gz, told apart by their content: our prediction tables (a header with `sequence` and
+`prediction`), the challenge's `sequence<TAB>value` without a header, and its JSON object `{"0": value, …}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from proformer.datasets.text import blocks, open_text, read_rows
+from proformer.errors import InputError
+from proformer.evaluation.dream import ALL, Benchmark
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The rows of a file: `values` float64 [n]; `rows` of the test set (JSON) or `sequences`; `line` of the first."""
+
+    path: Path
+    values: np.ndarray
+    rows: list[int] | None
+    sequences: list[str] | None
+    line: int = 1
+
+    def fail(self, row: int, found: str, expected: str) -> InputError:
+        """The error for a row of the file."""
+        where = f"line {self.line + row}" if self.rows is None else f"row {self.rows[row]}"
+        return InputError(f"{self.path}, {where}: found {found}, expected {expected}")
+
+
+def read_submission(path: Path) -> Submission:
+    """Read a file of predictions; raises InputError for anything but finite numbers."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with open_text(path) as handle:
+        first = handle.readline().lstrip()
+    if first.startswith(b"{"):
+        submission = _read_json(path)
+    elif {"sequence", "prediction"} <= set(first.decode("utf-8", "replace").rstrip("\r\n").split("\t")):
+        submission = _read_table(path)
+    else:
+        pieces = [(rows.values(), [rows.text(row).upper() for row in range(len(rows))]) for rows in read_rows(path)]
+        sequences = [text for _, texts in pieces for text in texts]
+        submission = Submission(path, np.concatenate([values for values, _ in pieces]), None, sequences)
+    if not len(submission.values):
+        raise InputError(f"{path}: found no predictions, expected one per row of the test set")
+    if not (finite := np.isfinite(submission.values)).all():
+        row = int(np.argmin(finite))
+        raise submission.fail(row, f"the prediction {submission.values[row]}", "a finite number")
+    return submission
+
+
+def in_test_order(submission: Submission, benchmark: Benchmark) -> np.ndarray:
+    """Return the predictions by row of the test set: float64 [N], NaN for rows without one.
+
+    A table whose sequences are those of the test set row by row is taken in that order; any other is matched by
+    sequence. Raises InputError for rows that belong to no test sequence and for sequences or rows that come twice.
+    """
+    if submission.rows is not None:
+        return _by_row(submission, benchmark)
+    sequences = submission.sequences or []
+    size, known = len(benchmark.truth), benchmark.sequences
+    if not known:
+        raise InputError(f"{submission.path}: found sequences, expected row numbers: no test sequence is known here")
+    ordered = max(known) < len(sequences) and all(sequences[row] == text for row, text in known.items())
+    if ordered and (len(sequences) == size or not benchmark.complete):
+        return np.append(submission.values, np.full(max(0, size - len(sequences)), np.nan))
+    return _by_sequence(submission, benchmark)
+
+
+def predictions_of(
+    files: Mapping[str, Path], benchmark: Benchmark, partial: bool = False
+) -> tuple[Benchmark, dict[str, np.ndarray]]:
+    """Read the files of several models; returns the benchmark that they cover and their predictions by name.
+
+    Every row of every subset must be predicted. With `partial`, a subset of which any model lacks a row is missing
+    instead, and the benchmark says so. Raises InputError as `read_submission` and `in_test_order`.
+    """
+    found = {name: in_test_order(read_submission(path), benchmark) for name, path in files.items()}
+    missing: dict[str, str] = {}
+    for model, values in found.items():
+        for name, rows in benchmark.subsets.items():
+            lacking = np.unique(rows[np.isnan(values[rows])])
+            if not len(lacking):
+                continue
+            if not partial:
+                more = f"row {lacking[0]}" + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else "")
+                subset = "of the test set" if name == ALL else f"of subset {name}"
+                raise InputError(f"{files[model]}: found no prediction for {more} {subset}, expected one for each")
+            missing.setdefault(name, f"{len(lacking):,} of its {len(np.unique(rows)):,} rows have no prediction")
+    if len(missing) == len(benchmark.subsets):
+        raise InputError(f"{', '.join(map(str, files.values()))}: found no subset that is predicted whole")
+    return benchmark.without(missing), found
+
+
+def _by_row(submission: Submission, benchmark: Benchmark) -> np.ndarray:
+    rows, size = np.array(submission.rows, dtype=np.int64), len(benchmark.truth)
+    last = size - 1 if benchmark.complete else int(rows.max())
+    if len(outside := np.flatnonzero((rows < 0) | (rows > last))):
+        raise submission.fail(int(outside[0]), "a row outside the test set", f"0 to {last}")
+    values = np.full(max(size, last + 1), np.nan)
+    values[rows] = submission.values
+    return values
+
+
+def _by_sequence(submission: Submission, benchmark: Benchmark) -> np.ndarray:
+    lines: dict[str, int] = {}
+    targets: dict[str, list[int]] = {}
+    for row, text in benchmark.sequences.items():
+        targets.setdefault(text, []).append(row)
+    values = np.full(len(benchmark.truth), np.nan)
+    values = np.append(values, np.full(max(0, max(benchmark.sequences) + 1 - len(values)), np.nan))
+    for line, text in enumerate(submission.sequences or []):
+        if text not in targets:
+            raise submission.fail(line, f"{text}, a sequence without a row in the test set", "test sequences alone")
+        if (before := lines.setdefault(text, line)) != line:
+            raise submission.fail(line, f"{text} again (line {submission.line + before})", "each sequence once")
+        values[targets[text]] = submission.values[line]
+    return values
+
+
+def _read_table(path: Path) -> Submission:
+    import io
+
+    try:
+        table = pd.read_csv(io.BytesIO(b"".join(blocks(path))), sep="\t", dtype=str, keep_default_na=False)
+    except pd.errors.ParserError as error:
+        raise InputError(f"{path}: found rows of different lengths ({error}), expected a table") from None
+    values = pd.to_numeric(table["prediction"], errors="coerce").to_numpy(np.float64)
+    submission = Submission(path, values, None, table["sequence"].str.upper().tolist(), 2)
+    if len(wrong := np.flatnonzero(~np.isfinite(values))):
+        raise submission.fail(int(wrong[0]), f"{table['prediction'].iloc[wrong[0]]!r}", "a finite number")
+    return submission
+
+
+def _read_json(path: Path) -> Submission:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        content = dict(pairs)
+        if len(content) != len(pairs):
+            keys = pd.Series([key for key, _ in pairs])
+            raise InputError(f"{path}: found row {keys[keys.duplicated()].iloc[0]} twice, expected each once")
+        return content
+
+    try:
+        content = json.loads(b"".join(blocks(path)), object_pairs_hook=once)
+    except ValueError as error:
+        raise InputError(f'{path}: found no JSON ({error}), expected {{"0": value, …}}') from None
+    rows, values = [], []
+    for key, value in content.items():
+        if not key.isdecimal() or isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{path}: found {key!r}: {value!r}, expected a row number from 0 on and a number")
+        rows.append(int(key))
+        values.append(float(value))
+    if len(set(rows)) != len(rows):
+        raise InputError(f"{path}: found a row twice (as 1 and 01, say), expected each once")
+    return Submission(path, np.array(values), rows, None)
