@@ -10,6 +10,9 @@ locus         a locus table: reads, signal, summit, windows and their centres (F
 fragments     a table of fragment lengths
 profile       two tables: the mean signal around summits, and its heat map
 windows       a table of sampled windows
+scores        a scores table beside the paper's numbers (Fig. 4b)
+subsets       a scores table as a heat map of the subsets
+density       a density table of one model: predicted against measured
 """
 
 from __future__ import annotations
@@ -22,7 +25,20 @@ import pandas as pd
 
 from proformer.errors import InputError
 from proformer.evaluation.statistics import FACTORS, checked
-from proformer.figures import architecture, bars, convergence, fragments, grid, locus, profile, style, violins, windows
+from proformer.figures import (
+    architecture,
+    bars,
+    convergence,
+    density,
+    fragments,
+    grid,
+    locus,
+    profile,
+    scores,
+    style,
+    violins,
+    windows,
+)
 from proformer.files import read_table
 from proformer.provenance import log_job
 
@@ -37,14 +53,20 @@ FIGURES = (
     "fragments",
     "profile",
     "windows",
+    "scores",
+    "subsets",
+    "density",
 )
-# Modules that take the table as it is.
-PLAIN: dict[str, Any] = {"convergence": convergence, "locus": locus, "fragments": fragments, "windows": windows}
+# Those that take the table as it is.
+PLAIN: dict[str, Any] = {"locus": locus.draw, "fragments": fragments.draw, "windows": windows.draw}
+PLAIN |= {"convergence": convergence.draw, "density": density.draw}
+PLAIN |= {"scores": scores.draw, "subsets": scores.draw_subsets}
 
 
 def main(args: argparse.Namespace) -> None:
     """Read the table, draw, save."""
     words: dict[str, Any] = {"label": args.label} | ({} if args.letter is None else {"letter": args.letter})
+    words |= {"final": args.final} if args.final else {}
     if args.figure in ("architecture", "heads"):
         models = [_description(path) for path in args.table]
         drawn = (
@@ -59,7 +81,7 @@ def main(args: argparse.Namespace) -> None:
     else:
         table = _rows(read_table(args.table[0]), args.where, args.table[0])
         if args.figure in PLAIN:
-            drawn = PLAIN[args.figure].draw(table, **words)
+            drawn = PLAIN[args.figure](table, **words)
         elif args.figure == "violins":
             tests = read_table(args.tests) if args.tests else None
             drawn = violins.draw(checked(table, args.table[0]), args.factor, tests, **words)
@@ -98,6 +120,7 @@ if __name__ == "__main__":
     parser.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE[,VALUE]", help="rows to draw")
     parser.add_argument("--tests", help="violins: tests table for the brackets")
     parser.add_argument("--factor", choices=FACTORS, default="blocks", help="violins: what to compare")
+    parser.add_argument("--final", help="convergence: the head whose best epoch is marked, alone and in red")
     parser.add_argument("--label", default="", help='source, such as "published" (default: by the presence of seeds)')
     parser.add_argument("--letter", help="panel letter (default: the paper's)")
     parser.add_argument("--out", required=True, metavar="PREFIX", help="files to write, without suffix")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,12 +11,12 @@ import pandas as pd
 from proformer.evaluation.dream import Benchmark
 from proformer.evaluation.metrics import score
 
-BINS = 48
+MOST = 48  # cells a side; fewer for few points (Rice's rule)
 COLUMNS = ["model", "subset", "measured_low", "measured_high", "predicted_low", "predicted_high", "count"]
 
 
-def density_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray], bins: int = BINS) -> pd.DataFrame:
-    """Count the rows (or differences of pairs) of each subset in `bins` x `bins` cells over their range.
+def density_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Count the rows (or differences of pairs) of each subset in a grid of cells over their range.
 
     `predictions`: by name float64 [N]. Returns one row per cell that holds any: its edges and count; and n, pearson
     and spearman of the subset (NaN where undefined).
@@ -24,6 +25,7 @@ def density_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray], b
     for model, values in predictions.items():
         for name in benchmark.subsets:
             measured, predicted = benchmark.values(name, benchmark.truth), benchmark.values(name, values)
+            bins = min(MOST, math.ceil(2 * len(measured) ** (1 / 3)))
             counts, x, y = np.histogram2d(measured, predicted, bins)
             i, j = np.nonzero(counts)
             cells = (model, name, x[i], x[i + 1], y[j], y[j + 1], counts[i, j].astype(int))

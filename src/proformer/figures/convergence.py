@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -14,12 +16,13 @@ NEEDED = ["dataset", "dim", "heads", "blocks", "head", "seed", "epoch", *PANELS]
 
 
 @style.styled
-def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figure, pd.DataFrame]:
+def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b", final: str = "") -> tuple[Figure, pd.DataFrame]:
     """Draw an epochs table of one data set, width and depth; thin lines are seeds, thick ones their mean.
 
-    Each head's best epoch, by the mean validation r, is marked in both panels. An undefined r is drawn as 0.
+    Each head's best epoch, by the mean validation r, is marked in both panels; with `final`, the head of the final
+    model, its best epoch alone, as a red dotted line (Fig. 4a). An undefined r is drawn as 0.
     Returns the figure (85 mm wide) and the drawn numbers: panel, head, seed (a number or `mean`), epoch, r, best.
-    Raises InputError for missing columns or more than one model size.
+    Raises InputError for missing columns, more than one model size, or a `final` that is not there.
     """
     if missing := [column for column in NEEDED if column not in epochs]:
         raise InputError(f"epochs table: found no column {', '.join(missing)}, expected {', '.join(NEEDED)}")
@@ -28,6 +31,8 @@ def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
     model = f"width {first['dim']}, {first['blocks']} blocks"
     drawn = _drawn(epochs)
     heads = head_order(drawn["head"])
+    if final and final not in heads:
+        raise InputError(f"epochs table: found no head {final}, expected it among {', '.join(heads)}")
     colours = style.head_colours(heads)
     figure = style.new(style.SINGLE, 52, letter, f"{model}; {style.source(epochs, label)}")
     panels = figure.subplots(1, 2, sharey=True)
@@ -39,14 +44,18 @@ def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
             mean = seed == "mean"
             look = {"linewidth": 1.4, "label": style.head_name(head)} if mean else {"linewidth": 0.4, "alpha": 0.6}
             axes.plot(line["epoch"], line["r"], color=colours[head], marker=marker, markersize=3, **look)
-            if mean:
+            if mean and head == final:
+                axes.axvline(line.loc[line["best"], "epoch"].iloc[0], color="red", linewidth=0.9, linestyle=":")
+            elif mean and not final:
                 best = line[line["best"]].iloc[0]
                 axes.axvline(best["epoch"], color=colours[head], linewidth=0.7, linestyle=":")
                 axes.plot(best["epoch"], best["r"], "o", color=colours[head], markersize=4, markerfacecolor="white")
         axes.set(title=panel, xlabel="epoch")
         style.integer_axis(axes)
     panels[0].set_ylabel("Pearson r")
-    panels[0].plot([], [], "o:", color=style.DARK, markersize=4, markerfacecolor="white", label="best epoch")
+    sign: dict[str, Any] = {"color": "red"} if final else {"color": style.DARK, "marker": "o", "markersize": 4}
+    named = f"best epoch, {style.head_name(final)}" if final else "best epoch"
+    panels[0].plot([], [], linestyle=":", markerfacecolor="white", label=named, **sign)
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
     return figure, drawn

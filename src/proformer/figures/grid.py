@@ -45,7 +45,7 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure
             va="center_baseline",
             size=style.SMALL,
             weight=weight,
-            color=_readable(colours(norm(r))),
+            color=style.readable(colours(norm(r))),
         )
         if best:
             axes.add_patch(
@@ -89,9 +89,3 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     inside = values[values >= q1 - 1.5 * (q3 - q1)]
     low, high = float(inside.min()), float(inside.max())
     return (low, high) if high > low else (low - 0.05, high + 0.05)
-
-
-def _readable(background: tuple[float, float, float, float]) -> str:
-    """Black or white, whichever has the higher contrast (WCAG) on the background."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in background[:3]]
-    return "black" if np.dot(linear, [0.2126, 0.7152, 0.0722]) > 0.179 else "white"

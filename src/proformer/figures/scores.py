@@ -1,0 +1,175 @@
+"""Fig. 4b: weighted scores and correlations on the held-out test data; and the heat map of the challenge's subsets."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from proformer.evaluation.dream import ALL, PARTIAL, SCORE, SCORES, WEIGHTS
+from proformer.figures import style
+from proformer.files import read_table
+
+PANELS = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
+PANELS |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
+NEEDED = ["model", "part", "subset", "measure", "value", "n", "note"]
+SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntiling"}
+
+
+def published_scores() -> pd.DataFrame:
+    """Return the paper's Fig. 4b: head, measure, value; r, which it does not print, as the root of r² (`derived`)."""
+    table = read_table(str(resources.files("proformer.evaluation") / "published" / "scores.tsv"))
+    roots = table[table["measure"] == "r2"].assign(measure="pearson", value=lambda t: t["value"] ** 0.5, derived=True)
+    return pd.concat([table.assign(derived=False), roots], ignore_index=True)[["head", "measure", "value", "derived"]]
+
+
+def without_seed(model: str) -> str:
+    """The name of a model without the seed of its run: "AP" of "AP (seed 1)"."""
+    return re.sub(r" \(seed \d+\)$", "", model)
+
+
+def published_head(name: str) -> str | None:
+    """The model of the paper that a run's is held against: several heads stand for the paper's 32."""
+    found = re.fullmatch(r"(AP)|H = (\d+)( \+ GLU)?", name)
+    if not found:
+        return None
+    return "AP" if found[1] else (found[2] if found[2] == "1" else "32") + ("+GLU" if found[3] else "")
+
+
+@style.styled
+def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figure, pd.DataFrame]:
+    """Draw a scores table of `proformer score`, means over seeds, beside the numbers printed in the paper.
+
+    Whiskers are the 95 % intervals for other test sequences (mean ends over seeds), dots the seeds. An undefined value
+    has no bar and says so. Returns the figure (180 mm wide) and what is drawn: source, name, published_head, measure,
+    value, low, high, n_seeds, derived, note.
+    """
+    table = _overall(scores)
+    run = _mean_over_seeds(table)
+    names = list(dict.fromkeys(run["name"]))
+    published = published_scores().rename(columns={"head": "published_head"}).assign(source="published")
+    heads = [head for head in published["published_head"].unique() if head not in map(published_head, names)]
+    rows = [(name, published_head(name)) for name in names] + [(_head_name(head), head) for head in heads]
+    note = f"whiskers: 95 %, other test sequences; {_note(scores, label)}\npublished r: the root of the printed number"
+    figure = style.new(style.DOUBLE, 26 + 8.5 * len(rows), letter, note)
+    panels = figure.subplots(1, len(PANELS), sharey=True)
+    for axes, (measure, title) in zip(panels, PANELS.items(), strict=True):
+        for y, (name, head) in enumerate(rows):
+            paper = published[(published["measure"] == measure) & (published["published_head"] == head)]
+            mine = run[(run["measure"] == measure) & (run["name"] == name)]
+            for place, found, colour in ((-0.2, paper, "#b8b8b8"), (0.2, mine, style.BLUE)):
+                if found.empty:
+                    continue
+                value = found["value"].iloc[0]
+                if np.isnan(value):
+                    axes.text(0.02, y + place, "undefined", size=style.SMALL, va="center", color=style.GREY)
+                    continue
+                axes.barh(y + place, value, 0.36, color=colour, hatch="////" if colour != style.BLUE else None,
+                          edgecolor="white", linewidth=0)  # fmt: skip
+                end = value
+                if "low" in found and not np.isnan(found["low"].iloc[0]):
+                    low, high = found["low"].iloc[0], found["high"].iloc[0]
+                    axes.plot([low, high], [y + place] * 2, color="black", linewidth=0.7)
+                    end = max(value, high)
+                seeds = table[(table["measure"] == measure) & (table["name"] == name)]["value"]
+                if colour == style.BLUE and len(seeds) > 1:
+                    axes.plot(seeds, [y + place] * len(seeds), "o", markersize=1.8, color="white",
+                              markeredgecolor="black", markeredgewidth=0.4)  # fmt: skip
+                    end = max(end, seeds.max())
+                axes.text(max(end, 0) + 0.02, y + place, f"{value:.3f}", size=style.SMALL, va="center")
+        low = min(0.0, 1.1 * float(np.nanmin([run["value"].min(), run.get("low", run["value"]).min(), 0.0])))
+        axes.set(title=title, xlim=(low, 1.3), xticks=[0, 0.5, 1], ylim=(len(rows) - 0.5, -0.5))
+        axes.axvline(0, color="black", linewidth=0.6)
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(rows)), [_row_name(name, head) for name, head in rows])
+    panels[0].barh(0, 0, color="#b8b8b8", hatch="////", edgecolor="white", linewidth=0, label="published (Fig. 4b)")
+    panels[0].barh(0, 0, color=style.BLUE, label=label or "this run")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    own = run.assign(source="run", published_head=run["name"].map(published_head))
+    columns = ["source", "name", "published_head", "measure", "value", "low", "high", "n_seeds", "derived", "note"]
+    return figure, pd.concat([published, own], ignore_index=True).reindex(columns=columns)
+
+
+@style.styled
+def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+    """Draw r² and ρ of every model on every subset, and the weighted scores; colours span each column's range.
+
+    As in the DREAM papers; means over seeds. An undefined or missing number is a dash. Returns the figure (180 mm wide)
+    and its cells: name, subset, measure, value, n_seeds, n, note.
+    """
+    style.needed(scores, NEEDED, "scores")
+    titles = {"r2": ("r²", "pearson_score"), "spearman": ("Spearman ρ", "spearman_score")}
+    table = _mean_over_seeds(_named(scores[scores["measure"].isin([*titles, *SCORES])]))
+    names = list(dict.fromkeys(table["name"]))
+    figure = style.new(style.DOUBLE, 34 + 9.2 * max(len(names), 2), letter, _note(scores, label))
+    panels = figure.subplots(2, 1)
+    colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
+    title = table["subset"].iloc[-1]
+    sizes = scores.groupby("subset")["n"].first()
+    for axes, (measure, (text, score)) in zip(panels, titles.items(), strict=True):
+        mine = table[table["measure"].isin([measure, score])]
+        cells = mine.pivot(index="name", columns="subset", values="value").reindex(index=names)
+        cells = cells.reindex(columns=[*WEIGHTS, title])
+        low, high = cells.min(), cells.max()
+        shade = ((cells - low) / (high - low).where(high > low)).where(cells.isna() | (high > low), 0.5)
+        mesh = axes.pcolormesh(shade.to_numpy(), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
+        for (i, j), value in np.ndenumerate(cells.to_numpy()):
+            background = mesh.get_cmap()(shade.iloc[i, j]) if not np.isnan(value) else (0.9, 0.9, 0.9, 1)
+            axes.text(j + 0.5, i + 0.5, "–" if np.isnan(value) else f"{value:.3f}", size=style.SMALL, ha="center",
+                      va="center_baseline", color=style.readable(background))  # fmt: skip
+        axes.set(xticks=np.arange(len(cells.columns)) + 0.5, yticks=np.arange(len(names)) + 0.5)
+        heads = [SUBSETS.get(name, name) for name in WEIGHTS] + [
+            f"{text.split()[0]}\nscore" if text != "r²" else "Pearson\nscore"
+        ]
+        under = [f"{head}\nn = {sizes[name]:,}" for head, name in zip(heads, WEIGHTS, strict=False)]
+        axes.set_xticklabels([*under, heads[-1]] if axes is panels[0] else heads)
+        axes.set_yticklabels(names)
+        axes.xaxis.tick_top()
+        axes.invert_yaxis()
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        axes.axvline(len(WEIGHTS), color="white", linewidth=3)
+        axes.set_title(text, loc="left", weight="bold")
+    return figure, table[["name", "subset", "measure", "value", "n_seeds", "n", "note"]]
+
+
+def _named(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores.assign(name=scores["model"].map(without_seed), note=scores["note"].fillna(""))
+
+
+def _overall(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows that Fig. 4b shows: the weighted scores, and the correlations over all rows."""
+    style.needed(scores, NEEDED, "scores")
+    shown = scores["subset"].isin([SCORE, PARTIAL, ALL]) & scores["measure"].isin(PANELS)
+    return _named(scores[shown])
+
+
+def _mean_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    numbers = [name for name in ("value", "low", "high") if name in table]
+    groups = table.groupby(["name", "subset", "measure"], sort=False)
+    # One undefined seed leaves the mean undefined: it is no average of the others.
+    mean = groups[numbers].agg(lambda values: values.mean(skipna=False))
+    mean["n_seeds"], mean["n"], mean["note"] = groups.size(), groups["n"].first(), groups["note"].first()
+    return mean.reset_index()
+
+
+def _note(scores: pd.DataFrame, label: str) -> str:
+    part = style.one_dataset(scores, ["part"])["part"].iloc[0]
+    partial = PARTIAL in set(scores["subset"])
+    sizes = scores[scores["subset"] == ALL]["n"]
+    rows = f", {int(sizes.max()):,} sequences" if len(sizes) and sizes.max() else ""
+    return f"{label or 'this run'}: {part} part{rows}" + ("; scores over the subsets at hand" if partial else "")
+
+
+def _head_name(head: str) -> str:
+    return head if head == "AP" else "H = " + head.replace("+", " + ")
+
+
+def _row_name(name: str, head: str | None) -> str:
+    if head is None or name == _head_name(head):
+        return name
+    return f"{name}\n(paper: {_head_name(head)})"
