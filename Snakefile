@@ -33,9 +33,11 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/atac_common.smk"
 include: "workflow/rules/atac.smk"
+include: "workflow/rules/score_common.smk"
 include: "workflow/rules/dream.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
 
 

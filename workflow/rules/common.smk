@@ -39,8 +39,8 @@ def raw(name):
         return f"{R}/data/raw/{name}/{CATALOGUE[name].filename}"
     if name.startswith(("simulated/", "simulated_atac/")):
         return f"{R}/data/{name}"
-    if not Path(name).is_file():
-        raise WorkflowError(f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file")
+    if not Path(name).exists():
+        raise WorkflowError(f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file or folder")
     return name
 
 
@@ -173,7 +173,8 @@ def described_models():
 def sources():
     """Names and files that this configuration reads; each is looked up at once, so that a typo stops here."""
     named = {dataset.get(key) for dataset in DATASETS.values() for key in ("train", "test")}
-    return {name: raw(name) for name in sorted((named | atac_sources()) - {None})}
+    named |= {name for keys in DATASETS.values() for key in ("subsets", "leaderboard") for name in keys[key]}
+    return {name: raw(name) for name in sorted((named | atac_sources()) - {None, PUBLIC})}
 
 
 def single_models(dataset):
@@ -182,9 +183,15 @@ def single_models(dataset):
     return [job for job in JOBS.values() if job.dataset == dataset and job.label in names]
 
 
+def test_file(dataset):
+    """The measured test sequences of a data set."""
+    test = config["datasets"][dataset]["test"]
+    return f"{R}/data/{dataset}/public_test.txt" if test == PUBLIC else raw(test)
+
+
 def evaluation_file(wildcards):
     """The measured sequences of an evaluation set; "test" is that of the data set itself."""
-    return raw(config["datasets"][job_of(wildcards).dataset]["test"])
+    return test_file(job_of(wildcards).dataset)
 
 
 def published_as(dataset):
@@ -210,9 +217,11 @@ def final_targets():
             *(f"{dataset}/split/seed~{seed}" for seed in config["seeds"]),
         ]
         tables += [f"{dataset}/run/test"] if DATASETS[dataset]["test"] else []
-    tables = list(dict.fromkeys(tables))
+    tables = list(dict.fromkeys([*tables, *score_tables()]))
+    figures += score_figures()
     return [
         *(f"{R}/figures/{figure}.png" for figure in [*figures, "fig2b_run"]),
+        *(f"{R}/tables/{dataset}/report_card_scores.html" for dataset in SCORED),
         *(f"{R}/tables/{dataset}/report_card.html" for dataset in GRIDS),
         *atac_pages(),
         *(f"{R}/pages/{table}.html" for table in tables),

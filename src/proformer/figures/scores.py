@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from importlib import resources
-
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from proformer.evaluation.dream import ALL, PARTIAL, SCORE, SCORES, WEIGHTS
+from proformer.evaluation.finals import published_head, published_scores, without_seed
 from proformer.figures import style
-from proformer.files import read_table
 
 PANELS = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
 PANELS |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
 NEEDED = ["model", "part", "subset", "measure", "value", "n", "note"]
 SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntiling"}
-
-
-def published_scores() -> pd.DataFrame:
-    """Return the paper's Fig. 4b: head, measure, value; r, which it does not print, as the root of r² (`derived`)."""
-    table = read_table(str(resources.files("proformer.evaluation") / "published" / "scores.tsv"))
-    roots = table[table["measure"] == "r2"].assign(measure="pearson", value=lambda t: t["value"] ** 0.5, derived=True)
-    return pd.concat([table.assign(derived=False), roots], ignore_index=True)[["head", "measure", "value", "derived"]]
-
-
-def without_seed(model: str) -> str:
-    """The name of a model without the seed of its run: "AP" of "AP (seed 1)"."""
-    return re.sub(r" \(seed \d+\)$", "", model)
-
-
-def published_head(name: str) -> str | None:
-    """The model of the paper that a run's is held against: several heads stand for the paper's 32."""
-    found = re.fullmatch(r"(AP)|H = (\d+)( \+ GLU)?", name)
-    if not found:
-        return None
-    return "AP" if found[1] else (found[2] if found[2] == "1" else "32") + ("+GLU" if found[3] else "")
 
 
 @style.styled

@@ -1,0 +1,42 @@
+"""The models of Fig. 4b: the paper's printed numbers, and how the models of a run are named and held against them."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+import pandas as pd
+
+from proformer.files import read_table
+
+
+def published_scores() -> pd.DataFrame:
+    """Return the paper's Fig. 4b: head, measure, value; r, which it does not print, as the root of r² (`derived`)."""
+    table = read_table(str(resources.files("proformer.evaluation") / "published" / "scores.tsv"))
+    roots = table[table["measure"] == "r2"].assign(measure="pearson", value=lambda t: t["value"] ** 0.5, derived=True)
+    return pd.concat([table.assign(derived=False), roots], ignore_index=True)[["head", "measure", "value", "derived"]]
+
+
+def without_seed(model: str) -> str:
+    """The name of a model without the seed of its run: "AP" of "AP (seed 1)"."""
+    return re.sub(r" \(seed \d+\)$", "", model)
+
+
+def published_head(name: str) -> str | None:
+    """The model of the paper that a run's is held against: several heads stand for the paper's 32."""
+    found = re.fullmatch(r"(AP)|H = (\d+)( \+ GLU)?", name)
+    if not found:
+        return None
+    return "AP" if found[1] else (found[2] if found[2] == "1" else "32") + ("+GLU" if found[3] else "")
+
+
+def seed_of(model: str) -> str:
+    """The seed in a model's name, "1" of "AP (seed 1)"; empty when there is none."""
+    found = re.search(r" \(seed (\d+)\)$", model)
+    return found[1] if found else ""
+
+
+def display_name(model: dict[str, object]) -> str:
+    """The name of a Proformer by its head, from the keys of its configuration: AP, H = 32, H = 32 + GLU."""
+    head = model.get("head", "meh")
+    return "AP" if head == "ap" else f"H = {model.get('expression_heads', 32)}" + (" + GLU" if head == "glu" else "")
