@@ -31,6 +31,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
+include: "workflow/rules/vaishnav_common.smk"
 include: "workflow/rules/atac_common.smk"
 include: "workflow/rules/atac.smk"
 include: "workflow/rules/score_common.smk"

@@ -37,11 +37,17 @@ def raw(name):
     """Where a source lies: downloaded by its name in the catalogue, simulated, or a file of the user's own."""
     if name in CATALOGUE:
         return f"{R}/data/raw/{name}/{CATALOGUE[name].filename}"
-    if name.startswith(("simulated/", "simulated_atac/")):
+    if name.startswith(("simulated/", "simulated_atac/", "simulated_vaishnav/")):
         return f"{R}/data/{name}"
     if not Path(name).exists():
         raise WorkflowError(f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file or folder")
     return name
+
+
+def train_files(dataset):
+    """The names of a data set's training files, one or several."""
+    train = config["datasets"][dataset].get("train") or []
+    return [train] if isinstance(train, str) else train
 
 
 def grid_paths(dataset, convergence=False):
@@ -130,7 +136,9 @@ def run_note(dataset):
     """What a run was trained on, in a sentence."""
     keys, experiment = config["datasets"][dataset], config["atac"]
     source, data = (
-        (experiment["genome"], "ATAC-seq windows") if keys["source"] == "atac" else (keys["train"], "promoters")
+        (experiment["genome"], "ATAC-seq windows")
+        if keys["source"] == "atac"
+        else (" and ".join(train_files(dataset)), "promoters")
     )
     simulated = (
         f"simulated {data}, which say nothing about the paper's claims" if source.startswith("simulated") else ""
@@ -172,9 +180,9 @@ def described_models():
 
 def sources():
     """Names and files that this configuration reads; each is looked up at once, so that a typo stops here."""
-    named = {dataset.get(key) for dataset in DATASETS.values() for key in ("train", "test")}
+    named = {file for dataset in DATASETS for file in (*train_files(dataset), DATASETS[dataset]["test"])}
     named |= {name for keys in DATASETS.values() for key in ("subsets", "leaderboard") for name in keys[key]}
-    return {name: raw(name) for name in sorted((named | atac_sources()) - {None, PUBLIC})}
+    return {name: raw(name) for name in sorted((named | atac_sources() | evaluation_sources()) - {None, PUBLIC})}
 
 
 def single_models(dataset):

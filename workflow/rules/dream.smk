@@ -2,9 +2,9 @@
 
 
 rule prepare:
-    """Encode a training file: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
+    """Encode the training file or files: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
     input:
-        sequences=lambda wildcards: raw(lookup(f"datasets/{wildcards.dataset}/train", within=config)),
+        sequences=lambda wildcards: [raw(name) for name in train_files(wildcards.dataset)],
         code=library("datasets", "sequences"),
     output:
         store=f"{R}/data/{{dataset}}/all.safetensors",
