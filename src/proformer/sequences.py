@@ -90,6 +90,32 @@ def has_flanks(block: np.ndarray, spans: Spans, left: str, right: str) -> np.nda
     return ok
 
 
+def flank_extent(sequence: str, left: str, right: str) -> tuple[int, int, str]:
+    """Where the insert lies in a construct whose flanks may not be whole: (start, stop, how they were found).
+
+    N at both ends is padding. "whole": both flanks are there. "cut": the construct begins with the end of `left` (or
+    ends with the beginning of `right`), as when only its last 110 nt were kept. "partial": it has only the beginning
+    of `left` (or the end of `right`), a deletion at the junction. "none": less than 3 nt of a flank were recognised, or
+    less than 8 where its far end is missing; nothing is cut there.
+    """
+    stop = len(sequence.rstrip("N"))
+    start = min(len(sequence) - len(sequence.lstrip("N")), stop)
+    cut_left, how_left = _flank(sequence[start:stop], left)
+    cut_right, how_right = _flank(sequence[start:stop][::-1], right[::-1])
+    how = max(how_left, how_right, key=("whole", "cut", "partial", "none").index)
+    return start + cut_left, max(stop - cut_right, start + cut_left), how
+
+
+def _flank(sequence: str, flank: str) -> tuple[int, str]:
+    if sequence.startswith(flank):
+        return len(flank), "whole"
+    cut = next((n for n in range(len(flank) - 1, 2, -1) if sequence.startswith(flank[-n:])), 0)
+    same = next((n for n, (a, b) in enumerate(zip(sequence, flank, strict=False)) if a != b), len(sequence))
+    if same >= max(cut, 8):
+        return same, "partial"
+    return (cut, "cut") if cut else (0, "none")
+
+
 def centre_pad(block: np.ndarray, spans: Spans, length: int) -> np.ndarray:
     """Place each span (none longer than `length`) in the middle of N: uint8 [n, length].
 

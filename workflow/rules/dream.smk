@@ -20,10 +20,11 @@ rule prepare:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         lambda wildcards: config["datasets"][wildcards.dataset],
+        lambda wildcards: medium_option(config["datasets"][wildcards.dataset]),
     shell:
         "python -m proformer prepare --sequences {input.sequences:q} --out {output.store:q} --counts {output.counts:q}"
         " --length {params[0][length]} --flanks {params[0][flanks]:q} --too-long {params[0][too_long]}"
-        " --wrong-flank {params[0][wrong_flank]} > {log:q} 2>&1"
+        " --wrong-flank {params[0][wrong_flank]} {params[1]} > {log:q} 2>&1"
 
 
 rule split:

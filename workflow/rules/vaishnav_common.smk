@@ -23,4 +23,9 @@ def evaluation_sources():
     return {file for keys in EVALUATIONS.values() for file in (keys["file"], *keys["published"].values())}
 
 
+def medium_option(keys):
+    """Option of `proformer prepare`, `measured` and `nearest` for the medium of a data set or an evaluation set."""
+    return f"--medium {keys['medium']}" if keys["medium"] else ""
+
+
 check_evaluations()

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 
 from proformer.datasets.chromosomes import by_chromosome
+from proformer.datasets.measured import measured_rows
 from proformer.datasets.store import Store, StoreWriter, open_store
-from proformer.datasets.text import Rows, read_rows
+from proformer.datasets.text import Rows
 from proformer.errors import InputError
 from proformer.files import file_digest
-from proformer.sequences import Spans, centre_pad, encode, has_flanks, mix, strand_free_keys
+from proformer.sequences import Spans, centre_pad, encode, flank_extent, has_flanks, mix, strand_free_keys
 
 CHUNK = 1 << 17
 
@@ -27,27 +28,20 @@ class Layout:
 
     `flanks`: constant nucleotides cut off at the 5' and 3' end; `length`: nucleotides kept per strand, shorter ones
     are padded with N on both sides (Proformer, Methods: 17 + 13 nt, 100). `too_long` and `wrong_flank` say whether
-    such rows stop the run ("error") or are left out and counted ("drop").
+    such rows stop the run ("error") or are left out and counted ("drop"). A `wrong_flank` of "partial" cuts as much of
+    a flank as is there (see `flank_extent`) and keeps the row.
     """
 
     length: int = 100
     flanks: tuple[str, str] = ("", "")
     too_long: Literal["error", "drop"] = "error"
-    wrong_flank: Literal["error", "drop"] = "error"
+    wrong_flank: Literal["error", "drop", "partial"] = "error"
 
     def trim(self, rows: Rows) -> tuple[np.ndarray, Spans, Counter[str]]:
         """Cut the flanks: (indices of the rows kept [m], their spans, counts of what was left out)."""
         rows.check_letters()
         counts: Counter[str] = Counter(rows=len(rows))
-        left, right = self.flanks
-        good = has_flanks(rows.codes, rows.spans, left, right)
-        if not good.all():
-            counts["wrong_flank"] = int((~good).sum())
-            if self.wrong_flank == "error":
-                row = int(np.argmin(good))
-                raise rows.fail(row, repr(rows.text(row)), f"a sequence that begins with {left} and ends with {right}")
-        kept = np.flatnonzero(good)
-        spans = rows.spans.select(kept).shrink(len(left), len(right))
+        kept, spans = self._cut(rows, counts)
         fits = spans.lengths <= self.length
         if not fits.all():
             counts["too_long"] = int((~fits).sum())
@@ -59,38 +53,63 @@ class Layout:
             raise rows.fail(int(kept[np.argmin(spans.lengths)]), "nothing between the flanks", "a sequence")
         return kept[fits], spans.select(fits), counts
 
+    def _cut(self, rows: Rows, counts: Counter[str]) -> tuple[np.ndarray, Spans]:
+        left, right = self.flanks
+        good = has_flanks(rows.codes, rows.spans, left, right)
+        spans = rows.spans.shrink(len(left), len(right))
+        odd = np.flatnonzero(~good)
+        if not len(odd):
+            return np.arange(len(rows)), spans
+        if self.wrong_flank == "error":
+            row = int(odd[0])
+            raise rows.fail(row, repr(rows.text(row)), f"a sequence that begins with {left} and ends with {right}")
+        counts["wrong_flank"] = len(odd)
+        if self.wrong_flank == "drop":
+            return np.flatnonzero(good), spans.select(good)
+        for row in odd.tolist():
+            start, stop, _ = flank_extent(rows.text(row).upper(), left, right)
+            spans.starts[row], spans.lengths[row] = rows.spans.starts[row] + start, stop - start
+        return np.arange(len(rows)), spans
+
     def __post_init__(self) -> None:
         for flank in self.flanks:
             if (encode(flank) > 3).any():
                 raise InputError(f"flank {flank!r}: only A, C, G and T can be checked")
 
 
-def prepare(source: Path, out: Path, layout: Layout) -> pd.DataFrame:
-    """Encode one `sequence<TAB>value` file (plain or gz) into a store; returns the counts of what was filtered.
+def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: str | None = None) -> pd.DataFrame:
+    """Encode files into one store, one after the other; returns the counts of what was filtered, per file.
 
-    One pass, flat memory. Rows keep their order; the forward strand alone is stored. The header records the layout
-    and the SHA-256 of the source.
+    Each is `sequence<TAB>value` (plain or gz), or a CSV table of measured promoters (see `datasets.measured`), of
+    `medium` if that is given. One pass, flat memory. Rows keep their order; the forward strand alone is stored. The
+    header records the layout and the SHA-256 of the sources.
     """
-    if not source.is_file():
-        raise InputError(f"{source}: no such file")
-    counts: Counter[str] = Counter()
-    meta = {"layout": asdict(layout), "source": {"file": source.name, "sha256": file_digest(source, "sha256")}}
+    sources = [sources] if isinstance(sources, Path) else list(sources)
+    for source in sources:
+        if not source.is_file():
+            raise InputError(f"{source}: no such file")
+    digests = [{"file": source.name, "sha256": file_digest(source, "sha256")} for source in sources]
+    tables = []
+    meta = {"layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
     with StoreWriter(out, meta) as writer:
-        for rows in read_rows(source):
-            values = rows.values()
-            kept, spans, found = layout.trim(rows)
-            counts += found
-            counts["with_n"] += int(_contain_n(rows, spans))
-            writer.append(
-                codes=centre_pad(rows.codes, spans, layout.length),
-                target=values[kept].astype(np.float32),
-                key=strand_free_keys(rows.codes, spans),
-            )
-        if not writer.rows:
-            raise InputError(f"{source}: not one of {counts['rows']} rows is usable (layout: {asdict(layout)})")
-    counts["kept"] = writer.rows
-    what = ["rows", "wrong_flank", "too_long", "kept", "with_n"]
-    return pd.DataFrame({"file": source.name, "what": what, "count": [counts[name] for name in what]})
+        for source in sources:
+            counts: Counter[str] = Counter(kept=-writer.rows)
+            for rows in measured_rows(source, medium):
+                values = rows.values()
+                kept, spans, found = layout.trim(rows)
+                counts.update(found)
+                counts["with_n"] += int(_contain_n(rows, spans))
+                writer.append(
+                    codes=centre_pad(rows.codes, spans, layout.length),
+                    target=values[kept].astype(np.float32),
+                    key=strand_free_keys(rows.codes, spans),
+                )
+            counts["kept"] += writer.rows
+            if not counts["kept"]:
+                raise InputError(f"{source}: not one of {counts['rows']} rows is usable (layout: {asdict(layout)})")
+            what = ["rows", "wrong_flank", "too_long", "kept", "with_n"]
+            tables.append(pd.DataFrame({"file": source.name, "what": what, "count": [counts[name] for name in what]}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def split(
@@ -112,42 +131,73 @@ def split(
     if min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
         raise InputError(f"split fractions {list(fractions)}: expected positive numbers that add up to at most 1")
     store = open_store(source)
-    if by == "chromosome":
-        part = by_chromosome(store, fractions, seed, block)
-    else:
-        position = mix(np.asarray(store.columns["key"]), seed)
-        part = np.searchsorted(np.cumsum(fractions) + 1e-12, position, side="right").astype(np.uint8)
-    chosen = [np.flatnonzero(part == index) for index in range(len(outs))]
-    for out, rows, fraction in zip(outs, chosen, fractions, strict=True):
-        if len(rows) < 2:
-            raise InputError(f"{source}: {len(rows)} rows fall to {out.stem} ({fraction:.3g} of {len(store)}); need 2")
-    training = store.target[chosen[0]].astype(np.float64)
-    if training.std() == 0:
-        raise InputError(f"{source}: all training targets are {training[0]}; nothing can be learnt from them")
-    standard = {"mean": float(training.mean()), "sd": float(training.std())}
-    meta = store.meta | {"standard": standard, "split": {"seed": seed, "fractions": list(fractions), "by": by}}
-    for out, rows in zip(outs, chosen, strict=True):
+    part = by_chromosome(store, fractions, seed, block) if by == "chromosome" else _draw(store, fractions, seed)
+    sizes = [int(np.count_nonzero(part == index)) for index in range(len(outs))]
+    for out, size, fraction in zip(outs, sizes, fractions, strict=True):
+        if size < 2:
+            raise InputError(f"{source}: {size} rows fall to {out.stem} ({fraction:.3g} of {len(store)}); need 2")
+    moments = [_moments(store, part, index) for index in range(len(outs))]
+    mean, sd = moments[0]
+    if sd == 0:
+        raise InputError(f"{source}: all training targets are {mean}; nothing can be learnt from them")
+    meta = store.meta | {"standard": {"mean": mean, "sd": sd}}
+    meta |= {"split": {"seed": seed, "fractions": list(fractions), "by": by}}
+    for index, out in enumerate(outs):
         with StoreWriter(out, meta) as writer:
-            for columns in _chunks(store, rows):
-                writer.append(**columns)
+            for rows, chosen in _chunks(part, index):
+                writer.append(**{name: column[rows][chosen] for name, column in store.columns.items()})
     return pd.DataFrame(
         {
             "part": [out.stem for out in outs],
-            "rows": [len(rows) for rows in chosen],
-            "distinct": [len(np.unique(store.columns["key"][rows])) for rows in chosen],
-            "mean": [float(store.target[rows].mean(dtype=np.float64)) for rows in chosen],
-            "sd": [float(store.target[rows].std(dtype=np.float64)) for rows in chosen],
+            "rows": sizes,
+            "distinct": [_distinct(store, part, index) for index in range(len(outs))],
+            "mean": [mean for mean, _ in moments],
+            "sd": [sd for _, sd in moments],
         }
     )
+
+
+def _draw(store: Store, fractions: Sequence[float], seed: int) -> np.ndarray:
+    """The part of each row, a function of its key and the seed: uint8 [N]; `len(fractions)` stands for none."""
+    part = np.empty(len(store), dtype=np.uint8)
+    borders = np.cumsum(fractions) + 1e-12
+    for start in range(0, len(store), CHUNK):
+        keys = np.ascontiguousarray(store.columns["key"][start : start + CHUNK])
+        part[start : start + CHUNK] = np.searchsorted(borders, mix(keys, seed), side="right")
+    return part
+
+
+def _chunks(part: np.ndarray, index: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (a slice of rows, which of them belong to part `index`: bool), in order, where there are any."""
+    for start in range(0, len(part), CHUNK):
+        rows = slice(start, start + CHUNK)
+        if (chosen := part[rows] == index).any():
+            yield rows, chosen
+
+
+def _moments(store: Store, part: np.ndarray, index: int) -> tuple[float, float]:
+    """Mean and standard deviation of the targets of one part, in float64."""
+    size = total = square = 0.0
+    for rows, chosen in _chunks(part, index):
+        size += int(np.count_nonzero(chosen))
+        total += float(store.target[rows][chosen].sum(dtype=np.float64))
+    mean = total / size
+    for rows, chosen in _chunks(part, index):
+        square += float(((store.target[rows][chosen].astype(np.float64) - mean) ** 2).sum())
+    return mean, (square / size) ** 0.5
+
+
+def _distinct(store: Store, part: np.ndarray, index: int) -> int:
+    """How many sequences of a part differ, strand aside; bucket by bucket, so that memory stays flat."""
+    buckets = 1 + len(store) // (32 * CHUNK)
+    count = 0
+    for bucket in range(buckets):
+        found = (store.columns["key"][rows][chosen] for rows, chosen in _chunks(part, index))
+        count += len(np.unique(np.concatenate([keys[keys % buckets == bucket] for keys in found])))
+    return count
 
 
 def _contain_n(rows: Rows, spans: Spans) -> int:
     positions = np.flatnonzero(rows.codes == 4)
     ends = np.searchsorted(positions, spans.starts + spans.lengths)
     return int((ends > np.searchsorted(positions, spans.starts)).sum())
-
-
-def _chunks(store: Store, rows: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-    for start in range(0, len(rows), CHUNK):
-        chunk = rows[start : start + CHUNK]
-        yield {name: np.asarray(column[chunk]) for name, column in store.columns.items()}

@@ -127,26 +127,32 @@ def read_rows(path: Path, size: int = BLOCK_BYTES) -> Iterator[Rows]:
     """Read a tab-separated file block by block; Windows line ends are accepted, blank lines are not."""
     line = 1
     for text in blocks(path, size):
-        letters = np.frombuffer(text, dtype=np.uint8)
-        ends = np.flatnonzero(letters == NEWLINE)
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        stops = ends - (letters[np.maximum(ends - 1, 0)] == RETURN) * (ends > starts)
-        tabs = np.flatnonzero(letters == TAB)
-        nearest = np.append(tabs, len(letters))[np.searchsorted(tabs, starts)]
-        first = np.minimum(nearest, stops)
-        rest_starts = np.minimum(first + 1, stops)
-        rows = Rows(
-            path=path,
-            letters=letters,
-            codes=to_codes(letters),
-            spans=Spans(starts, first - starts),
-            rest=Spans(rest_starts, stops - rest_starts),
-            line=line,
-        )
-        if not (stops > starts).all():
-            raise rows.fail(int(np.argmin(stops > starts)), "a blank line", "a sequence")
+        rows = rows_of(path, text, line)
         yield rows
-        line += len(ends)
+        line += len(rows)
+
+
+def rows_of(path: Path, text: bytes, line: int) -> Rows:
+    """The rows of a piece of text that ends with a line; its first line is number `line` of the file."""
+    letters = np.frombuffer(text, dtype=np.uint8)
+    ends = np.flatnonzero(letters == NEWLINE)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    stops = ends - (letters[np.maximum(ends - 1, 0)] == RETURN) * (ends > starts)
+    tabs = np.flatnonzero(letters == TAB)
+    nearest = np.append(tabs, len(letters))[np.searchsorted(tabs, starts)]
+    first = np.minimum(nearest, stops)
+    rest_starts = np.minimum(first + 1, stops)
+    rows = Rows(
+        path=path,
+        letters=letters,
+        codes=to_codes(letters),
+        spans=Spans(starts, first - starts),
+        rest=Spans(rest_starts, stops - rest_starts),
+        line=line,
+    )
+    if not (stops > starts).all():
+        raise rows.fail(int(np.argmin(stops > starts)), "a blank line", "a sequence")
+    return rows
 
 
 def read_fasta(path: Path, size: int = BLOCK_BYTES) -> Iterator[tuple[list[str], Rows]]:
