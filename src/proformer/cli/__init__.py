@@ -17,6 +17,8 @@ VERBS = {
     "atac": "take an ATAC-seq experiment from reads to windows, step by step",
     "prepare": "turn a published sequence file into an encoded store",
     "split": "draw training and validation parts of a store",
+    "measured": "read a published table of measured promoters, to predict and to score on",
+    "nearest": "count the sequences that are nearly those of a training store",
     "train": "train one model",
     "train-pack": "train several small models at the same time on one GPU",
     "status": "say how far a run is, from its files",

@@ -1,0 +1,157 @@
+"""How far evaluation sequences are from those trained on, exactly up to k mismatches, by an index.
+
+Two rows that differ in at most k positions agree entirely in one of any k + 1 segments (the pigeonhole principle). So
+the evaluation rows, forward and reverse complement, are indexed by a hash of each of their k + 1 segments; the training
+rows stream past, and only those that share a segment are compared base by base. Equal segments have equal hashes, so
+nothing within k is missed; a chance collision only costs a comparison. Memory is that of the index and one chunk.
+
+Rows are the inserts as the store holds them: flanks cut, centred between N to one length. Between inserts of one
+length the distance is their Hamming distance; between others, positions where only one has a base count as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from proformer.datasets.prepare import Layout
+from proformer.datasets.store import Store
+from proformer.datasets.text import read_rows
+from proformer.errors import InputError
+from proformer.sequences import N, centre_pad, reverse_complement
+
+CHUNK = 1 << 15
+PAIRS = 1 << 17  # compared at once
+_BITS = 22
+_FAR = np.iinfo(np.int64).max
+_ROW_BITS = 48
+
+
+class NearIndex:
+    """The evaluation rows `codes` (uint8 [n, L]), either strand, indexed to find what is within `within` mismatches."""
+
+    def __init__(self, codes: np.ndarray, within: int) -> None:
+        if not 0 <= within < codes.shape[1]:
+            raise InputError(f"distance: found {within}, expected 0 to {codes.shape[1] - 1} mismatches")
+        self.within, self.rows = within, len(codes)
+        self.codes = np.concatenate([codes, centred_reverse_complement(codes)])
+        self.weights = self._segments(np.random.default_rng(0))
+        self.hashes = self._hash(self.codes)
+        self.order = np.argsort(self.hashes, axis=0, kind="stable")
+        self.hashes = np.take_along_axis(self.hashes, self.order, axis=0)
+        # Whether any evaluation row has a hash that ends in these bits: one look-up settles almost all training rows.
+        self.seen = np.zeros((within + 1, 1 << _BITS), dtype=bool)
+        for segment, hashes in enumerate(self.hashes.T):
+            self.seen[segment, hashes & ((1 << _BITS) - 1)] = True
+        self.best = np.full(len(self.codes), _FAR)
+
+    def _segments(self, random: np.random.Generator) -> np.ndarray:
+        """Whole-number weights, 0 outside each segment: float64 [L, k + 1]; segments hold equally many known bases."""
+        known = (self.codes != N).sum(axis=0) + 1e-6
+        middle = (np.cumsum(known) - known / 2) / known.sum()
+        segment = np.minimum((middle * (self.within + 1)).astype(int), self.within)
+        # Sums stay below 2^53, where float64 is exact in any order: L · 4 · 2^40 < 2^53 for L < 2048.
+        weights = random.integers(1, 1 << 40, len(segment)).astype(np.float64)
+        return np.where(segment[:, None] == np.arange(self.within + 1), weights[:, None], 0.0)
+
+    def _hash(self, codes: np.ndarray) -> np.ndarray:
+        return (codes.astype(np.float64) @ self.weights).astype(np.int64)
+
+    def update(self, codes: np.ndarray, first: int) -> None:
+        """Compare training rows `first`, `first + 1`, …: uint8 [m, L]."""
+        hashes = self._hash(codes)
+        for segment in range(self.within + 1):
+            mine, known = hashes[:, segment], self.hashes[:, segment]
+            rows = np.flatnonzero(self.seen[segment][mine & ((1 << _BITS) - 1)])
+            low = np.searchsorted(known, mine[rows], side="left")
+            counts = np.searchsorted(known, mine[rows], side="right") - low
+            for mates, places in _pairs(rows, low, counts):
+                entries = self.order[places, segment]
+                distance = np.count_nonzero(codes[mates] != self.codes[entries], axis=1)
+                near = distance <= self.within
+                key = (distance[near].astype(np.int64) << _ROW_BITS) + first + mates[near]
+                np.minimum.at(self.best, entries[near], key)
+
+    def nearest(self) -> pd.DataFrame:
+        """One line per evaluation row: `distance` (-1: more than k), `row` of the first nearest (-1), `strand` (+, -)."""
+        forward, backward = self.best[: self.rows], self.best[self.rows :]
+        best = np.minimum(forward, backward)
+        found = best < _FAR
+        return pd.DataFrame(
+            {
+                "distance": np.where(found, best >> _ROW_BITS, -1),
+                "row": np.where(found, best & ((1 << _ROW_BITS) - 1), -1),
+                "strand": np.where(found, np.where(backward < forward, "-", "+"), ""),
+            }
+        )
+
+
+def centred_reverse_complement(codes: np.ndarray) -> np.ndarray:
+    """Reverse complements of rows made by `centre_pad`, centred as `centre_pad` would: uint8 [n, L]."""
+    out = reverse_complement(codes)
+    known = codes != N
+    left, right = known.argmax(axis=1), known[:, ::-1].argmax(axis=1)
+    for shift in (-1, 1):
+        rows = (left - right) == shift
+        out[rows] = np.roll(out[rows], shift, axis=1)
+    return out
+
+
+def read_codes(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences of a TSV (first column) laid out as in `store`: (codes uint8 [n, L], which were short enough: bool)."""
+    layout = replace(Layout(**store.meta["layout"]), too_long="drop", wrong_flank="partial")
+    layout = replace(layout, flanks=(layout.flanks[0], layout.flanks[1]))
+    codes, fits = [], []
+    for rows in read_rows(path):
+        kept, spans, _ = layout.trim(rows)
+        codes.append(centre_pad(rows.codes, spans, layout.length))
+        fits.append(np.isin(np.arange(len(rows)), kept))
+    return np.concatenate(codes), np.concatenate(fits)
+
+
+def nearest(store: Store, sequences: Path, within: int, progress: bool = False) -> pd.DataFrame:
+    """The nearest training row of each sequence of a TSV (see `NearIndex.nearest`); the store is read in chunks.
+
+    Sequences longer than the store's rows cannot be in it and are farther than any distance.
+    """
+    codes, fits = read_codes(sequences, store)
+    index = NearIndex(codes, within)
+    for number, start in enumerate(range(0, len(store), CHUNK)):
+        index.update(np.asarray(store.codes[start : start + CHUNK]), start)
+        if progress and number and number % 64 == 0:
+            print(f"nearest: {start:,} of {len(store):,} training rows", file=sys.stderr, flush=True)
+    table = pd.DataFrame({"distance": -1, "row": -1, "strand": ""}, index=range(len(fits)))
+    table.loc[fits] = index.nearest().set_index(np.flatnonzero(fits))
+    return table
+
+
+def summary(name: str, table: pd.DataFrame, within: int, warn_distance: int, warn_share: float) -> pd.DataFrame:
+    """One row: how many sequences are identical to a training sequence or within 1, 2, … k; `warning` or nothing."""
+    if warn_distance > within:
+        raise InputError(f"warn distance: found {warn_distance}, expected at most {within}, which is counted")
+    near = {d: int(((table["distance"] >= 0) & (table["distance"] <= d)).sum()) for d in range(within + 1)}
+    share = near[warn_distance] / len(table)
+    counts = {"identical" if d == 0 else f"within_{d}": count for d, count in near.items()}
+    warning = (
+        f"{near[warn_distance]:,} of {len(table):,} sequences ({share:.1%}) are within {warn_distance} mismatches of "
+        f"one trained on (expected at most {warn_share:.1%}): a score on them is partly memory"
+    )
+    row = {"set": name, "rows": len(table), **counts, "share": share, "warn_distance": warn_distance}
+    return pd.DataFrame([row | {"warning": warning if share > warn_share else ""}])
+
+
+def _pairs(rows: np.ndarray, low: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (training row, place in the index) of each candidate, at most about `PAIRS` at once."""
+    ends = np.cumsum(counts)
+    start = 0
+    while start < len(rows):
+        stop = max(start + 1, int(np.searchsorted(ends, (ends[start - 1] if start else 0) + PAIRS, side="right")))
+        part = counts[start:stop]
+        offset = np.arange(part.sum()) - np.repeat(np.cumsum(part) - part, part)
+        yield np.repeat(rows[start:stop], part), np.repeat(low[start:stop], part) + offset
+        start = stop
