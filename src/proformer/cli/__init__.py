@@ -25,6 +25,7 @@ VERBS = {
     "predict": "predict expression for sequences",
     "evaluate": "compare predictions with measurements",
     "score": "score predictions for the DREAM test set, subset by subset, and rank models",
+    "peers": "score several models on one evaluation set, with intervals and paired tests",
     "import-weights": "turn weights of the original TensorFlow model into a model folder",
 }
 

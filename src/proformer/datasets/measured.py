@@ -18,6 +18,7 @@ import pandas as pd
 
 from proformer.datasets.text import Rows, blocks, read_rows, rows_of
 from proformer.errors import InputError
+from proformer.files import read_table
 from proformer.sequences import flank_extent
 
 MEDIA = {"complex": "NBT_S288CdU_YPD", "defined": "NBT_S288CdU_SCUra"}  # as the column `expt` calls them
@@ -112,6 +113,16 @@ def evaluation_table(
         "longest insert": max(lengths),
     }
     return built[COLUMNS], pd.DataFrame({"set": name, "what": counts.keys(), "count": counts.values()})
+
+
+def read_evaluation(path: Path) -> pd.DataFrame:
+    """Read a table that `evaluation_table` made; raises InputError when it is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    table = read_table(path, keep_default_na=False)
+    if missing := [column for column in COLUMNS if column not in table]:
+        raise InputError(f"{path}: found no column {', '.join(missing)}; `proformer measured` makes the table")
+    return table
 
 
 def published_predictions(path: Path, table: pd.DataFrame, medium: str | None, flanks: tuple[str, str]) -> np.ndarray:

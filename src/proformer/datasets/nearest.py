@@ -78,7 +78,7 @@ class NearIndex:
                 np.minimum.at(self.best, entries[near], key)
 
     def nearest(self) -> pd.DataFrame:
-        """One line per evaluation row: `distance` (-1: more than k), `row` of the first nearest (-1), `strand` (+, -)."""
+        """One line per evaluation row: `distance` (-1: more than k), `row` of the first nearest (-1), `strand`."""
         forward, backward = self.best[: self.rows], self.best[self.rows :]
         best = np.minimum(forward, backward)
         found = best < _FAR

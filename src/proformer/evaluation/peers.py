@@ -1,0 +1,160 @@
+"""Models on an evaluation set, Figure 5: numbers printed in papers, predictions that were published, and this run.
+
+Every prediction is scored by the same code on the same rows: Pearson and Spearman with bootstrap intervals, of the
+values and, where rows have a reference (drift, trajectories), of the changes from it; and every two models are tested
+against each other on the same rows (see `evaluation.paired`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from proformer.errors import InputError
+from proformer.evaluation.metrics import pearson, spearman
+from proformer.evaluation.paired import SAMPLES, Resampled, bootstrap, interval, pair_tests
+from proformer.files import read_table
+
+PRINTED, RECOMPUTED, RUN, PROFORMER = SOURCES = ("printed", "recomputed", "run", "proformer")
+MODELS = ("DeepSEA", "DanQ", "DeepAtt", "Convolutional", "Transformer", "CRMnet", "LegNet", "Proformer")
+VALUE, CHANGE = "value", "change"
+MEAN = "mean"
+COLUMNS = ["set", "title", "medium", "what", "source", "model", "seed", "n", "pearson", "pearson_low", "pearson_high"]
+COLUMNS += ["spearman", "spearman_low", "spearman_high", "note"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Predictions of one model for each row of an evaluation table; `seed` is "" for published ones."""
+
+    source: str
+    model: str
+    seed: str
+    prediction: np.ndarray
+
+
+def printed(evaluation: str | None) -> pd.DataFrame:
+    """Numbers printed in papers (model, pearson, source) for a set of `published/peers.tsv`; none for None."""
+    table = read_table(str(resources.files("proformer.evaluation") / "published" / "peers.tsv"))
+    if evaluation is not None and evaluation not in set(table["evaluation"]):
+        known = ", ".join(table["evaluation"].unique())
+        raise InputError(f"printed numbers: found the evaluation {evaluation!r}, expected one of {known}")
+    return table[table["evaluation"] == evaluation].reset_index(drop=True)
+
+
+def run_entry(name: str, seed: str, path: Path, table: pd.DataFrame) -> Entry:
+    """Predictions of a model of this run (columns name, sequence, prediction) for the rows of an evaluation table.
+
+    The model's name in figures is that of a published one where it begins so: `danq` DanQ, `danq-wide` DanQ (wide).
+    Raises InputError, with the line, for other rows than the table's and for predictions that are no finite numbers.
+    """
+    given = read_table(path) if path.is_file() else None
+    if given is None or not {"sequence", "prediction"} <= set(given):
+        raise InputError(f"{path}: {'no such file' if given is None else 'no column sequence or prediction'}")
+    if len(given) != len(table):
+        raise InputError(f"{path}: found {len(given):,} predictions, expected one for each of {len(table):,} sequences")
+    wrong = given["sequence"].astype(str).to_numpy() != table["sequence"].to_numpy()
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        expected = table["sequence"].iloc[row]
+        raise InputError(f"{path}, line {row + 2}: found {given['sequence'].iloc[row]!r}, expected {expected!r}")
+    values = pd.to_numeric(given["prediction"], errors="coerce").to_numpy(np.float64)
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise InputError(f"{path}, line {row + 2}: found {given['prediction'].iloc[row]!r}, expected a finite number")
+    model = display_name(name)
+    return Entry(PROFORMER if model.startswith("Proformer") else RUN, model, seed, values)
+
+
+def display_name(name: str) -> str:
+    """`deepsea` as DeepSEA, `danq-as-released` as DanQ (as-released), anything else as it is."""
+    for model in MODELS:
+        if name.lower() == model.lower():
+            return model
+        if match := re.fullmatch(rf"{model}[-_.](.+)", name, re.IGNORECASE):
+            return f"{model} ({match[1]})"
+    return name
+
+
+def score_set(
+    name: str,
+    title: str,
+    medium: str,
+    table: pd.DataFrame,
+    entries: Sequence[Entry],
+    numbers: pd.DataFrame,
+    samples: int = SAMPLES,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score `entries` on an evaluation table (see `datasets.measured.evaluation_table`): (scores, pair tests).
+
+    Sequences that the file has twice count once. Seeds of one model have a row each, and one for their mean r.
+    `numbers` (see `printed`) join the scores; they have neither interval nor test.
+    """
+    key = {"set": name, "title": title, "medium": medium}
+    scores = [
+        pd.DataFrame(
+            {**key, "what": VALUE, "source": PRINTED, "model": numbers["model"], "seed": "", "n": np.nan}
+            | {"pearson": numbers["pearson"], "note": numbers["source"]}
+        )
+    ]
+    tests = []
+    for what, rows, base in _contrasts(table):
+        if not entries:
+            break
+        measured = table["expression"].to_numpy(np.float64)
+        truth = _contrast(measured, rows, base)
+        predictions = np.stack([_contrast(entry.prediction, rows, base) for entry in entries])
+        reference = table["reference"].to_numpy()
+        family = np.where(reference >= 0, reference, np.arange(len(table)))[rows]
+        resampled = bootstrap(truth, predictions, family, samples)
+        scores.append(_scores(truth, predictions, entries, resampled).assign(**key, what=what))
+        pairs = pair_tests(truth, predictions, resampled)
+        for side in ("a", "b"):
+            chosen = [entries[i] for i in pairs[side]]
+            pairs[f"model_{side}"] = [entry.model for entry in chosen]
+            pairs[f"source_{side}"] = [
+                entry.source + (f", seed {entry.seed}" if entry.seed else "") for entry in chosen
+            ]
+        tests.append(pairs.assign(set=name, what=what, n=len(truth)))
+    first = ["set", "what", "model_a", "source_a", "model_b", "source_b", "n"]
+    joined = pd.concat(tests, ignore_index=True) if tests else pd.DataFrame(columns=[*first, "a", "b"])
+    others = joined.columns.difference([*first, "a", "b"], sort=False)
+    return pd.concat(scores, ignore_index=True).reindex(columns=COLUMNS), joined[[*first, *others]]
+
+
+def _contrasts(table: pd.DataFrame) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
+    """What is correlated: the values of distinct rows, and the changes of rows from their reference, if any."""
+    parts: list[tuple[str, np.ndarray, np.ndarray | None]] = [(VALUE, np.flatnonzero(table["role"] == "row"), None)]
+    changed = np.flatnonzero((table["role"] == "row") & (table["reference"] >= 0))
+    if len(changed) > 2:
+        parts.append((CHANGE, changed, table["reference"].to_numpy()[changed]))
+    return parts
+
+
+def _contrast(values: np.ndarray, rows: np.ndarray, base: np.ndarray | None) -> np.ndarray:
+    return values[rows] if base is None else values[rows] - values[base]
+
+
+def _scores(truth: np.ndarray, predictions: np.ndarray, entries: Sequence[Entry], resampled: Resampled) -> pd.DataFrame:
+    draws = {"pearson": resampled.pearson, "spearman": resampled.spearman}
+    r = {
+        "pearson": np.array([pearson(row, truth) for row in predictions]),
+        "spearman": np.array([spearman(row, truth) for row in predictions]),
+    }
+    rows = []
+    for source, model in dict.fromkeys((entry.source, entry.model) for entry in entries):
+        mine = [i for i, entry in enumerate(entries) if (entry.source, entry.model) == (source, model)]
+        for seed, chosen in [(entries[i].seed, [i]) for i in mine] + ([(MEAN, mine)] if len(mine) > 1 else []):
+            row: dict[str, object] = {"source": source, "model": model, "seed": seed, "n": len(truth)}
+            for name, values in r.items():
+                low, high = interval(draws[name][:, chosen].mean(axis=1))
+                row |= {name: values[chosen].mean(), f"{name}_low": low, f"{name}_high": high}
+            undefined = np.isnan(values[chosen]).any()
+            rows.append(row | {"note": "constant predictions or measurements: r is undefined" if undefined else ""})
+    return pd.DataFrame(rows)
