@@ -23,6 +23,8 @@ wildcard_constraints:
     dataset="[a-z][a-z0-9]*",
     seed=r"\d+",
     source="published|run",
+    evaluation="[a-z][a-z0-9]*",
+    medium="complex|defined",
     sample=r"[A-Za-z0-9][A-Za-z0-9.-]*",
 
 
@@ -40,6 +42,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/vaishnav.smk"
 
 
 rule all:

@@ -13,6 +13,7 @@ windows       a table of sampled windows
 scores        a scores table beside the paper's numbers (Fig. 4b)
 subsets       a scores table as a heat map of the subsets
 density       a density table of one model: predicted against measured
+peers         tables of scores on evaluation sets (Fig. 5)
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from proformer.figures import (
     fragments,
     grid,
     locus,
+    peers,
     profile,
     scores,
     style,
@@ -56,6 +58,7 @@ FIGURES = (
     "scores",
     "subsets",
     "density",
+    "peers",
 )
 # Those that take the table as it is.
 PLAIN: dict[str, Any] = {"locus": locus.draw, "fragments": fragments.draw, "windows": windows.draw}
@@ -78,6 +81,8 @@ def main(args: argparse.Namespace) -> None:
         if len(args.table) != 2:
             raise InputError(f"profile: found {len(args.table)} table(s), expected two: the profile and the heat map")
         drawn = profile.draw(*map(read_table, args.table), **words)
+    elif args.figure == "peers":
+        drawn = peers.draw(pd.concat(map(read_table, args.table), ignore_index=True), **words)
     else:
         table = _rows(read_table(args.table[0]), args.where, args.table[0])
         if args.figure in PLAIN:

@@ -91,11 +91,11 @@ def test_file_against_store(store, tmp_path, promoters):
     assert found.to_numpy().tolist() == [
         [0, 0, "+"], [1, 1, "+"], [0, 2, "-"], [-1, -1, ""], [-1, -1, ""], [0, 0, "+"],
     ]  # fmt: skip
-    row = summary("some", found, 4, 1, 0.5).iloc[0]
+    row = summary("some", "training", found, 4, 1, 0.5).iloc[0]
     assert (row["rows"], row["identical"], row["within_1"], row["within_4"]) == (6, 3, 4, 4)
     assert row["share"] == pytest.approx(4 / 6)
     assert row["warning"].startswith("4 of 6 sequences (66.7%) are within 1 mismatches")
-    assert summary("some", found, 4, 1, 0.7)["warning"].tolist() == [""]
+    assert summary("some", "training", found, 4, 1, 0.7)["warning"].tolist() == [""]
 
 
 def test_command_line(store, tmp_path, promoter_file, proformer):
@@ -103,7 +103,7 @@ def test_command_line(store, tmp_path, promoter_file, proformer):
     options = ["nearest", "--store", store.path, "--sequences", promoter_file, "--name", "same", "--out", out]
     done = proformer(*options)
     assert done.returncode == 0, done.stderr
-    assert "warning: same: 300 of 300 sequences (100.0%)" in done.stderr
+    assert "warning: same against training: 300 of 300 sequences (100.0%)" in done.stderr
     assert pd.read_csv(out, sep="\t")["identical"].tolist() == [300]
     done = proformer(*options, "--within", 2)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

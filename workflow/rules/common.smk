@@ -214,8 +214,8 @@ def final_targets():
         "versions",
         *(f"provenance/{name}/{CATALOGUE[name].filename}" for name in sources() if name in CATALOGUE),
     ]
-    tables += atac_tables()
-    figures += atac_figures()
+    tables += atac_tables() + evaluation_tables()
+    figures += atac_figures() + evaluation_figures()
     for dataset in GRIDS:
         shown = SOURCES if published_as(dataset) == dataset else ["run"]
         tables += [f"{dataset}/{source}/{name}" for source in shown for name in ("grid", "tests", "means")]

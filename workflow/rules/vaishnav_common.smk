@@ -1,6 +1,6 @@
 """The evaluation sets of the configuration: files, media, and what is scored on them."""
 
-EVALUATIONS = config["evaluations"] or {}
+EVALUATIONS = {name: keys for name, keys in (config["evaluations"] or {}).items() if keys}
 
 
 def check_evaluations():
@@ -26,6 +26,71 @@ def evaluation_sources():
 def medium_option(keys):
     """Option of `proformer prepare`, `measured` and `nearest` for the medium of a data set or an evaluation set."""
     return f"--medium {keys['medium']}" if keys["medium"] else ""
+
+
+def evaluation_models(evaluation):
+    """The models of this run that predict an evaluation set: [(name in tables, path of the predictions)]."""
+    found, datasets = [], EVALUATIONS[evaluation]["datasets"]
+    for name, keys in (config.get("models") or {}).items():
+        for dataset in [dataset for dataset in datasets if dataset in keys["datasets"]]:
+            label = name if len(datasets) == 1 else f"{name}-{dataset}"
+            for seed in keys["seeds"] or config["seeds"]:
+                path = f"{R}/predictions/{dataset}/{name}/seed~{seed}/{evaluation}.tsv"
+                found.append((f"{label}:{seed}", path))
+    return found
+
+
+def peer_options(wildcards):
+    """Options of `proformer peers` for an evaluation set."""
+    keys = EVALUATIONS[wildcards.evaluation]
+    published = [f"{model}={raw(file)}" for model, file in keys["published"].items()]
+    predictions = [f"{name}={path}" for name, path in evaluation_models(wildcards.evaluation)]
+    words = ["--title", keys["title"] or wildcards.evaluation, "--flanks", *keys["flanks"]]
+    words += ["--printed", keys["printed"]] if keys["printed"] else []
+    words += ["--published", *published, "--predictions", *predictions]
+    return f"{shlex.join(words)} {medium_option(keys)}"
+
+
+def measured_options(wildcards):
+    """Options of `proformer measured` for an evaluation set."""
+    keys = EVALUATIONS[wildcards.evaluation]
+    rows = f"--rows {keys['rows']}" if keys["rows"] else ""
+    return f"--flanks {shlex.join(keys['flanks'])} {rows} {medium_option(keys)}"
+
+
+def evaluation_parts(wildcards):
+    """The tables that are joined into one of all evaluation sets."""
+    if wildcards.table != "near":
+        return [f"{R}/tables/evaluations/{name}/{wildcards.table}.tsv" for name in EVALUATIONS]
+    return [
+        f"{R}/tables/evaluations/{name}/near_{dataset}.tsv"
+        for name, keys in EVALUATIONS.items()
+        for dataset in keys["datasets"]
+    ]
+
+
+def evaluations_of(medium):
+    """The evaluation sets that Figure 5 shows for a medium."""
+    return [name for name, keys in EVALUATIONS.items() if keys["medium"] == medium]
+
+
+def peers_note(medium):
+    """What the sets and models of Figure 5 are, for its lower margin."""
+    shown = evaluations_of(medium)
+    if any(EVALUATIONS[name]["file"].startswith("simulated") for name in shown):
+        return "sets and models of this run are simulated, printed numbers are not"
+    datasets = dict.fromkeys(d for name in shown if evaluation_models(name) for d in EVALUATIONS[name]["datasets"])
+    return " ".join(run_note(dataset) for dataset in datasets)
+
+
+def evaluation_tables():
+    """Tables of the evaluation sets that become pages."""
+    return [f"evaluations/{name}" for name in ("scores", "pairs", "near", "found")] if EVALUATIONS else []
+
+
+def evaluation_figures():
+    """Figure 5, once per medium."""
+    return [f"fig5_{medium}" for medium in ("complex", "defined") if evaluations_of(medium)]
 
 
 check_evaluations()

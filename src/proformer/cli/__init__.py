@@ -14,6 +14,7 @@ VERBS = {
     "fetch": "download catalogued data, resumed and checked against its digest",
     "simulate": "write simulated promoters in the file formats of the DREAM challenge",
     "simulate-atac": "write a simulated genome and the paired reads of an ATAC-seq experiment on it",
+    "simulate-vaishnav": "write simulated evaluation sets in the file formats of Vaishnav et al.",
     "atac": "take an ATAC-seq experiment from reads to windows, step by step",
     "prepare": "turn a published sequence file into an encoded store",
     "split": "draw training and validation parts of a store",

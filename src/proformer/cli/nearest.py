@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sequences", type=Path, required=True, help="TSV whose first column is the construct")
     parser.add_argument("--name", default="sequences", help="what the table calls them")
+    parser.add_argument("--against", default="training", help="what the table calls the store")
     parser.add_argument("--within", type=int, default=5, help="mismatches up to which distances are exact (default 5)")
     parser.add_argument("--warn-distance", type=int, default=3, help="near means at most this far (default 3)")
     parser.add_argument("--warn-share", type=float, default=0.01, help="warn when more are near (default 0.01)")
@@ -35,11 +36,11 @@ def run(args: argparse.Namespace) -> None:
     from proformer.files import write_table
 
     found = nearest(open_store(args.store), args.sequences, args.within, progress=True)
-    table = summary(args.name, found, args.within, args.warn_distance, args.warn_share)
+    table = summary(args.name, args.against, found, args.within, args.warn_distance, args.warn_share)
     if args.out:
         write_table(args.out, table)
     if args.distances:
         write_table(args.distances, found)
     print(table.drop(columns="warning").to_string(index=False))
     for warning in filter(None, table["warning"]):
-        print(f"warning: {args.name}: {warning}", file=sys.stderr)
+        print(f"warning: {args.name} against {args.against}: {warning}", file=sys.stderr)

@@ -9,7 +9,7 @@ EXAMPLES = """examples:
   proformer measured --file Native_test_DanQ_model.csv --name native --medium complex --out native.tsv
   proformer peers --table native.tsv --medium complex --printed native_3733 \\
       --published DanQ=Native_test_DanQ_model.csv Transformer=Native_test_tpu_model.csv \\
-      --run proformer:1=predictions.tsv --out scores.tsv --tests tests.tsv
+      --predictions proformer:1=predictions.tsv --out scores.tsv --tests tests.tsv
 """
 
 
@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flanks", nargs=2, default=("TGCATTTTTTTCACATC", "GGTTACGGCTGTT"), metavar=("LEFT", "RIGHT"))
     parser.add_argument("--printed", help="evaluation of published/peers.tsv whose numbers join the table")
     parser.add_argument("--published", nargs="*", default=[], metavar="MODEL=FILE", help="published prediction tables")
-    parser.add_argument("--run", nargs="*", default=[], metavar="MODEL:SEED=FILE", help="tables of `proformer predict`")
+    parser.add_argument(
+        "--predictions", nargs="*", default=[], metavar="MODEL:SEED=FILE", help="tables of `proformer predict`"
+    )
     parser.add_argument("--samples", type=int, default=2000, help="of the bootstrap (default 2000)")
     parser.add_argument("--out", type=Path, required=True, help="table of scores")
     parser.add_argument("--tests", type=Path, required=True, help="table of paired tests")
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     entries = []
     for model, path in map(_named, args.published):
         entries.append(Entry(RECOMPUTED, model, "", published_predictions(path, table, args.medium, flanks)))
-    for name, path in map(_named, args.run):
+    for name, path in map(_named, args.predictions):
         model, _, seed = name.rpartition(":")
         entries.append(run_entry(model or seed, seed if model else "", path, table))
     name = str(table["set"].iloc[0])

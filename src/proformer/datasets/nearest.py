@@ -130,7 +130,9 @@ def nearest(store: Store, sequences: Path, within: int, progress: bool = False) 
     return table
 
 
-def summary(name: str, table: pd.DataFrame, within: int, warn_distance: int, warn_share: float) -> pd.DataFrame:
+def summary(
+    name: str, against: str, table: pd.DataFrame, within: int, warn_distance: int, warn_share: float
+) -> pd.DataFrame:
     """One row: how many sequences are identical to a training sequence or within 1, 2, … k; `warning` or nothing."""
     if warn_distance > within:
         raise InputError(f"warn distance: found {warn_distance}, expected at most {within}, which is counted")
@@ -141,7 +143,14 @@ def summary(name: str, table: pd.DataFrame, within: int, warn_distance: int, war
         f"{near[warn_distance]:,} of {len(table):,} sequences ({share:.1%}) are within {warn_distance} mismatches of "
         f"one trained on (expected at most {warn_share:.1%}): a score on them is partly memory"
     )
-    row = {"set": name, "rows": len(table), **counts, "share": share, "warn_distance": warn_distance}
+    row = {
+        "set": name,
+        "against": against,
+        "rows": len(table),
+        **counts,
+        "share": share,
+        "warn_distance": warn_distance,
+    }
     return pd.DataFrame([row | {"warning": warning if share > warn_share else ""}])
 
 

@@ -44,6 +44,7 @@ SETTINGS: dict[Any, Any] = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.0,
+    "hatch.linewidth": 0.5,
     "text.parse_math": False,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",

@@ -1,0 +1,101 @@
+"""Fig. 5: Pearson r of Proformer and its peers on evaluation sets, by where each number comes from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from proformer.evaluation.peers import CHANGE, COLUMNS, MEAN, MODELS, PRINTED, PROFORMER, RECOMPUTED, RUN
+from proformer.figures import style
+
+LOOKS: dict[str, dict[str, Any]] = {
+    PRINTED: {"facecolor": "white", "hatch": "//////", "label": "printed in a paper"},
+    RECOMPUTED: {"facecolor": "#d9d9d9", "hatch": "......", "label": "recomputed from published predictions"},
+    RUN: {"facecolor": "#9ecae1", "hatch": "", "label": "trained in this run"},
+    PROFORMER: {"facecolor": style.ORANGE, "hatch": "xxxxxx", "label": "Proformer of this run"},
+}
+LOWEST = 60.0  # mm, one row of panels
+
+
+@style.styled
+def draw(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+    """Draw tables of `evaluation.peers.score_set`, one panel per set and kind; a bar is r, or its mean over seeds.
+
+    Whiskers are 95 % bootstrap intervals. Bars start at zero; each carries its number. Panels of changes come last.
+    Models without a defined r have no bar and say so. Returns the figure (180 mm wide) and what is drawn.
+    """
+    bars = one_row_per_bar(style.needed(scores, COLUMNS, "scores"))
+    panels = sorted(dict.fromkeys(zip(bars["set"], bars["what"], strict=True)), key=lambda panel: panel[1] == CHANGE)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    note = "whiskers: 95 % bootstrap intervals" + (f"; {label}" if label else "")
+    figure = style.new(style.DOUBLE, 8 + (LOWEST if rows == 1 else LOWEST - 4) * rows, letter, note)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    lowest = min(0.0, float(np.nanmin([bars["pearson_low"].min(), bars["pearson"].min(), 0.0])) - 0.03)
+    for axes, (name, what) in zip(grid.flat, panels, strict=False):
+        mine = bars[(bars["set"] == name) & (bars["what"] == what)]
+        _panel(axes, mine)
+        axes.set_ylim(lowest, 1.18)
+    present = [source for source in LOOKS if source in set(bars["source"])]
+    looks = [LOOKS[source] for source in present]
+    from matplotlib.patches import Patch
+
+    handles = [Patch(edgecolor=style.DARK, linewidth=0.5, **look) for look in looks]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, handlelength=2.2, handleheight=1.1)
+    return figure, bars
+
+
+def one_row_per_bar(scores: pd.DataFrame) -> pd.DataFrame:
+    """Keep the mean over seeds where there is one, else the only row of a set, kind, source and model."""
+    key = ["set", "what", "source", "model"]
+    scores = scores.assign(seed=scores["seed"].astype("string").fillna("").astype(object))
+    averaged = scores.loc[scores["seed"] == MEAN, key].assign(averaged=True).drop_duplicates()
+    table = scores.merge(averaged, on=key, how="left")
+    return table[table["averaged"].isna() | (table["seed"] == MEAN)][COLUMNS].reset_index(drop=True)
+
+
+def _panel(axes: Axes, bars: pd.DataFrame) -> None:
+    found = list(dict.fromkeys(bars["model"]))
+    # A variant, `DanQ (wide)`, stands after the model it is one of.
+    family = {
+        model: next((i for i, m in enumerate(MODELS) if model.split(" (")[0] == m), len(MODELS)) for model in found
+    }
+    models = sorted(found, key=lambda model: (family[model], model))
+    groups = {model: bars[bars["model"] == model] for model in models}
+    width = min(0.9 / max(len(group) for group in groups.values()), 0.4)
+    for place, group in enumerate(groups.values()):
+        ordered = sorted(group.itertuples(), key=lambda bar: list(LOOKS).index(bar.source))
+        for j, bar in enumerate(ordered):
+            x = place + (j - (len(ordered) - 1) / 2) * width
+            _bar(axes, x, 0.92 * width, bar)
+    first = bars.iloc[0]
+    n = bars["n"].max()
+    title = first["title"] + (", changes of expression" if first["what"] == CHANGE else "")
+    axes.set_title(title + (f": n = {n:,.0f}" if n == n else ""))
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.set(xticks=range(len(models)), ylabel="Pearson r", yticks=np.arange(0, 1.01, 0.2))
+    axes.set_xticklabels(models, rotation=35, ha="right", rotation_mode="anchor")
+    axes.set_xlim(-0.6, len(models) - 0.4)
+    axes.tick_params(axis="x", length=0)
+    axes.spines["bottom"].set_visible(False)
+    axes.spines["left"].set_bounds(min(0.0, bars["pearson"].min()), 1)
+
+
+def _bar(axes: Axes, x: float, width: float, bar: Any) -> None:
+    words: dict[str, Any] = {"ha": "center", "va": "bottom", "size": style.SMALL - 0.5, "rotation": 90}
+    if np.isnan(bar.pearson):
+        axes.text(x, 0.02, "undefined", color=style.GREY, **words)
+        return
+    look = {name: value for name, value in LOOKS[bar.source].items() if name != "label"}
+    axes.bar(x, bar.pearson, width, edgecolor=style.DARK, linewidth=0.5, **look)
+    top = bar.pearson
+    if np.isfinite([bar.pearson_low, bar.pearson_high]).all():
+        axes.plot([x, x], [bar.pearson_low, bar.pearson_high], color="black", linewidth=0.8, solid_capstyle="butt")
+        top = max(top, bar.pearson_high)
+    axes.text(x, max(top, 0) + 0.015, f"{bar.pearson:.3f}", **words)

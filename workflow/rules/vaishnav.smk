@@ -1,0 +1,151 @@
+"""Evaluation sets: read, compared with what was trained on, predicted, scored beside published models, drawn."""
+
+E = f"{R}/tables/evaluations"
+
+
+rule simulate_vaishnav:
+    """Write simulated evaluation sets in the published file formats."""
+    input:
+        code=library("simulate", "cli/simulate_vaishnav"),
+    output:
+        expand(
+            f"{R}/data/simulated_vaishnav/{{name}}.csv",
+            name=["All_promoter_fragments_Native", "Random_complex", "Drift_testdata"],
+        ),
+    log:
+        f"{R}/logs/simulate_vaishnav.log",
+    benchmark:
+        f"{R}/benchmarks/simulate_vaishnav.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        **config["simulate_vaishnav"],
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "python -m proformer simulate-vaishnav --out {params.folder:q} --native {params.native}"
+        " --random {params.random} --drift {params.drift} --seed {params.seed} > {log:q} 2>&1"
+
+
+rule measured:
+    """Read an evaluation set: padding off, flanks found and set whole, duplicates and references marked, all counted."""
+    input:
+        file=lambda wildcards: raw(EVALUATIONS[wildcards.evaluation]["file"]),
+        code=library("datasets/measured", "datasets/text", "sequences"),
+    output:
+        table=f"{R}/data/evaluations/{{evaluation}}.tsv",
+        sequences=f"{R}/data/evaluations/{{evaluation}}.txt",
+        counts=f"{E}/{{evaluation}}/found.tsv",
+    log:
+        f"{R}/logs/measured/{{evaluation}}.log",
+    benchmark:
+        f"{R}/benchmarks/measured/{{evaluation}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
+    params:
+        options=measured_options,
+    shell:
+        "python -m proformer measured --file {input.file:q} --name {wildcards.evaluation} {params.options}"
+        " --out {output.table:q} --sequences {output.sequences:q} --counts {output.counts:q} > {log:q} 2>&1"
+
+
+rule nearest:
+    """Count the evaluation sequences that are nearly a training sequence; warn where they are many."""
+    input:
+        store=f"{R}/data/{{dataset}}/all.safetensors",
+        sequences=rules.measured.output.sequences,
+        code=library("datasets/nearest", "datasets/prepare", "datasets/store", "datasets/text", "sequences"),
+    output:
+        table=f"{E}/{{evaluation}}/near_{{dataset}}.tsv",
+        distances=f"{R}/data/evaluations/{{evaluation}}_near_{{dataset}}.tsv",
+    log:
+        f"{R}/logs/nearest/{{evaluation}}_{{dataset}}.log",
+    benchmark:
+        f"{R}/benchmarks/nearest/{{evaluation}}_{{dataset}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, input, attempt: attempt * (10 + int(input.size_mb / 50)),
+    params:
+        config["near"],
+    shell:
+        "python -m proformer nearest --store {input.store:q} --sequences {input.sequences:q}"
+        " --name {wildcards.evaluation} --against {wildcards.dataset} --within {params[0][within]}"
+        " --warn-distance {params[0][warn_distance]} --warn-share {params[0][warn_share]} --out {output.table:q}"
+        " --distances {output.distances:q} > {log:q} 2>&1"
+
+
+rule peers:
+    """Score this run's models and published predictions on one evaluation set, with intervals and paired tests."""
+    input:
+        table=rules.measured.output.table,
+        published=lambda wildcards: [raw(file) for file in EVALUATIONS[wildcards.evaluation]["published"].values()],
+        predictions=lambda wildcards: [path for _, path in evaluation_models(wildcards.evaluation)],
+        printed=str(ROOT / "src/proformer/evaluation/published/peers.tsv"),
+        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured"),
+    output:
+        scores=f"{E}/{{evaluation}}/scores.tsv",
+        pairs=f"{E}/{{evaluation}}/pairs.tsv",
+    log:
+        f"{R}/logs/peers/{{evaluation}}.log",
+    benchmark:
+        f"{R}/benchmarks/peers/{{evaluation}}.tsv"
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        options=peer_options,
+    shell:
+        "python -m proformer peers --table {input.table:q} {params.options} --out {output.scores:q}"
+        " --tests {output.pairs:q} > {log:q} 2>&1"
+
+
+rule join_evaluations:
+    """One table of all evaluation sets: scores, paired tests, what was found, or what was near."""
+    input:
+        evaluation_parts,
+    output:
+        f"{E}/{{table}}.tsv",
+    log:
+        f"{R}/logs/join_evaluations/{{table}}.log",
+    benchmark:
+        f"{R}/benchmarks/join_evaluations/{{table}}.tsv"
+    wildcard_constraints:
+        table="scores|pairs|near|found",
+    conda:
+        "../../envs/python.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 100 * attempt,
+        runtime=lambda wildcards, attempt: 5 * attempt,
+    shell:
+        "awk 'NR == 1 || FNR > 1' {input:q} > {output:q} 2> {log:q}"
+
+
+use rule figure_1 as figure_5 with:
+    input:
+        table=lambda wildcards: [f"{E}/{name}/scores.tsv" for name in evaluations_of(wildcards.medium)],
+        code=DRAWING,
+        program=script("draw.py"),
+    output:
+        report(
+            f"{R}/figures/fig5_{{medium}}.png",
+            caption="../report/fig5.rst",
+            category="Figure 5",
+            labels={"figure": "5 peers, {medium} medium"},
+        ),
+        multiext(f"{R}/figures/fig5_{{medium}}", *SUFFIXES[1:]),
+    log:
+        f"{R}/logs/draw/fig5_{{medium}}.log",
+    benchmark:
+        f"{R}/benchmarks/draw/fig5_{{medium}}.tsv"
+    params:
+        prefix=lambda wildcards, output: str(Path(output[0]).with_suffix("")),
+        options=lambda wildcards: f"peers --label {shlex.quote(peers_note(wildcards.medium))}",
