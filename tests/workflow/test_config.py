@@ -79,6 +79,15 @@ def test_demo_asks_for_no_gpu(fresh):
         ("atac: {genome: hg83-genome}", "'hg83-genome': neither a name in the catalogue"),
         ("atac: {species: human, genome_name: mm10}", "found the genome mm10 (mouse) for human reads"),
         ("datasets: {dream: {split: contig}}", "'contig' is not one of"),
+        ("datasets: {complex: {medium: minimal}}", "'minimal' is not one of"),
+        ("datasets: {complex: {medium: defined}}", "found the medium complex, but the data set complex has defined"),
+        ("datasets: {complex: {train: [dream-train, dream-trian]}}", "'dream-trian': neither a name in the catalogue"),
+        ("evaluations: {native: {medium: poor}}", "'poor' is not one of"),
+        ("evaluations: {native: {datasets: [moon]}}", "evaluations: native: 'moon' is no data set"),
+        ("evaluations: {native: {file: nowhere.csv}}", "'nowhere.csv': neither a name in the catalogue"),
+        ("evaluations: {native: {published: {DanQ: nowhere.csv}}}", "'nowhere.csv': neither a name"),
+        ("evaluations: {native: {row: 3}}", "'row' was unexpected"),
+        ("near: {within: 11}", "11 is greater than the maximum"),
     ],
 )
 def test_wrong_configurations_are_refused_by_name(overlay, change, message):
@@ -130,6 +139,20 @@ def test_an_experiment_starts_where_its_files_begin(overlay, tmp_path, rows, som
     assert code == 0, text
     assert some <= rules_of(text)
     assert not none & rules_of(text)
+
+
+def test_without_evaluation_sets_their_part_is_not_there(overlay):
+    for text in ("evaluations: null", "evaluations: {native: null, random: null, drift: null}"):
+        code, text = overlay(text)
+        assert code == 0, text
+        assert not {"measured", "nearest", "peers", "figure_5"} & rules_of(text)
+
+
+def test_paper_draws_figure_5_for_both_media(fresh):
+    code, text = dry_run(fresh, "--configfile", "config/paper.yaml")
+    assert code == 0, text
+    assert {"complex", "defined"} <= set(re.findall(r"rule figure_5:.*?medium=(\w+)", text, re.DOTALL))
+    assert text.count("rule nearest:") == 10
 
 
 def test_without_an_experiment_its_part_is_not_there(overlay):

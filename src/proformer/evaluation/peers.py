@@ -27,6 +27,19 @@ VALUE, CHANGE = "value", "change"
 MEAN = "mean"
 COLUMNS = ["set", "title", "medium", "what", "source", "model", "seed", "n", "pearson", "pearson_low", "pearson_high"]
 COLUMNS += ["spearman", "spearman_low", "spearman_high", "note"]
+PAIR_COLUMNS = [
+    "set",
+    "what",
+    "model_a",
+    "source_a",
+    "model_b",
+    "source_b",
+    "n",
+    "pearson_a",
+    "pearson_b",
+    "difference",
+]
+PAIR_COLUMNS += ["low", "high", "p_bootstrap", "p_bootstrap_holm", "williams_t", "p_williams", "p_williams_holm"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ def run_entry(name: str, seed: str, path: Path, table: pd.DataFrame) -> Entry:
     values = pd.to_numeric(given["prediction"], errors="coerce").to_numpy(np.float64)
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
-        raise InputError(f"{path}, line {row + 2}: found {given['prediction'].iloc[row]!r}, expected a finite number")
+        raise InputError(f"{path}, line {row + 2}: found {given['prediction'].iloc[row]}, expected a finite number")
     model = display_name(name)
     return Entry(PROFORMER if model.startswith("Proformer") else RUN, model, seed, values)
 
@@ -122,10 +135,8 @@ def score_set(
                 entry.source + (f", seed {entry.seed}" if entry.seed else "") for entry in chosen
             ]
         tests.append(pairs.assign(set=name, what=what, n=len(truth)))
-    first = ["set", "what", "model_a", "source_a", "model_b", "source_b", "n"]
-    joined = pd.concat(tests, ignore_index=True) if tests else pd.DataFrame(columns=[*first, "a", "b"])
-    others = joined.columns.difference([*first, "a", "b"], sort=False)
-    return pd.concat(scores, ignore_index=True).reindex(columns=COLUMNS), joined[[*first, *others]]
+    joined = pd.concat(tests, ignore_index=True) if tests else pd.DataFrame(columns=PAIR_COLUMNS)
+    return pd.concat(scores, ignore_index=True).reindex(columns=COLUMNS), joined[PAIR_COLUMNS]
 
 
 def _contrasts(table: pd.DataFrame) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
