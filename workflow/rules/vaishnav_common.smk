@@ -89,8 +89,13 @@ def evaluation_tables():
 
 
 def evaluation_figures():
-    """Figure 5, once per medium."""
-    return [f"fig5_{medium}" for medium in ("complex", "defined") if evaluations_of(medium)]
+    """Figure 5, once per medium with anything to show."""
+    shown = {
+        keys["medium"]
+        for name, keys in EVALUATIONS.items()
+        if keys["printed"] or keys["published"] or evaluation_models(name)
+    }
+    return [f"fig5_{medium}" for medium in ("complex", "defined") if medium in shown]
 
 
 check_evaluations()
