@@ -17,7 +17,7 @@ from checkouts import TINY, checkout, snakemake_in
 from chromium import walk_report
 
 GRID = TINY["grids"]["dream"]
-TABLES = ("grid", "epochs", "tests", "means", "spread", "test")
+TABLES = ("grid", "epochs", "tests", "means", "spread", "scores", "ranks")
 FIGURES = {"fig2b_run", "fig3a_run", "fig3b_chromosome_run", "fragments_run", "profile_run", "windows_run"} | {
     f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g", "3b") for source in ("published", "run")
 }
@@ -169,3 +169,15 @@ def test_killed_in_the_middle_it_ends_with_the_same_tables(finished, root, tmp_p
         ours, theirs = (f / "results/tables/dream/run" / f"{name}.tsv" for f in (folder, finished[0]))
         assert ours.read_bytes() == theirs.read_bytes(), name
     shutil.rmtree(folder)
+
+
+def test_points_that_share_a_job_end_with_the_same_tables(root, finished, tmp_path):
+    folder = checkout(root, tmp_path)
+    (folder / "packs.yaml").write_text("points_per_gpu: 7\n")
+    targets = [f"results/tables/dream/run/{name}.tsv" for name in ("grid", "epochs")]
+    done = snakemake_in(folder)("--configfile", "tiny.yaml", "packs.yaml", "--", *targets)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = [path.name for path in (folder / "results/logs/train").glob("pack_*.log")]
+    assert len(jobs) == 3  # 16 points of the grid and 4 single models, by sevens
+    for target in targets:
+        assert (folder / target).read_bytes() == (finished[0] / target).read_bytes()

@@ -197,9 +197,24 @@ def test_file(dataset):
     return f"{R}/data/{dataset}/public_test.txt" if test == PUBLIC else raw(test)
 
 
-def evaluation_file(wildcards):
-    """The measured sequences of an evaluation set; "test" is that of the data set itself."""
-    return test_file(job_of(wildcards).dataset)
+def evaluated_on(dataset):
+    """What the models of a data set predict: name of the evaluation set → its sequences and values."""
+    own = {"test": test_file(dataset)} if config["datasets"][dataset]["test"] else {}
+    named = [name for name, keys in EVALUATIONS.items() if dataset in keys["datasets"]]
+    return own | {name: f"{R}/data/evaluations/{name}.txt" for name in named}
+
+
+def predicting_jobs():
+    """The trainings whose models predict evaluation sets: single models and convergence pairs."""
+    paths = [job.path for dataset in DATASETS for job in single_models(dataset)]
+    paths += [path for name, grid in GRIDS.items() if grid.get("convergence") for path in grid_paths(name, True)]
+    return [JOBS[path] for path in dict.fromkeys(paths)]
+
+
+def predictions(dataset=None):
+    """The tables of predictions, of one data set or of all: (training job, evaluation set, table)."""
+    jobs = [job for job in predicting_jobs() if dataset in (None, job.dataset)]
+    return [(job, name, f"{R}/predictions/{job.path}/{name}.tsv") for job in jobs for name in evaluated_on(job.dataset)]
 
 
 def published_as(dataset):
@@ -212,6 +227,7 @@ def final_targets():
     figures = [f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g") for source in SOURCES]
     tables = [
         "versions",
+        "comparison",
         *(f"provenance/{name}/{CATALOGUE[name].filename}" for name in sources() if name in CATALOGUE),
     ]
     tables += atac_tables() + evaluation_tables()
@@ -224,7 +240,6 @@ def final_targets():
             "atac/windows" if DATASETS[dataset]["source"] == "atac" else f"{dataset}/filtered",
             *(f"{dataset}/split/seed~{seed}" for seed in config["seeds"]),
         ]
-        tables += [f"{dataset}/run/test"] if DATASETS[dataset]["test"] else []
     tables = list(dict.fromkeys([*tables, *score_tables()]))
     figures += score_figures()
     return [

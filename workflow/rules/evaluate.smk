@@ -76,27 +76,33 @@ rule test_grid:
         " --spread {output.spread:q} > {log:q} 2>&1"
 
 
-rule score_tests:
-    """One row per model of the convergence pair: how well it predicts the measured test sequences."""
+rule compare:
+    """One table of everything: model, evaluation set, metric and seed, with what each model is and what it cost."""
     input:
-        scores=lambda wildcards: [
-            f"{R}/tables/scores/{path}/test.tsv" for path in grid_paths(wildcards.dataset, convergence=True)
-        ],
-        code=library("files"),
-        program=script("score_tests.py"),
+        models=[f"{R}/models/{path}/{name}" for path in JOBS for name in MODEL_FILES],
+        predictions=[table for _, _, table in predictions()],
+        truth=list(dict.fromkeys(truth for dataset in DATASETS for truth in evaluated_on(dataset).values())),
+        dream=[f"{R}/tables/{dataset}/run/scores.tsv" for dataset in SCORED],
+        code=library("evaluation/comparison", "evaluation/compare", "evaluation/metrics", "models"),
     output:
-        f"{R}/tables/{{dataset}}/run/test.tsv",
+        f"{R}/tables/comparison.tsv",
     log:
-        f"{R}/logs/score_tests/{{dataset}}.log",
+        f"{R}/logs/compare.log",
     benchmark:
-        f"{R}/benchmarks/score_tests/{{dataset}}.tsv"
+        f"{R}/benchmarks/compare.tsv"
     conda:
         "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 20 * attempt,
+    params:
+        points=list(JOBS),
+        truth=[f"{dataset}/{name}={file}" for dataset in DATASETS for name, file in evaluated_on(dataset).items()],
+        called=[f"{job.path}={name}" for dataset in SCORED for name, job in scored_jobs(dataset).items()],
+        results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     shell:
-        "python {input.program:q} --scores {input.scores:q} --out {output:q} > {log:q} 2>&1"
+        "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"
+        " --dream {input.dream:q} --called {params.called:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule report_card:

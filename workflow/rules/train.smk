@@ -103,55 +103,32 @@ for number, pack in enumerate(PACKS, start=1):
             " --device {params.device} --threads {params.threads} > {log:q} 2>&1"
 
 
-rule predict:
-    """Predict an evaluation set with one trained model."""
-    input:
-        description=f"{R}/models/{{point}}/model.json",
-        model=f"{R}/models/{{point}}/model.safetensors",
-        sequences=evaluation_file,
-        code=library("predict", "models"),
-    output:
-        f"{R}/predictions/{{point}}/{{evaluation}}.tsv",
-    log:
-        f"{R}/logs/predict/{{point}}/{{evaluation}}.log",
-    benchmark:
-        f"{R}/benchmarks/predict/{{point}}/{{evaluation}}.tsv"
-    wildcard_constraints:
-        point=points_among(JOBS.values()),
-    conda:
-        "../../envs/python.yaml"
-    threads: config["threads"]
-    resources:
-        gpu=GPU,
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
-    params:
-        folder=lambda wildcards, input: str(Path(input.model).parent),
-        device=config["device"],
-    shell:
-        "python -m proformer predict --model {params.folder:q} --sequences {input.sequences:q}"
-        " --out {output:q} --device {params.device} --threads {threads} > {log:q} 2>&1"
+for dataset in dict.fromkeys(job.dataset for job, _, _ in predictions()):
 
-
-rule evaluate:
-    """Score one model's predictions of an evaluation set against its measurements."""
-    input:
-        predictions=rules.predict.output,
-        truth=evaluation_file,
-        code=library("evaluation/compare", "evaluation/metrics"),
-    output:
-        f"{R}/tables/scores/{{point}}/{{evaluation}}.tsv",
-    log:
-        f"{R}/logs/evaluate/{{point}}/{{evaluation}}.log",
-    benchmark:
-        f"{R}/benchmarks/evaluate/{{point}}/{{evaluation}}.tsv"
-    wildcard_constraints:
-        point=points_among(JOBS.values()),
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
-    shell:
-        "python -m proformer evaluate --predictions {input.predictions:q} --truth {input.truth:q}"
-        " --out {output:q} > {log:q} 2>&1"
+    rule:
+        name:
+            f"predict_{dataset}"
+        input:
+            description=f"{R}/models/dataset~{dataset}/{{model}}/model.json",
+            model=f"{R}/models/dataset~{dataset}/{{model}}/model.safetensors",
+            sequences=list(evaluated_on(dataset).values()),
+            code=library("predict", "models"),
+        output:
+            [f"{R}/predictions/dataset~{dataset}/{{model}}/{name}.tsv" for name in evaluated_on(dataset)],
+        log:
+            f"{R}/logs/predict/dataset~{dataset}/{{model}}.log",
+        benchmark:
+            f"{R}/benchmarks/predict/dataset~{dataset}/{{model}}.tsv"
+        conda:
+            "../../envs/python.yaml"
+        threads: config["threads"]
+        resources:
+            gpu=GPU,
+            mem_mb=lambda wildcards, attempt: 4000 * attempt,
+            runtime=lambda wildcards, attempt: 30 * attempt,
+        params:
+            folder=lambda wildcards, input: str(Path(input.model).parent),
+            device=config["device"],
+        shell:
+            "python -m proformer predict --model {params.folder:q} --sequences {input.sequences:q}"
+            " --out {output:q} --device {params.device} --threads {threads} > {log:q} 2>&1"

@@ -30,14 +30,12 @@ def medium_option(keys):
 
 def evaluation_models(evaluation):
     """The models of this run that predict an evaluation set: [(name in tables, path of the predictions)]."""
-    found, datasets = [], EVALUATIONS[evaluation]["datasets"]
-    for name, keys in (config.get("models") or {}).items():
-        for dataset in [dataset for dataset in datasets if dataset in keys["datasets"]]:
-            label = name if len(datasets) == 1 else f"{name}-{dataset}"
-            for seed in keys["seeds"] or config["seeds"]:
-                path = f"{R}/predictions/{dataset}/{name}/seed~{seed}/{evaluation}.tsv"
-                found.append((f"{label}:{seed}", path))
-    return found
+    datasets = EVALUATIONS[evaluation]["datasets"]
+    return [
+        (f"{job.label if len(datasets) == 1 else f'{job.label}-{job.dataset}'}:{job.seed}", table)
+        for job, name, table in predictions()
+        if name == evaluation and job.label in config["models"]
+    ]
 
 
 def peer_options(wildcards):

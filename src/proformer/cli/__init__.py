@@ -27,6 +27,7 @@ VERBS = {
     "evaluate": "compare predictions with measurements",
     "score": "score predictions for the DREAM test set, subset by subset, and rank models",
     "peers": "score several models on one evaluation set, with intervals and paired tests",
+    "compare": "print everything that was measured of a run's models, side by side",
     "import-weights": "turn weights of the original TensorFlow model into a model folder",
 }
 

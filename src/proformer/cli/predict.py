@@ -14,8 +14,9 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--model", type=Path, required=True, help="model folder")
-    parser.add_argument("--sequences", type=Path, required=True, help="TSV (first column) or FASTA, plain or gz")
-    parser.add_argument("--out", type=Path, required=True, help="table: name, sequence, prediction")
+    add = parser.add_argument
+    add("--sequences", type=Path, nargs="+", required=True, help="TSV (first column) or FASTA files, plain or gz")
+    add("--out", type=Path, nargs="+", required=True, help="table for each file: name, sequence, prediction")
     parser.add_argument("--trimmed", action="store_true", help="the sequences come without the constant flanks")
     parser.add_argument("--batch-size", type=int, help="sequences at once (default: by free memory)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
@@ -23,12 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Predict one file."""
+    """Predict the files with one model."""
+    from proformer.errors import InputError
     from proformer.models.folder import read_folder
     from proformer.predict import predict_file
     from proformer.training.device import choose_device, set_up
 
     device = choose_device(args.device)
     set_up(device, args.threads, None)
-    count = predict_file(read_folder(args.model, device), args.sequences, args.out, args.batch_size, args.trimmed)
-    print(f"{count:,} predictions in {args.out}")
+    if len(args.sequences) != len(args.out):
+        raise InputError(f"--out: {len(args.out)} tables, expected one for each of {len(args.sequences)} files")
+    model = read_folder(args.model, device)
+    for sequences, out in zip(args.sequences, args.out, strict=True):
+        count = predict_file(model, sequences, out, args.batch_size, args.trimmed)
+        print(f"{count:,} predictions in {out}")

@@ -1,0 +1,80 @@
+"""One table of everything that was measured."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from proformer.cli import main
+from proformer.datasets.store import open_store
+from proformer.errors import InputError
+from proformer.evaluation.comparison import compare
+from proformer.sequences import decode
+from proformer.training.run import train
+
+POINTS = ("dataset~dream/dim~8_heads~1_blocks~1_head~4_seed~1", "dataset~dream/model~mine-2.0_seed~3")
+
+
+@pytest.fixture
+def results(stores, tmp_path):
+    for path, seed in zip(POINTS, (1, 3), strict=True):
+        config = {
+            "model": {"dim": 8, "heads": 1, "blocks": 1, "kmer": 5, "expression_heads": 4},
+            "training": {"epochs": 2, "batch_size": 16, "seed": seed},
+        }
+        train(config, *stores, tmp_path / "models" / path, tmp_path / "x.pt", device="cpu", threads=1)
+    store = open_store(stores[1])
+    rows = list(zip(map(decode, store.codes[:20]), store.target[:20], strict=True))
+    (tmp_path / "native.txt").write_text("".join(f"{text}\t{value}\n" for text, value in rows))
+    table = pd.DataFrame({"sequence": [text for text, _ in rows], "prediction": [-float(value) for _, value in rows]})
+    (tmp_path / "predictions" / POINTS[1]).mkdir(parents=True)
+    table.to_csv(tmp_path / "predictions" / POINTS[1] / "native.tsv", sep="\t", index=False)
+    (tmp_path / "scores.tsv").write_text(
+        "model\tsubset\tmeasure\tvalue\tn\tlow\thigh\nMine (seed 3)\tall\tpearson_score\t0.78\t71103\t0.77\t0.79\n"
+    )
+    return tmp_path
+
+
+def gather(results):
+    truth = {"dream/native": results / "native.txt", "other/native": results / "no such file"}
+    return compare(results, None, truth, [results / "scores.tsv"], {POINTS[1]: "Mine (seed 3)"})
+
+
+def test_everything_is_one_row_per_model_set_metric_and_seed(results):
+    table = gather(results)
+    assert not table.duplicated(["dataset", "model", "seed", "evaluation", "metric"]).any()
+    mine = table[table["model"] == "mine-2.0"].set_index(["evaluation", "metric"])
+    assert set(table["model"]) == {"mine-2.0", "dim~8_heads~1_blocks~1_head~4"}
+    assert mine.loc[("native", "pearson"), ["value", "n", "seed"]].tolist() == [pytest.approx(-1), 20, 3]
+    assert mine.loc[("dream all", "pearson_score"), ["value", "low", "high", "n"]].tolist() == [0.78, 0.77, 0.79, 71103]
+    metrics = pd.read_csv(results / "models" / POINTS[1] / "metrics.tsv", sep="\t")
+    assert mine.loc[("validation", "pearson"), "value"] == metrics["validation_r"].max()
+    seconds = (mine["n_train"].iloc[0] / metrics["sequences_per_second"]).sum()
+    assert mine["training_minutes"].iloc[0] == pytest.approx(seconds / 60)
+    made = json.loads((results / "models" / POINTS[1] / "model.json").read_text())
+    assert mine["parameters"].iloc[0] == made["parameters"]
+    assert json.loads(mine["config"].iloc[0]) == {"model": made["model"], "training": made["training"]}
+    others = table[table["model"] != "mine-2.0"]
+    assert set(others["evaluation"]) == {"validation"}
+
+
+def test_the_command_writes_everything_and_prints_a_part(results, capsys):
+    written = results / "tables/comparison.tsv"
+    where = ["compare", "--results", str(results)]
+    truth = ["--truth", f"dream/native={results}/native.txt"]
+    assert main([*where, "--out", str(written), *truth]) == 0
+    capsys.readouterr()
+    assert main([*where, "--evaluation", "native"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"mine-2.0 +3 +native +20 +pearson +-1", printed)
+    assert "validation" not in printed
+    assert main([*where, "--metric", "accuracy"]) == 2
+    assert "there are pearson, spearman" in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_finished_is_named(results):
+    with pytest.raises(InputError, match=r"dim~9.*no trained model"):
+        compare(results, [POINTS[0], "dataset~dream/dim~9"])
+    with pytest.raises(InputError, match="no trained models"):
+        compare(results / "elsewhere")
