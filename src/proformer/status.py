@@ -18,6 +18,7 @@ from proformer.errors import InputError
 from proformer.files import write_text
 from proformer.planning.cost import proformer_flops
 from proformer.points import TrainingJob
+from proformer.units import as_hours
 
 STATES = ("running", "done", "waiting", "stopped", "silent", "failed")
 EPOCHS = 20  # of a training whose configuration does not say: the default of proformer.training.config
@@ -233,7 +234,7 @@ def _row(point: Point) -> tuple[str, ...]:
         f"{point.epoch}/{point.epochs}",
         "" if point.best_r is None else f"{point.best_r:.4f} at {point.best_epoch:>2}",
         "" if point.sequences_per_second is None else f"{point.sequences_per_second:,.0f}",
-        "" if point.hours_left is None or point.state == "done" else _time(point.hours_left),
+        "" if point.hours_left is None or point.state == "done" else as_hours(point.hours_left),
         where,
         said,
     )
@@ -246,10 +247,6 @@ def total_line(points: Sequence[Point]) -> str:
     line = f"{len(points)} point{'s' * (len(points) != 1)}: {', '.join(parts)}"
     if total.unknown == len(points) - total.counts["done"]:
         return line + ("" if total.counts["done"] == len(points) else "; time left not known yet")
-    line += f"; {_time(total.training_hours)} of training left"
+    line += f"; {as_hours(total.training_hours)} of training left"
     line += f", and {total.unknown} points of which nothing is known yet" if total.unknown else ""
-    return line + (f"; about {_time(total.hours)} with {total.at_once} at once" if total.hours is not None else "")
-
-
-def _time(hours: float) -> str:
-    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+    return line + (f"; about {as_hours(total.hours)} with {total.at_once} at once" if total.hours is not None else "")

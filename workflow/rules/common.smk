@@ -9,6 +9,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(ROOT / "src"))
+from proformer.planning.cost import host_megabytes
 from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
 from proformer.status import write_jobs
@@ -110,13 +111,11 @@ def launcher(wildcards):
 
 
 def training_memory(jobs):
-    """Megabytes of a node: per process torch itself and the data twice (file and device copy); and large layers."""
+    """Megabytes of a node: of all the models that its job trains at the same time, per process."""
 
     def megabytes(wildcards, input, attempt):
         trained = jobs or [job_of(wildcards)]
-        models = [job.config["model"] for job in trained]
-        layers = sum(4 * model.get("dim", 512) * model.get("blocks", 4) for model in models)
-        return attempt * (sum(job.gpus for job in trained) * (3000 + int(3 * input.size_mb)) + layers)
+        return attempt * sum(host_megabytes(job.config["model"], job.gpus, input.size_mb) for job in trained)
 
     return megabytes
 

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     if args.configfile:
         from proformer.planning.configuration import read_configuration
 
-        config = read_configuration(args.configfile)
+        config, _ = read_configuration(args.configfile)
         results, jobs = Path(config["results"]), training_jobs(config)
     else:
         results, jobs = args.results, status.read_jobs(args.results / "jobs.json")

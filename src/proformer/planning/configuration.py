@@ -12,11 +12,11 @@ from proformer.errors import InputError
 SCHEMA = Path("workflow/schemas/config.schema.yaml")
 
 
-def read_configuration(files: Sequence[str | Path], checkout: Path | None = None) -> dict[str, Any]:
+def read_configuration(files: Sequence[str | Path], checkout: Path | None = None) -> tuple[dict[str, Any], Path]:
     """What `snakemake --configfile FILES` has in `config`: `config.yaml`, the files on top of it, then the defaults.
 
-    checkout: where the workflow lies (default: the current folder, else the one that this code is in). Raises
-    InputError for a file that is missing or no YAML, and for a key or value that the schema does not know.
+    checkout: where the workflow lies (default: the current folder, else the one that this code is in); returned, too.
+    Raises InputError for a file that is missing or no YAML, and for a key or value that the schema does not know.
     """
     try:
         from snakemake.common.configfile import load_configfile
@@ -37,7 +37,7 @@ def read_configuration(files: Sequence[str | Path], checkout: Path | None = None
         validate(config, str(root / SCHEMA))
     except WorkflowError as error:
         raise InputError(f"{', '.join(map(str, files))}: {_gist(str(error))}") from None
-    return config
+    return config, root
 
 
 def _gist(message: str) -> str:

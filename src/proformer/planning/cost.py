@@ -54,6 +54,11 @@ def forward_flops(config: Mapping[str, Any]) -> int:
     return proformer_flops(**config) if config.get("model", "proformer") == "proformer" else cost(config).forward_flops
 
 
+def host_megabytes(model: Mapping[str, Any], processes: int, data_megabytes: float) -> int:
+    """What a training asks for: per process torch itself and the data twice (file and device copy); and its layers."""
+    return processes * (3000 + int(3 * data_megabytes)) + 4 * model.get("dim", 512) * model.get("blocks", 4)
+
+
 def cost(config: Mapping[str, Any]) -> Cost:
     """Read a model's cost off the built model; on torch's meta device, which holds shapes alone, where it can run."""
     return _cost(json.dumps(dict(config), sort_keys=True))

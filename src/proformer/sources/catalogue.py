@@ -27,6 +27,7 @@ _RULES: dict[str, Any] = {
     "note": _TEXT,
     "filename": _FILENAME,
     "size": r"[1-9]\d*",
+    "rows": r"[1-9]\d*",
     "sha256": r"[0-9a-f]{64}",
     "md5": r"[0-9a-f]{32}",
     "git_blob": r"[0-9a-f]{40}",
@@ -36,7 +37,7 @@ _RULES: dict[str, Any] = {
     "zenodo": {"record": r"[1-9]\d*", "file": _FILENAME},
     "ena": {"run": r"[EDS]RR\d{6,9}", "mate": r"[12]"},
 }
-_TYPES = {"size": int, "record": int, "mate": int}
+_TYPES = {"size": int, "rows": int, "record": int, "mate": int}
 _REQUIRED = ("title", "licence", "citation")
 _LOCATIONS = ("address", "github", "zenodo", "ena")
 DIGESTS = ("sha256", "md5", "git_blob")
@@ -48,7 +49,7 @@ class Source:
 
     `algorithm` (one of `DIGESTS`) and `digest` are what the catalogue itself knows. Where it knows none, `publisher`
     may say whom to ask when the file is fetched: `("zenodo", record, file)`, `("ena", run, mate)` or
-    `("md5sums", address)`. `size` is in bytes.
+    `("md5sums", address)`. `size` is in bytes, `rows` are those of a sequence file.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Source:
     size: int | None = None
     filename: str = ""
     note: str = ""
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         if not self.filename:
@@ -157,6 +159,7 @@ def _source(name: Any, entry: Any, where: str) -> Source:
         digest=str(entry[known]) if known else None,
         publisher=() if known else _publisher(entry),
         size=entry.get("size"),
+        rows=entry.get("rows"),
         **{key: entry.get(key, "") for key in ("title", "licence", "citation", "filename", "note")},
     )
     if ".." in source.mirror_path.parts:

@@ -1,0 +1,132 @@
+"""What a configuration reads: rows and sizes, as far as they are known before anything is fetched."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proformer.sources import Source
+from proformer.units import as_bytes
+
+ROW = 119.5  # bytes of a row of a plain sequence file: the mean of 6,370 real rows
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Bytes, and the names of what is not known and not among them."""
+
+    known: float = 0.0
+    unknown: tuple[str, ...] = ()
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.known + other.known, tuple(dict.fromkeys([*self.unknown, *other.unknown])))
+
+    def __str__(self) -> str:
+        if self.unknown and not self.known:
+            return "?"
+        return as_bytes(self.known) + (" + ?" if self.unknown else "")
+
+
+NOTHING = Amount()
+
+
+def total(amounts: Iterable[Amount]) -> Amount:
+    """The sum."""
+    return sum(amounts, NOTHING)
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that a run reads, and its size where somebody says; `estimated` by its rows where nobody does.
+
+    kind: "catalogue", "simulated", or "own", which takes no place among the results. fetched: no download is needed.
+    """
+
+    name: str
+    kind: str
+    size: float | None
+    fetched: bool = True
+    estimated: bool = False
+
+    @property
+    def disk(self) -> Amount:
+        """Its place among the results."""
+        if self.kind == "own":
+            return NOTHING
+        return Amount(unknown=(self.name,)) if self.size is None else Amount(self.size)
+
+    @property
+    def download(self) -> Amount:
+        """What is still to be fetched of it."""
+        return NOTHING if self.fetched else self.disk
+
+
+def find(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> File:
+    """A file by its name in the configuration: in the catalogue, simulated, or a path."""
+    raw = Path(config["results"], "data")
+    if name in catalogue:
+        source = catalogue[name]
+        copies = [raw / "raw" / name / source.filename]
+        copies += [Path(config["mirror"]) / source.mirror_path] if config["mirror"] else []
+        there = next((path for path in copies if path.is_file()), None)
+        size = there.stat().st_size if there else source.size
+        estimate = ROW * source.rows if size is None and source.rows else None
+        return File(name, "catalogue", size or estimate, there is not None, estimate is not None)
+    if not name.startswith("simulated"):
+        return File(name, "own", Path(name).stat().st_size if Path(name).is_file() else None)
+    if (raw / name).is_file():
+        return File(name, "simulated", (raw / name).stat().st_size)
+    # Before it is made: the large ones by what decides their size; the others are small.
+    made: float = ROW * config["simulate"]["train"] if name == "simulated/train_sequences.txt" else 0.0
+    if name.startswith("simulated_atac/"):
+        mate = 33.0 * config["simulate_atac"]["pairs"] if name.endswith(".fastq.gz") else 0.0
+        made = config["simulate_atac"]["genome_size"] if name.endswith("/genome.fa") else mate
+    return File(name, "simulated", made, estimated=True)
+
+
+def training_files(keys: Mapping[str, Any]) -> list[str]:
+    """The names of a data set's training files; none for windows of the ATAC-seq experiment."""
+    train = keys.get("train") or []
+    return [train] if isinstance(train, str) else list(train)
+
+
+def further_files(keys: Mapping[str, Any]) -> list[str]:
+    """The names of the files that a data set's models are tested on, with the tables of the test subsets."""
+    test = keys.get("test")
+    return [*([test] if test and test != "public" else []), *keys.get("subsets", []), *keys.get("leaderboard", [])]
+
+
+def count_rows(dataset: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[int | None, str]:
+    """Rows of a data set before it is split, and how that is known: the store, the catalogue, the file, its size."""
+    keys = config["datasets"][dataset]
+    from_atac = keys["source"] == "atac"
+    store = Path(config["results"], "atac/windows.safetensors" if from_atac else f"data/{dataset}/all.safetensors")
+    if store.is_file():
+        from proformer.datasets.store import open_store
+
+        return len(open_store(store)), "its store"
+    if from_atac:
+        return config["atac"]["windows"]["number"], "atac.windows.number"
+    found = [_rows(name, config, catalogue) for name in training_files(keys)]
+    rows = [count for count, _ in found if count is not None]
+    how = ", ".join(dict.fromkeys(how for _, how in found))
+    return (sum(rows) if len(rows) == len(found) else None), how
+
+
+def _rows(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[int | None, str]:
+    if name == "simulated/train_sequences.txt":
+        return config["simulate"]["train"], "simulate.train"
+    if name in catalogue and (rows := catalogue[name].rows):
+        return rows, "the catalogue"
+    file = find(name, config, catalogue)
+    if file.size is None:
+        return None, f"{name} is not there yet"
+    return (_lines(Path(name)), "its lines") if file.kind == "own" else (int(file.size / ROW), "about, by its size")
+
+
+def _lines(path: Path) -> int:
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as handle:
+        return sum(block.count(b"\n") for block in iter(lambda: handle.read(1 << 22), b""))

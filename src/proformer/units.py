@@ -1,0 +1,22 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+
+def as_bytes(size: float) -> str:
+    """Bytes in decimal units, three digits."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} TB"
+
+
+def as_hours(hours: float) -> str:
+    """Hours, or minutes below one hour."""
+    return f"{hours:,.0f} h" if hours >= 99.5 else f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.0f} min"
+
+
+def as_count(count: int) -> str:
+    """Thousands and millions, three digits."""
+    return f"{count / 1e6:.3g} M" if count >= 999_500 else f"{count / 1e3:.3g} k" if count >= 1000 else str(count)

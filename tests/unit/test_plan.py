@@ -1,0 +1,291 @@
+"""What `proformer plan` says, against numbers that are known otherwise."""
+
+import gzip
+import json
+import math
+from dataclasses import fields
+
+import pytest
+import torch
+import yaml
+from hypothesis import given as hypothesis_given
+from hypothesis import settings
+from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
+
+from proformer.errors import InputError
+from proformer.models import build
+from proformer.models.proformer import Config
+from proformer.planning import rates
+from proformer.planning.configuration import read_configuration
+from proformer.planning.cost import TRAINING, cost, forward_flops, proformer_flops
+from proformer.planning.data import Amount, count_rows, find
+from proformer.planning.plan import as_dict, as_text, make_plan
+from proformer.sources import load_catalogue
+from proformer.units import as_bytes, as_count, as_hours
+
+
+@pytest.mark.parametrize(("dim", "heads", "blocks", "gflop"), [(512, 8, 4, "76.35"), (64, 2, 2, "0.413")])
+def test_training_flops_are_those_of_the_paper(dim, heads, blocks, gflop):
+    digits = len(gflop.partition(".")[2])
+    assert f"{TRAINING * proformer_flops(dim, heads, blocks) / 1e9:.{digits}f}" == gflop
+
+
+def test_the_formula_has_the_defaults_of_the_model():
+    assert proformer_flops() == proformer_flops(**{field.name: field.default for field in fields(Config)})
+
+
+@settings(max_examples=25, deadline=None)
+@hypothesis_given(
+    dim=st.integers(1, 24),
+    heads=st.integers(1, 4),
+    blocks=st.integers(1, 3),
+    length=st.integers(2, 30),
+    kmer=st.integers(1, 7),
+    head=st.sampled_from(["ap", "meh", "glu"]),
+    expression_heads=st.integers(1, 9),
+    expression_start=st.sampled_from(["shared", "learned"]),
+)
+def test_the_formula_counts_what_torch_counts_on_the_straight_path(**keys):
+    model = build({**keys, "merge_projections": False, "read_rows_only": False})
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 2 * keys["length"], dtype=torch.uint8))
+    assert proformer_flops(**keys) == counter.get_total_flops()
+
+
+@pytest.fixture
+def tiny(root, monkeypatch, tmp_path):
+    """A model of the user's own: a recurrent layer, which torch counts on shapes alone, and a dense one."""
+    import proformer.models as models
+
+    (tmp_path / "tinyrnn.py").write_text(
+        """
+from dataclasses import dataclass
+from torch import nn
+
+@dataclass(frozen=True)
+class Config:
+    length: int = 100
+    width: int = 8
+
+class Model(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.embedding = nn.Embedding(6, 4)
+        self.rnn = nn.LSTM(4, config.width, batch_first=True)
+        self.dense = nn.Linear(config.width, 1)
+
+    def forward(self, codes):
+        return self.dense(self.rnn(self.embedding(codes.long()))[0].mean(1)).squeeze(1), None
+
+build = Model
+"""
+    )
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    return {"model": "tinyrnn", "length": 10, "width": 8}
+
+
+def test_other_models_are_counted_by_torch(tiny):
+    found = cost(tiny)
+    assert found.forward_flops == 2 * 20 * 4 * 8 * (4 + 8) + 2 * 8  # four gates at 20 positions, and the dense layer
+    assert found.parameters == 6 * 4 + 4 * 8 * (4 + 8 + 2) + 8 + 1
+    assert forward_flops(tiny) == found.forward_flops
+
+
+def test_kept_memory_is_what_autograd_keeps():
+    """Of the real model on real tensors; shapes alone must give the same."""
+    keys = {"dim": 16, "heads": 2, "blocks": 2, "length": 20, "kmer": 5, "expression_heads": 4}
+    model, kept = build(keys), []
+    for batch in (1, 2):
+        storages = {}
+
+        def note(tensor, storages=storages):
+            storages[tensor.untyped_storage().data_ptr()] = tensor
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            output = model(torch.zeros(batch, 40, dtype=torch.uint8), torch.zeros(batch, 4, dtype=torch.long))
+        kept.append(sum(tensor.untyped_storage().nbytes() for tensor in storages.values()))
+        del output
+    assert cost(keys).activation_bytes == kept[1] - kept[0]
+    assert cost(keys).parameters == sum(p.numel() for p in model.parameters())
+
+
+def test_rates_given_sustained_and_released():
+    assert rates.given(500).speed(1e9) == 500
+    assert rates.sustained(3).speed(1e9) == pytest.approx(1000)
+    assert rates.released().speed(proformer_flops()) == pytest.approx(338)
+
+
+def test_measured_rates_are_interpolated_between_sizes(tmp_path):
+    path = tmp_path / "rates.tsv"
+    path.write_text("device\ttraining_flops\tsequences_per_second\nx\t1e8\t10000\nx\t1e10\t1000\n")
+    rate = rates.measured(path)
+    assert rate.speed(1e8 / 3) == pytest.approx(10_000)
+    assert rate.speed(1e9 / 3) == pytest.approx(math.sqrt(1e12 * 1e13) / 1e9)
+    assert rate.speed(1e11 / 3) == pytest.approx(100)  # no faster than the largest that was measured
+    for text, message in (
+        ("flops\n1\n", "no column 'training_flops'"),
+        ("training_flops\tsequences_per_second\n1\t-3\n", "line 2: expected positive numbers"),
+        ("training_flops\tsequences_per_second\n", "found no rows"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            rates.measured(path)
+
+
+def test_a_run_says_how_fast_the_next_is(stores, tmp_path):
+    from proformer.training.run import train
+
+    with pytest.raises(InputError, match="no trained models"):
+        rates.measured(tmp_path)
+    config = {"model": {"dim": 8, "heads": 1, "blocks": 1, "kmer": 5}, "training": {"epochs": 1, "batch_size": 32}}
+    out = tmp_path / "models/dataset~x/point"
+    train(config, *stores, out, out / "checkpoint.pt", device="cpu", threads=1)
+    measured = float((out / "metrics.tsv").read_text().splitlines()[1].split("\t")[-1])
+    model = json.loads((out / "model.json").read_text())["model"]
+    assert rates.measured(tmp_path).speed(forward_flops(model)) == pytest.approx(measured, rel=1e-6)
+
+
+@pytest.fixture
+def config(root, tmp_path):
+    """The configuration of some files and further keys, with results where nothing is."""
+
+    def read(*files, **keys):
+        (tmp_path / "more.yaml").write_text(yaml.safe_dump({"results": str(tmp_path / "results"), **keys}))
+        return read_configuration([*(root / file for file in files), tmp_path / "more.yaml"], root)[0]
+
+    return read
+
+
+def test_configuration_is_that_of_snakemake(config, root):
+    found = config("config/paper.yaml", seeds=[1, 2])
+    assert found["seeds"] == [1, 2]  # later files go first
+    assert found["device"] == "cuda"  # then those before them
+    assert found["simulate"]["train"] == 2600  # then config.yaml
+    assert found["datasets"]["dreamfull"]["split"] == "random"  # then the schema's defaults
+    for keys, message in (({"result": 1}, "'result' was unexpected"), ({"seeds": [-1]}, r"seeds\.0: -1 is less than")):
+        with pytest.raises(InputError, match=message):
+            config(**keys)
+    with pytest.raises(InputError, match="no such configuration file"):
+        read_configuration(["nowhere.yaml"], root)
+
+
+def test_rows_are_known_before_anything_is_there(config, tmp_path, root):
+    catalogue = load_catalogue()
+    paper = config("config/paper.yaml")
+    assert count_rows("dream", paper, catalogue) == (6_739_258, "the catalogue")
+    assert count_rows("atac", paper, catalogue) == (100_000, "atac.windows.number")
+    assert count_rows("dream", config(), catalogue) == (2600, "simulate.train")
+    (tmp_path / "mine.tsv").write_text("ACGT\t1\n" * 70)
+    with gzip.open(tmp_path / "mine.tsv.gz", "wt") as handle:
+        handle.write("ACGT\t1\n" * 80)
+    for name, rows in (("mine.tsv", 70), ("mine.tsv.gz", 80)):
+        mine = config(datasets={"dream": {"train": str(tmp_path / name)}})
+        assert count_rows("dream", mine, catalogue) == (rows, "its lines")
+    other = config(datasets={"dream": {"train": "gm12878-atac-1-1"}})
+    assert count_rows("dream", other, catalogue)[0] is None
+
+
+def test_rows_of_several_files_add_up(config):
+    both = config(datasets={"dream": {"train": ["dream-train", "dream-train-sample"], "test": "public"}})
+    assert count_rows("dream", both, load_catalogue()) == (6_739_258 + 6_370, "the catalogue")
+    part = next(part for part in make_plan(both, None).parts if part.name == "dream")
+    assert {"dream-train", "dream-train-sample"} <= {file.name for file in part.files}
+    assert "public" not in {file.name for file in part.files}
+
+
+def test_rows_of_a_store_go_first(config, stores):
+    from pathlib import Path
+
+    made = config()
+    place = Path(made["results"], "data/dream/all.safetensors")
+    place.parent.mkdir(parents=True)
+    place.symlink_to(stores[0].parent / "all.safetensors")
+    assert count_rows("dream", made, load_catalogue()) == (300, "its store")
+
+
+def test_files_in_a_mirror_need_no_download(config, tmp_path):
+    catalogue = load_catalogue()
+    far = find("dream-train-sample", config(), catalogue)
+    assert (far.download, far.disk) == (Amount(760_902), Amount(760_902))
+    copy = tmp_path / "mirror" / catalogue["dream-train-sample"].mirror_path
+    copy.parent.mkdir(parents=True)
+    copy.write_text("x" * 1000)
+    near = find("dream-train-sample", config(mirror=str(tmp_path / "mirror")), catalogue)
+    assert (near.download, near.disk) == (Amount(0), Amount(1000))
+    unknown = find("gm12878-atac-1-1", config(), catalogue)
+    assert str(unknown.download) == "?"
+    assert str(unknown.download + Amount(2e6)) == "2 MB + ?"
+
+
+def test_the_paper_costs_what_its_grid_costs(config):
+    made = config("config/paper.yaml", atac=None)
+    plan = make_plan(made, rates.sustained(100))
+    dream = next(part for part in plan.parts if part.name == "dream")
+    assert (dream.jobs, len(dream.trainings)) == (72, 72)
+    expected = 0
+    for dim, heads in ((64, 2), (128, 4), (256, 8)):
+        for blocks in (1, 2, 4, 8):
+            for tokens in (0, 1, 8, 16, 32, 64):
+                head = {"head": "meh", "expression_heads": tokens} if tokens else {"head": "ap"}
+                forward = proformer_flops(dim, heads, blocks, kmer=5, **head)
+                expected += 20 * (3 * 673_925 + 134_785) * forward
+    assert dream.flops == pytest.approx(expected, rel=1e-9)
+    assert dream.device_hours == pytest.approx(expected / 1e14 / 3600, rel=1e-9)
+    final = next(part for part in plan.parts if part.name == "dreamfull")
+    assert {training.devices for training in final.trainings} == {4}
+    assert final.trainings[0].hours == pytest.approx(final.trainings[0].device_hours / 4)
+    assert {47_425_543} <= {training.parameters for training in final.trainings}
+    assert "dream-train" not in {file.name for file in final.files}  # the data set before reads the same file
+    whole = as_dict(plan)["total"]
+    assert whole["flops"] == pytest.approx(sum(part.flops for part in plan.parts))
+    assert whole["download"]["known"] > 119.5 * (6_739_258 + 71_103 + 30_722_376 + 20_616_659)
+
+
+def test_seeds_and_packs_are_counted(config):
+    one = make_plan(config(atac=None), None).everything
+    three = make_plan(config(atac=None, seeds=[1, 2, 3], points_per_gpu=5), None).everything
+    assert len(three.trainings) == 3 * len(one.trainings)
+    assert three.flops == pytest.approx(3 * one.flops)
+    assert three.jobs == 3 * math.ceil(len(one.trainings) / 5)
+    assert three.disk.known > one.disk.known
+    assert one.device_hours is None
+
+
+def test_what_is_not_known_is_said(config):
+    text = as_text(make_plan(config("config/paper.yaml"), rates.released(), [dict.fromkeys(SAMPLE, "") | READS]))
+    assert "gm12878-atac-1-1, gm12878-atac-1-2, hg38-genome" in text
+    assert "GPU hours: at 25.8 TFLOP/s, the released training's on an A100" in text
+    assert "dream-train 805 MB" in text
+    demo = as_text(make_plan(config(), None))
+    assert "CPU hours: not known; --rates" in demo
+    assert "ON GPU" not in demo
+
+
+SAMPLE = ("sample", "read1", "read2", "bam", "fragments", "peaks", "bigwig")
+READS = {"sample": "rep1", "read1": "gm12878-atac-1-1", "read2": "gm12878-atac-1-2"}
+
+
+def test_the_command(proformer, root):
+    done = proformer("plan", "--configfile", "config/sample.yaml", "--rate", "100", "--json", cwd=root)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["total"]["download"]["unknown"] == []
+    hours = sum(training["device_hours"] for training in plan["trainings"])
+    assert plan["total"]["device_hours"] == pytest.approx(hours)
+    assert plan["rate"] == "100 sequences/s, as given"
+    bad = proformer("plan", "--rate", "-1", cwd=root)
+    assert (bad.returncode, bad.stderr) == (2, "proformer plan: error: --rate -1: expected more than 0\n")
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (as_bytes(0), "0 B"), (as_bytes(999_600), "1 MB"), (as_bytes(2.94e9), "2.94 GB"), (as_bytes(5e15), "5e+03 TB"),
+        (as_hours(0.25), "15 min"), (as_hours(1.04), "1.0 h"), (as_hours(12_345), "12,345 h"),
+        (as_count(7), "7"), (as_count(105_415), "105 k"), (as_count(47_425_543), "47.4 M"),
+    ],
+)  # fmt: skip
+def test_units_read_plainly(found, text):
+    assert found == text
