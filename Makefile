@@ -25,6 +25,7 @@ sample: setup
 
 paper: setup
 	@$(SNAKEMAKE) --dry-run --quiet rules --configfile config/paper.yaml
+	@$(BIN)/proformer plan --configfile config/paper.yaml
 	@echo "This is what the paper takes. To run it on a machine with GPUs (here: 4):"
 	@echo "    $(BIN)/snakemake --configfile config/paper.yaml --cores all --resources gpu=4"
 

@@ -20,7 +20,7 @@ from proformer.planning import rates
 from proformer.planning.configuration import read_configuration
 from proformer.planning.cost import TRAINING, cost, forward_flops, proformer_flops
 from proformer.planning.data import Amount, count_rows, find
-from proformer.planning.plan import as_dict, as_text, make_plan
+from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
 from proformer.sources import load_catalogue
 from proformer.units import as_bytes, as_count, as_hours
 
@@ -261,6 +261,15 @@ def test_what_is_not_known_is_said(config):
     demo = as_text(make_plan(config(), None))
     assert "CPU hours: not known; --rates" in demo
     assert "ON GPU" not in demo
+
+
+def test_the_readme_has_what_the_plan_says_of_the_paper(config, root):
+    made = config("config/paper.yaml")
+    head, *rows = as_rows(make_plan(made, rates.released(), read_samples_of(made, root)))
+    readme = (root / "README.md").read_text()
+    for row in rows:
+        line = f"| {' | '.join(row)} |"
+        assert line in readme, f"README, What the paper costs ({', '.join(head)}): expected {line}"
 
 
 SAMPLE = ("sample", "read1", "read2", "bam", "fragments", "peaks", "bigwig")

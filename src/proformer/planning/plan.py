@@ -226,15 +226,20 @@ HEAD = (
 
 def as_text(plan: Plan) -> str:
     """A plain table of the parts and the total, and below it what the numbers rest on."""
-    gpu = plan.device == "GPU"
-    table = [tuple(cell.format(plan.device) for cell in HEAD)]
-    table += [_row(part) for part in (*plan.parts, plan.everything)]
-    kept = [column for column in range(len(HEAD)) if gpu or HEAD[column] != "ON GPU"]
-    widths = [max(len(row[column]) for row in table) for column in range(len(HEAD))]
+    table = as_rows(plan)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
-        "  ".join(row[i].rjust(widths[i]) if i else row[i].ljust(widths[i]) for i in kept).rstrip() for row in table
+        "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(pairs)).rstrip()
+        for pairs in (zip(row, widths, strict=True) for row in table)
     ]
     return "\n".join([*lines, "", *_notes(plan)])
+
+
+def as_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """The head of the table, a row per part, and the total, as text."""
+    rows = [tuple(cell.format(plan.device) for cell in HEAD), *map(_row, (*plan.parts, plan.everything))]
+    kept = [column for column, name in enumerate(HEAD) if plan.device == "GPU" or name != "ON GPU"]
+    return [tuple(row[column] for column in kept) for row in rows]
 
 
 def _row(part: Part) -> tuple[str, ...]:
