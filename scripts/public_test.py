@@ -10,6 +10,7 @@ import numpy as np
 from proformer.errors import InputError
 from proformer.evaluation.dream import read_benchmark
 from proformer.files import write_text
+from proformer.provenance import log_job
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -19,6 +20,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--out", type=Path, required=True, help="file to write")
     args = parser.parse_args()
+    log_job(vars(args))
     try:
         benchmark = read_benchmark("public", None, args.subsets, args.leaderboard)
     except (InputError, OSError) as error:

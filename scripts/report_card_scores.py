@@ -9,6 +9,7 @@ import pandas as pd
 from proformer.errors import InputError
 from proformer.evaluation import claims, claims_scores
 from proformer.files import read_table, write_table, write_text
+from proformer.provenance import log_job
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -17,6 +18,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", required=True, help="table to write")
     parser.add_argument("--html", required=True, help="page to write")
     args = parser.parse_args()
+    log_job(vars(args))
     try:
         card = claims_scores.report_card(read_table(args.differences))
         write_table(args.out, card)

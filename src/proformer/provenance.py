@@ -110,8 +110,12 @@ def job_header(arguments: Mapping[str, object]) -> str:
 
 
 def log_job(arguments: Mapping[str, object]) -> None:
-    """Begin a job's log with its header. PROFORMER_JOB, which the Snakefile sets, says that this process is a job."""
-    if os.environ.get("PROFORMER_JOB"):
+    """Begin a job's log with its header; of several processes that train one model, the first one of each node does.
+
+    PROFORMER_JOB, which the Snakefile sets, says that this process is a job.
+    """
+    local = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID") or "0"
+    if os.environ.get("PROFORMER_JOB") and local == "0":
         print(job_header(arguments), file=sys.stderr, flush=True)
 
 

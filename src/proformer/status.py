@@ -107,7 +107,7 @@ def _read(point: Point, results: Path, silent_minutes: float, now: float) -> dic
     if point.state == "running" and minutes > silent_minutes:
         point.state, point.minutes_silent = "silent", minutes
     if point.state in ("silent", "failed"):
-        point.said = found.get("reason") or _last_line(Path(point.log), now)[0]
+        point.said = found.get("reason") or _node_said(results, point.slurm_job) or _last_line(Path(point.log), now)[0]
     return {"sequences": found.get("sequences"), "share": found.get("step", 0) / (found.get("steps") or 1)}
 
 
@@ -125,6 +125,13 @@ def _read_done(point: Point, folder: Path) -> dict[str, Any]:
     settings = description["training"]
     sequences = (settings.get("epoch_batches") or 0) * settings["batch_size"] or description["data"]["train"]
     return {"sequences": sequences, "share": 1.0}
+
+
+def _node_said(results: Path, slurm_job: str | None) -> str:
+    """What Slurm wrote when it ended a job (time limit, memory, cancelled), where slurm/config.yaml keeps its logs."""
+    logs = {path for base in (results, Path("results")) for path in base.glob(f"logs/slurm/**/{slurm_job or '-'}.log")}
+    text = "".join(path.read_text(errors="replace") for path in sorted(logs))
+    return next((line.strip() for line in reversed(text.splitlines()) if line.startswith("slurmstepd: ")), "")
 
 
 def _last_line(log: Path, now: float) -> tuple[str, float | None]:

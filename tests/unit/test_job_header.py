@@ -62,6 +62,21 @@ def test_scripts_and_foreign_programs_begin_with_it_too(root, monkeypatch, tmp_p
         assert asked in done.stderr.splitlines()[2]
 
 
+def test_every_script_of_a_rule_begins_with_it(root):
+    rules = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    called = [path for path in (root / "scripts").glob("*.py") if f'script("{path.name}")' in rules]
+    assert len(called) > 5
+    assert not [path.name for path in called if "    log_job(vars(args))\n" not in path.read_text()]
+
+
+def test_of_several_processes_the_first_of_each_node_writes_it(monkeypatch, capsys):
+    monkeypatch.setenv("PROFORMER_JOB", "1")
+    for local, said in (("0", True), ("1", False)):
+        monkeypatch.setenv("LOCAL_RANK", local)
+        provenance.log_job({})
+        assert capsys.readouterr().err.startswith("host ") == said
+
+
 @pytest.mark.parametrize(
     ("environment", "text"),
     [

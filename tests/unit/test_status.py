@@ -106,6 +106,13 @@ def test_running_without_a_sign_of_life_is_silent(files):
     assert at(files, job("a"), minutes=30).state == "running"
 
 
+def test_of_a_silent_job_slurm_knows_more(files):
+    files.progress(job("a"), "running", age=25 * 60, **FIELDS)
+    files.log(job("a"), "epoch 1\n")
+    files.write("logs/slurm/rule_train/a/812.log", "x\nslurmstepd: error: *** JOB 812 DUE TO TIME LIMIT ***\nbye\n")
+    assert at(files, job("a")).said == "slurmstepd: error: *** JOB 812 DUE TO TIME LIMIT ***"
+
+
 def test_failures_have_their_reason_or_the_last_line_of_their_log(files):
     a, b, c = job("a"), job("b"), job("c")
     files.progress(a, "failed", reason="InputError: device cuda: sees no GPU")

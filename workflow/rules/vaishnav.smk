@@ -126,7 +126,8 @@ rule join_evaluations:
         mem_mb=lambda wildcards, attempt: 100 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
-        "awk 'NR == 1 || FNR > 1' {input:q} > {output:q} 2> {log:q}"
+        "(python -m proformer.provenance join_evaluations {wildcards.table} &&"
+        " awk 'NR == 1 || FNR > 1' {input:q} > {output:q}) 2> {log:q}"
 
 
 use rule figure_1 as figure_5 with:
