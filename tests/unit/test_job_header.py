@@ -41,7 +41,7 @@ def test_a_job_says_where_it_runs_and_what_it_was_asked(proformer, monkeypatch, 
     assert f"code {provenance.git_revision()}" in versions
     asked = json.loads(arguments.removeprefix("arguments "))
     assert asked["verb"] == "prepare"
-    assert asked["sequences"].endswith("none.tsv")
+    assert asked["sequences"][0].endswith("none.tsv")
     assert asked["length"] == 100  # defaults, too
     assert "no such file" in error
 
