@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Look once, or again and again until everything is done."""
     import shutil
+    import sys
     import time
 
     from proformer import status
@@ -60,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
             print(f"{status.as_text(listed)}\n{status.total_line(points)}")
         else:
             rows = max(1, shutil.get_terminal_size().lines - 6)
-            print(f"\033[H\033[J{results} at {time.strftime('%H:%M:%S')}\n{status.as_text(listed, rows)}")
+            clear = "\033[H\033[J" if sys.stdout.isatty() else ""
+            print(f"{clear}{results} at {time.strftime('%H:%M:%S')}\n{status.as_text(listed, rows)}")
             print(status.total_line(points), flush=True)
         if args.watch is None or all(point.state == "done" for point in points):
             return
