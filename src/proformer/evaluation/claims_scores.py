@@ -75,7 +75,13 @@ def _pairs(claim: Comparison, differences: pd.DataFrame) -> pd.DataFrame:
     heads = {name: published_head(without_seed(name)) for name in {*table["model_a"], *table["model_b"]}}
     first, second = table["model_a"].map(heads), table["model_b"].map(heads)
     same = table["model_a"].map(seed_of) == table["model_b"].map(seed_of)
-    turned = table.assign(difference=-table["difference"], low=-table["high"], high=-table["low"])
+    turned = table.assign(
+        model_a=table["model_b"],
+        model_b=table["model_a"],
+        difference=-table["difference"],
+        low=-table["high"],
+        high=-table["low"],
+    )
     found = [table[same & (first == claim.a) & (second == claim.b)]]
     found.append(turned[same & (first == claim.b) & (second == claim.a)])
     both = pd.concat(found)
@@ -93,8 +99,8 @@ def _run(claim: Comparison, pairs: pd.DataFrame) -> Finding:
         mine = pairs[pairs["measure"] == measure]
         ends = f"{mine['low'].min():+.4f} to {mine['high'].max():+.4f}"
         numbers.append(f"{TITLES[measure]} {mine['difference'].mean():+.4f} ({ends})")
-    models = " and ".join(dict.fromkeys(pairs[["model_a", "model_b"]].map(without_seed).to_numpy().ravel()))
-    text = f"{models}, difference: {'; '.join(numbers)}; {seeds} seed{'s' if seeds > 1 else ''}"
+    models = " minus ".join(without_seed(pairs[side].iloc[0]) for side in ("model_a", "model_b"))
+    text = f"{models}: {'; '.join(numbers)}; {seeds} seed{'s' if seeds > 1 else ''}"
     if claim.similar:
         holds = pairs["low"].gt(-SIMILAR).all() and pairs["high"].lt(SIMILAR).all()
         fails = any((m["low"] > SIMILAR).all() or (m["high"] < -SIMILAR).all() for _, m in pairs.groupby("measure"))
