@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     from proformer.errors import InputError
     from proformer.evaluation import bootstrap
     from proformer.evaluation.density import density_table
-    from proformer.evaluation.dream import SCORES, read_benchmark, score_table
+    from proformer.evaluation.dream import MEASURES, SCORES, WEIGHTS, read_benchmark, score_table
     from proformer.evaluation.submissions import predictions_of
     from proformer.files import write_table
 
@@ -67,13 +67,20 @@ def run(args: argparse.Namespace) -> None:
     if args.out:
         write_table(args.out, table)
     for model, mine in table.groupby("model", sort=False):
-        wide = mine.pivot(index="subset", columns="measure", values="value").loc[mine["subset"].unique()]
-        wide = wide.join(mine.groupby("subset")[["n", "weight", "note"]].first())
-        print(f"{model} ({args.part} part)\n{wide.to_string(float_format='%.4f', na_rep='', index_names=False)}")
+        numbers = mine[mine["measure"].isin(MEASURES)]
+        wide = numbers.pivot(index="subset", columns="measure", values="value")[[*MEASURES]]
+        wide = numbers.groupby("subset", sort=False)[["n", "weight", "note"]].first().join(wide)
+        shown = wide[["n", "weight", *MEASURES]].to_string(float_format="%.4f", index_names=False)
+        print(f"{model} ({args.part} part)")
+        print("\n".join(map(" ".join, zip(shown.splitlines(), ["", *wide["note"]], strict=True))))
         for line in mine[mine["measure"].isin(SCORES)].itertuples():
             interval = f" ({line.low:.4f} to {line.high:.4f})" if args.samples else ""
-            title = f"{line.measure.replace('_', ' ')}{' of the subsets at hand' if benchmark.missing else ''}"
-            print(f"{title}: {line.value:.4f}{interval}".capitalize())
+            subsets = (
+                f" of the subsets at hand, weights {line.weight:g} of {sum(WEIGHTS.values()):g}"
+                if benchmark.missing
+                else ""
+            )
+            print(f"{line.measure.replace('_', ' ').capitalize()}{subsets}: {line.value:.4f}{interval}")
         print()
     if ranks is not None and len(ranks) > 1:
         print(ranks.to_string(index=False, float_format="%.4f"))
