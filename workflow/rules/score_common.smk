@@ -58,18 +58,22 @@ def where(column, values):
 
 
 def learning_curves(dataset):
-    """Average pooling and the final model, the one with most expression heads: their heads and jobs (Figure 4a)."""
+    """Figure 4a: the head of the final model, the one with most expression heads, and the jobs of it and of average
+    pooling at its size; no jobs when either is lacking.
+    """
     jobs = [job for job in finals(dataset).values() if job.config["model"].get("model", "proformer") == "proformer"]
-    heads = {job.path: job.config["model"].get("head", "meh") for job in jobs}
-    tokens = [job.config["model"].get("expression_heads", 32) for job in jobs if heads[job.path] == "meh"]
-    most = str(max(tokens, default=0))
+    models = {job.path: {"head": "meh", "expression_heads": 32} | job.config["model"] for job in jobs}
+    several = [model for model in models.values() if model["head"] == "meh"]
+    final = max(several, key=lambda model: model["expression_heads"], default={})
     shown = [
         job
         for job in jobs
-        if heads[job.path] == "ap"
-        or (heads[job.path] == "meh" and str(job.config["model"].get("expression_heads", 32)) == most)
+        if all(models[job.path].get(key) == final.get(key) for key in ("dim", "heads", "blocks"))
+        and (models[job.path]["head"] == "ap" or models[job.path]["expression_heads"] == final["expression_heads"])
+        and models[job.path]["head"] != "glu"
     ]
-    return most, shown if {heads[job.path] for job in shown} == {"ap", "meh"} else []
+    both = {models[job.path]["head"] for job in shown} == {"ap", "meh"}
+    return str(final.get("expression_heads", "")), shown if both else []
 
 
 def score_tables():
