@@ -424,7 +424,9 @@ def test_ranks_and_differences(folder, values):
     assert (table["low"] < table["value"]).all()
     assert (table["high"] > table["value"]).all()
     assert (table["sample_high"] - table["sample_low"] > 2 * (table["high"] - table["low"])).mean() > 0.8
-    differences = bootstrap.difference_table(table, resampled).set_index(["model_a", "model_b", "measure"])
+    differences = bootstrap.difference_table(table, resampled)
+    assert set(differences["subset"]) == {SCORE, ALL}
+    differences = differences.set_index(["model_a", "model_b", "measure"])
     row = differences.loc[("worse", "better", "pearson_score")]
     values_of = table[table["measure"] == "pearson_score"].set_index("model")["value"]
     assert row["difference"] == pytest.approx(values_of["worse"] - values_of["better"])

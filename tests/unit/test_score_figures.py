@@ -11,7 +11,7 @@ from proformer.errors import InputError
 from proformer.evaluation import bootstrap, claims_scores
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED
 from proformer.evaluation.density import density_table
-from proformer.evaluation.dream import ALL, SINGLES, WEIGHTS, Benchmark, score_table
+from proformer.evaluation.dream import ALL, PARTIAL, SINGLES, WEIGHTS, Benchmark, score_table
 from proformer.evaluation.finals import display_name, published_head, published_scores, seed_of, without_seed
 from proformer.figures import convergence, density, scores
 
@@ -78,9 +78,16 @@ def test_undefined_and_partial_scores_say_so(tables):
     one = drawn[(drawn["source"] == "run") & (drawn["name"] == "H = 1")]
     assert one["value"].isna().all()
     assert one["note"].str.contains("undefined").all()
-    assert any("over the subsets at hand" in text for text in texts(scores.draw(tables["partial"])[0]))
+    partial = texts(scores.draw(tables["partial"])[0])
+    assert any("over the subsets at hand" in text for text in partial)
+    assert "this run, subsets at hand" in partial
+    assert "this run" in texts(scores.draw(tables["seeds"])[0])
+    missing = tables["seeds"]["subset"] == ALL
+    lacking = tables["seeds"].assign(value=tables["seeds"]["value"].mask(missing), note="missing: no prediction")
+    assert texts(scores.draw(lacking)[0]).count("not at hand") == 4 * 3
     figure, cells = scores.draw_subsets(tables["partial"])
     assert texts(figure).count("–") == 2
+    assert "SNVs\nnot at hand" in texts(figure)
     assert cells[cells["subset"] == "SNVs"]["note"].str.contains("no all_SNVs_seqs.csv").all()
 
 
@@ -167,6 +174,8 @@ def test_verdicts_need_seeds_and_follow_the_run(benchmark):
     assert few["reason"].str.contains("fewer than 3 seeds").all()
     lacking = claims_scores.report_card(table[~table["model_a"].str.startswith("AP")]).set_index("claim")
     assert "did not score" in lacking.loc["4.6", "reason"]
+    partial = claims_scores.report_card(table.assign(subset=PARTIAL))
+    assert partial["reason"].str.contains("lack subsets").all()
     undefined = claims_scores.report_card(table.assign(low=np.nan))
     assert undefined["reason"].str.contains("constant predictions").all()
 

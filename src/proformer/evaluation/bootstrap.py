@@ -133,8 +133,8 @@ def rank_table(resampled: Resampled) -> pd.DataFrame:
 def difference_table(table: pd.DataFrame, resampled: Resampled) -> pd.DataFrame:
     """Compare all pairs of models on the same samples: both weighted scores, and r, r² and ρ of all rows.
 
-    Columns: model_a, model_b, measure, difference (a - b), low, high (95 %, for the whole set), a_better (share of
-    samples). The interval speaks of other test sequences, not of another training run.
+    Columns: model_a, model_b, subset, measure, difference (a - b), low, high (95 %, for the whole set), a_better
+    (share of samples). The interval speaks of other test sequences, not of another training run.
     """
     benchmark, rows = resampled.benchmark, []
     measures = [(benchmark.title, name) for name in SCORES]
@@ -147,8 +147,8 @@ def difference_table(table: pd.DataFrame, resampled: Resampled) -> pd.DataFrame:
             difference = values[subset, measure, a] - values[subset, measure, b]
             gaps = draws[:, i] - draws[:, j]
             ends = _interval(gaps, difference, resampled.taken(subset))[:2]
-            rows.append((a, b, measure, difference, *ends, float((gaps > 0).mean())))
-    columns = ["model_a", "model_b", "measure", "difference", "low", "high", "a_better"]
+            rows.append((a, b, subset, measure, difference, *ends, float((gaps > 0).mean())))
+    columns = ["model_a", "model_b", "subset", "measure", "difference", "low", "high", "a_better"]
     return pd.DataFrame(rows, columns=columns)
 
 

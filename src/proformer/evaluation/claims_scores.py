@@ -15,6 +15,7 @@ import pandas as pd
 
 from proformer.errors import InputError
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, Finding
+from proformer.evaluation.dream import PARTIAL
 from proformer.evaluation.finals import published_head, published_scores, seed_of, without_seed
 
 SEEDS = 3
@@ -50,7 +51,7 @@ def report_card(differences: pd.DataFrame) -> pd.DataFrame:
 
     Models are told apart by their names: AP, H = 8, H = 8 + GLU, with "(seed 1)" behind.
     """
-    if missing := {"model_a", "model_b", "measure", "difference", "low", "high"} - set(differences):
+    if missing := {"model_a", "model_b", "subset", "measure", "difference", "low", "high"} - set(differences):
         raise InputError(f"differences table: found no column {', '.join(sorted(missing))}, expected them all")
     rows = []
     for claim in CLAIMS:
@@ -106,6 +107,8 @@ def _run(claim: Comparison, pairs: pd.DataFrame) -> Finding:
         fails = any((m["low"] > SIMILAR).all() or (m["high"] < -SIMILAR).all() for _, m in pairs.groupby("measure"))
     else:
         holds, fails = (pairs["low"] > 0).all(), (pairs["high"] < 0).all()
+    if PARTIAL in set(pairs["subset"]):
+        return Finding(text, UNDECIDED, "the scores lack subsets: they are not the paper's")
     if seeds < SEEDS:
         return Finding(text, UNDECIDED, f"fewer than {SEEDS} seeds: another training could turn the difference round")
     if holds or fails:

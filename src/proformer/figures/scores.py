@@ -21,9 +21,9 @@ SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntili
 def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figure, pd.DataFrame]:
     """Draw a scores table of `proformer score`, means over seeds, beside the numbers printed in the paper.
 
-    Whiskers are the 95 % intervals for other test sequences (mean ends over seeds), dots the seeds. An undefined value
-    has no bar and says so. Returns the figure (180 mm wide) and what is drawn: source, name, published_head, measure,
-    value, low, high, n_seeds, derived, note.
+    Whiskers are the 95 % intervals for other test sequences (mean ends over seeds), dots the seeds. A value that is
+    undefined or not at hand has no bar and says so. Returns the figure (180 mm wide) and what is drawn: source, name,
+    published_head, measure, value, low, high, n_seeds, derived, note.
     """
     table = _overall(scores)
     run = _mean_over_seeds(table)
@@ -43,7 +43,8 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
                     continue
                 value = found["value"].iloc[0]
                 if np.isnan(value):
-                    axes.text(0.02, y + place, "undefined", size=style.SMALL, va="center", color=style.GREY)
+                    text = "not at hand" if found["note"].iloc[0].startswith("missing") else "undefined"
+                    axes.text(0.02, y + place, text, size=style.SMALL, va="center", color=style.GREY)
                     continue
                 axes.barh(y + place, value, 0.36, color=colour, hatch="////" if colour != style.BLUE else None,
                           edgecolor="white", linewidth=0)  # fmt: skip
@@ -64,7 +65,8 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
         axes.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(rows)), [_row_name(name, head) for name, head in rows])
     panels[0].barh(0, 0, color="#b8b8b8", hatch="////", edgecolor="white", linewidth=0, label="published (Fig. 4b)")
-    panels[0].barh(0, 0, color=style.BLUE, label=label or "this run")
+    whole = "" if SCORE in set(scores["subset"]) else ", subsets at hand"
+    panels[0].barh(0, 0, color=style.BLUE, label=f"{label or 'this run'}{whole}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     own = run.assign(source="run", published_head=run["name"].map(published_head))
     columns = ["source", "name", "published_head", "measure", "value", "low", "high", "n_seeds", "derived", "note"]
@@ -102,7 +104,10 @@ def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tup
         heads = [SUBSETS.get(name, name) for name in WEIGHTS] + [
             f"{text.split()[0]}\nscore" if text != "r²" else "Pearson\nscore"
         ]
-        under = [f"{head}\nn = {sizes[name]:,}" for head, name in zip(heads, WEIGHTS, strict=False)]
+        under = [
+            f"{head}\n{f'n = {sizes[name]:,}' if sizes[name] else 'not at hand'}"
+            for head, name in zip(heads, WEIGHTS, strict=False)
+        ]
         axes.set_xticklabels([*under, heads[-1]] if axes is panels[0] else heads)
         axes.set_yticklabels(names)
         axes.xaxis.tick_top()
