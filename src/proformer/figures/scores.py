@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from proformer.evaluation.dream import ALL, PARTIAL, SCORE, SCORES, WEIGHTS
@@ -13,6 +17,7 @@ from proformer.figures import style
 
 PANELS = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
 PANELS |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
+PAPER = "#b8b8b8"
 NEEDED = ["model", "part", "subset", "measure", "value", "n", "note"]
 SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntiling"}
 
@@ -36,35 +41,19 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
     panels = figure.subplots(1, len(PANELS), sharey=True)
     for axes, (measure, title) in zip(panels, PANELS.items(), strict=True):
         for y, (name, head) in enumerate(rows):
-            paper = published[(published["measure"] == measure) & (published["published_head"] == head)]
-            mine = run[(run["measure"] == measure) & (run["name"] == name)]
-            for place, found, colour in ((-0.2, paper, "#b8b8b8"), (0.2, mine, style.BLUE)):
-                if found.empty:
-                    continue
-                value = found["value"].iloc[0]
-                if np.isnan(value):
-                    text = "not at hand" if found["note"].iloc[0].startswith("missing") else "undefined"
-                    axes.text(0.02, y + place, text, size=style.SMALL, va="center", color=style.GREY)
-                    continue
-                axes.barh(y + place, value, 0.36, color=colour, hatch="////" if colour != style.BLUE else None,
-                          edgecolor="white", linewidth=0)  # fmt: skip
-                end = value
-                if "low" in found and not np.isnan(found["low"].iloc[0]):
-                    low, high = found["low"].iloc[0], found["high"].iloc[0]
-                    axes.plot([low, high], [y + place] * 2, color="black", linewidth=0.7)
-                    end = max(value, high)
+            for _, bar in published[
+                (published["measure"] == measure) & (published["published_head"] == head)
+            ].iterrows():
+                _bar(axes, y - 0.2, bar, [], color=PAPER, hatch="////")
+            for _, bar in run[(run["measure"] == measure) & (run["name"] == name)].iterrows():
                 seeds = table[(table["measure"] == measure) & (table["name"] == name)]["value"]
-                if colour == style.BLUE and len(seeds) > 1:
-                    axes.plot(seeds, [y + place] * len(seeds), "o", markersize=1.8, color="white",
-                              markeredgecolor="black", markeredgewidth=0.4)  # fmt: skip
-                    end = max(end, seeds.max())
-                axes.text(max(end, 0) + 0.02, y + place, f"{value:.3f}", size=style.SMALL, va="center")
+                _bar(axes, y + 0.2 if head else y, bar, seeds, color=style.BLUE)
         low = min(0.0, 1.1 * float(np.nanmin([run["value"].min(), run.get("low", run["value"]).min(), 0.0])))
         axes.set(title=title, xlim=(low, 1.3), xticks=[0, 0.5, 1], ylim=(len(rows) - 0.5, -0.5))
         axes.axvline(0, color="black", linewidth=0.6)
         axes.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(rows)), [_row_name(name, head) for name, head in rows])
-    panels[0].barh(0, 0, color="#b8b8b8", hatch="////", edgecolor="white", linewidth=0, label="published (Fig. 4b)")
+    panels[0].barh(0, 0, color=PAPER, hatch="////", edgecolor="white", linewidth=0, label="published (Fig. 4b)")
     whole = "" if SCORE in set(scores["subset"]) else ", subsets at hand"
     panels[0].barh(0, 0, color=style.BLUE, label=f"{label or 'this run'}{whole}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
@@ -117,6 +106,22 @@ def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tup
         axes.axvline(len(WEIGHTS), color="white", linewidth=3)
         axes.set_title(text, loc="left", weight="bold")
     return figure, table[["name", "subset", "measure", "value", "n_seeds", "n", "note"]]
+
+
+def _bar(axes: Axes, y: float, bar: pd.Series, seeds: Sequence[float] | pd.Series, **look: Any) -> None:
+    """Draw one number as a bar, with its interval and seeds where there are any, or say why there is none."""
+    value = bar["value"]
+    if np.isnan(value):
+        text = "not at hand" if bar["note"].startswith("missing") else "undefined"
+        axes.text(0.02, y, text, size=style.SMALL, va="center", color=style.GREY)
+        return
+    axes.barh(y, value, 0.36, edgecolor="white", linewidth=0, **look)
+    ends = [end for end in (bar.get("low", np.nan), bar.get("high", np.nan)) if not np.isnan(end)]
+    axes.plot(ends, [y] * len(ends), color="black", linewidth=0.7)
+    dots = list(seeds) if len(seeds) > 1 else []
+    circle: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.4}
+    axes.plot(dots, [y] * len(dots), "o", markersize=1.8, **circle)
+    axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center")
 
 
 def _named(scores: pd.DataFrame) -> pd.DataFrame:
