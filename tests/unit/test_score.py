@@ -159,6 +159,16 @@ def test_the_public_part_needs_no_truth_file(folder, values):
     assert flat(alone) == pytest.approx(official(folder, values, "public"), abs=1e-9)
 
 
+def test_a_whole_table_is_read_by_row_where_only_some_sequences_are_known(folder, truth, values, tmp_path):
+    tables = [folder / "test_subset_ids" / f"{stem}.csv" for name, stem in TABLES.items() if name != "SNVs"]
+    benchmark = benchmark_of(folder, "public", truth=None, subsets=tables)
+    assert len(benchmark.sequences) < len(truth)
+    path = write_predictions(tmp_path / "p", truth, values, "table")
+    covered, found = predictions_of({"m": path}, benchmark)
+    assert not covered.missing  # the SNVs are scored although their sequences are not known
+    assert flat(score_table(covered, found)) == pytest.approx(official(folder, values, "public"), abs=1e-9)
+
+
 def test_constant_predictions_have_no_correlation_and_no_score(folder, values):
     benchmark = benchmark_of(folder)
     some = values.copy()

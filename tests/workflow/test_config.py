@@ -87,6 +87,9 @@ def test_demo_asks_for_no_gpu(fresh):
         ("evaluations: {native: {file: nowhere.csv}}", "'nowhere.csv': neither a name in the catalogue"),
         ("evaluations: {native: {published: {DanQ: nowhere.csv}}}", "'nowhere.csv': neither a name"),
         ("evaluations: {native: {row: 3}}", "'row' was unexpected"),
+        ("datasets: {dream: {part: secret}}", "'secret' is not one of"),
+        ("datasets: {dream: {leaderboard: [nowhere]}}", "'nowhere': neither a name in the catalogue"),
+        ("datasets: {dream: {test: public, subsets: []}}", "found test: public, expected subsets and leaderboard"),
         ("near: {within: 11}", "11 is greater than the maximum"),
     ],
 )
@@ -110,6 +113,18 @@ def test_wrong_samples_tables_are_refused_by_line(overlay, tmp_path, rows, messa
     code, text = overlay(f"atac: {{samples: {tmp_path}/samples.tsv}}")
     assert code != 0
     assert message in text
+
+
+def test_no_score_without_the_files_of_the_challenge(overlay):
+    code, text = overlay("datasets: {dream: {leaderboard: []}}")
+    assert code == 0, text
+    assert not {"score", "figure_4b", "report_card_scores"} & rules_of(text)
+
+
+def test_sample_scores_the_public_sequences(overlay):
+    code, text = overlay("seeds: [1]", "config/sample.yaml")
+    assert code == 0, text
+    assert {"public_test", "score", "figure_4a", "figure_4b", "figure_4_density"} <= rules_of(text)
 
 
 def rules_of(text):

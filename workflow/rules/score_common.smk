@@ -7,6 +7,11 @@ PUBLIC = "public"
 SCORED = [name for name, keys in DATASETS.items() if keys["test"] and keys["leaderboard"]]
 
 
+for name, keys in DATASETS.items():
+    if keys["test"] == PUBLIC and not (keys["subsets"] and keys["leaderboard"]):
+        raise WorkflowError(f"datasets: {name}: found test: public, expected subsets and leaderboard beside it")
+
+
 def scored_jobs(dataset):
     """The trainings that are scored, by their name in tables and figures: single models, then the convergence pair."""
     jobs = single_models(dataset)
