@@ -176,6 +176,22 @@ def test_names_of_models_in_figures(name, shown):
     assert display_name(name) == shown
 
 
+def test_evaluate_takes_evaluation_tables(tmp_path, table, proformer):
+    table.to_csv(tmp_path / "truth.tsv", sep="\t", index=False)
+    given = table[["name", "sequence"]].assign(prediction=table["expression"] + [0.1, -0.2, 0.3, 0, 0.1, 0, 2])
+    given.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
+    options = ["evaluate", "--predictions", tmp_path / "p.tsv", "--truth", tmp_path / "truth.tsv"]
+    done = proformer(*options, "--out", tmp_path / "score.tsv")
+    assert done.returncode == 0, done.stderr
+    found = pd.read_csv(tmp_path / "score.tsv", sep="\t").iloc[0]
+    assert (found["n"], found["change_n"]) == (5, 3)
+    rows = slice(0, 5)
+    assert found["pearson"] == pytest.approx(np.corrcoef(given["prediction"][rows], table["expression"][rows])[0, 1])
+    given.iloc[:-1].to_csv(tmp_path / "p.tsv", sep="\t", index=False)
+    done = proformer(*options)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -216,6 +216,12 @@ def predictions(dataset=None):
     return [(job, name, f"{R}/predictions/{job.path}/{name}.tsv") for job in jobs for name in evaluated_on(job.dataset)]
 
 
+def measured_for(dataset):
+    """The measurements of what the models of a data set predict: name of the evaluation set → its table."""
+    tables = {name: f"{R}/data/evaluations/{name}.tsv" for name in EVALUATIONS}
+    return {name: tables.get(name, file) for name, file in evaluated_on(dataset).items()}
+
+
 def published_as(dataset):
     """The data set of the paper's own table that a data set is compared with."""
     return "atac" if config["datasets"][dataset]["source"] == "atac" else dataset

@@ -81,9 +81,9 @@ rule compare:
     input:
         models=[f"{R}/models/{path}/{name}" for path in JOBS for name in MODEL_FILES],
         predictions=[table for _, _, table in predictions()],
-        truth=list(dict.fromkeys(truth for dataset in DATASETS for truth in evaluated_on(dataset).values())),
+        truth=list(dict.fromkeys(truth for dataset in DATASETS for truth in measured_for(dataset).values())),
         dream=[f"{R}/tables/{dataset}/run/scores.tsv" for dataset in SCORED],
-        code=library("evaluation/comparison", "evaluation/compare", "evaluation/metrics", "models"),
+        code=library("evaluation/comparison", "evaluation/compare", "evaluation/metrics", "evaluation/peers", "models"),
     output:
         f"{R}/tables/comparison.tsv",
     log:
@@ -97,7 +97,7 @@ rule compare:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         points=list(JOBS),
-        truth=[f"{dataset}/{name}={file}" for dataset in DATASETS for name, file in evaluated_on(dataset).items()],
+        truth=[f"{dataset}/{name}={file}" for dataset in DATASETS for name, file in measured_for(dataset).items()],
         called=[f"{job.path}={name}" for dataset in SCORED for name, job in scored_jobs(dataset).items()],
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     shell:

@@ -132,7 +132,7 @@ rule join_evaluations:
 
 use rule figure_1 as figure_5 with:
     input:
-        table=lambda wildcards: [f"{E}/{name}/scores.tsv" for name in evaluations_of(wildcards.medium)],
+        table=lambda wildcards: [f"{E}/{name}/scores.tsv" for name in sets_of_medium(wildcards.medium)],
         code=DRAWING,
         program=script("draw.py"),
     output:

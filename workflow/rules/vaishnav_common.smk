@@ -16,6 +16,8 @@ def check_evaluations():
                 raise WorkflowError(
                     f"evaluations: {name}: found the medium {keys['medium']}, but the data set {dataset} has {medium}"
                 )
+    if config["near"]["warn_distance"] > config["near"]["within"]:
+        raise WorkflowError(f"near: found {config['near']}, expected warn_distance at most within")
 
 
 def evaluation_sources():
@@ -67,14 +69,14 @@ def evaluation_parts(wildcards):
     ]
 
 
-def evaluations_of(medium):
+def sets_of_medium(medium):
     """The evaluation sets that Figure 5 shows for a medium."""
     return [name for name, keys in EVALUATIONS.items() if keys["medium"] == medium]
 
 
 def peers_note(medium):
     """What the sets and models of Figure 5 are, for its lower margin."""
-    shown = evaluations_of(medium)
+    shown = sets_of_medium(medium)
     if any(EVALUATIONS[name]["file"].startswith("simulated") for name in shown):
         return "sets and models of this run are simulated, printed numbers are not"
     datasets = dict.fromkeys(d for name in shown if evaluation_models(name) for d in EVALUATIONS[name]["datasets"])

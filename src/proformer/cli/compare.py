@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--evaluation", help="print this evaluation set alone")
     add("--out", type=Path, help="gather everything, and write the table")
     add("--points", nargs="+", help="folders below RESULTS/models to gather (default: all that are finished)")
-    add("--truth", nargs="*", default=[], metavar="DATASET/SET=FILE", help="sequence<TAB>value, as predicted")
+    add("--truth", nargs="*", default=[], metavar="DATASET/SET=FILE", help="measured: see `proformer evaluate`")
     add("--dream", type=Path, nargs="*", default=[], help="tables of `proformer score`")
     add("--called", nargs="*", default=[], metavar="POINT=NAME", help="names of the points in them")
 

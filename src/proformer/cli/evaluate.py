@@ -13,7 +13,12 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--predictions", type=Path, required=True, help="table made by `proformer predict`")
-    parser.add_argument("--truth", type=Path, required=True, help="sequence<TAB>value, the same rows in the same order")
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        required=True,
+        help="sequence<TAB>value, or a table of `proformer measured`: the same rows in the same order",
+    )
     parser.add_argument("--out", type=Path, help="table: n, pearson, spearman, r2, mse")
 
 

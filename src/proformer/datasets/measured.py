@@ -115,6 +115,11 @@ def evaluation_table(
     return built[COLUMNS], pd.DataFrame({"set": name, "what": counts.keys(), "count": counts.values()})
 
 
+def is_evaluation(path: Path) -> bool:
+    """Whether a file begins as the tables of `evaluation_table` do. Raises InputError for no file."""
+    return next(blocks(path, 1 << 16)).startswith("\t".join(COLUMNS).encode())
+
+
 def read_evaluation(path: Path) -> pd.DataFrame:
     """Read a table that `evaluation_table` made; raises InputError when it is none."""
     if not path.is_file():

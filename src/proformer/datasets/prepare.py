@@ -189,7 +189,7 @@ def _moments(store: Store, part: np.ndarray, index: int) -> tuple[float, float]:
 
 def _distinct(store: Store, part: np.ndarray, index: int) -> int:
     """How many sequences of a part differ, strand aside; bucket by bucket, so that memory stays flat."""
-    buckets = 1 + len(store) // (32 * CHUNK)
+    buckets = 1 + len(store) // (16 * CHUNK)
     count = 0
     for bucket in range(buckets):
         found = (store.columns["key"][rows][chosen] for rows, chosen in _chunks(part, index))

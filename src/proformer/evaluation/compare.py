@@ -7,18 +7,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from proformer.datasets.measured import is_evaluation, read_evaluation
 from proformer.datasets.text import read_rows
 from proformer.errors import InputError
 from proformer.evaluation.metrics import score
+from proformer.evaluation.peers import run_entry, score_table
 
 
 def compare_files(predictions: Path, truth: Path) -> dict[str, float]:
-    """Score a prediction table (columns sequence, prediction) against `sequence<TAB>value` rows in the same order.
+    """Score a prediction table (columns sequence, prediction) against the same rows in the same order.
 
-    Raises InputError when the rows do not belong together: another number, or another sequence in a row.
+    truth: `sequence<TAB>value`, or a table of `proformer measured`, of which distinct rows count, and changes from
+    their references are scored, too. Raises InputError when the rows do not belong together: another number, or another
+    sequence in a row.
     """
     if not predictions.is_file():
         raise InputError(f"{predictions}: no such file")
+    if is_evaluation(truth):
+        measured = read_evaluation(truth)
+        return score_table(run_entry("", "", predictions, measured).prediction, measured)
     table = pd.read_csv(predictions, sep="\t")
     if missing := {"sequence", "prediction"} - set(table.columns):
         raise InputError(f"{predictions}: no column {missing.pop()!r}; `proformer predict` writes the table")

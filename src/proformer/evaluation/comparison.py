@@ -76,7 +76,10 @@ def _tests(results: Path, path: str, truth: Mapping[str, Path]) -> Iterator[list
         predictions = results / "predictions" / path / f"{name}.tsv"
         if name != key and predictions.is_file():
             measured = compare_files(predictions, file)
-            yield _rows(name, measured["n"], {metric: measured[metric] for metric in ("pearson", "spearman")})
+            for kind in ("", "change_"):
+                if f"{kind}n" in measured:
+                    metrics = {f"{kind}{metric}": measured[f"{kind}{metric}"] for metric in ("pearson", "spearman")}
+                    yield _rows(name, measured[f"{kind}n"], metrics)
 
 
 def _rows(evaluation: str, n: float, measured: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
-from proformer.evaluation.metrics import pearson, spearman
+from proformer.evaluation.metrics import pearson, score, spearman
 from proformer.evaluation.paired import SAMPLES, Resampled, bootstrap, interval, pair_tests
 from proformer.files import read_table
 
@@ -83,6 +83,16 @@ def run_entry(name: str, seed: str, path: Path, table: pd.DataFrame) -> Entry:
         raise InputError(f"{path}, line {row + 2}: found {given['prediction'].iloc[row]}, expected a finite number")
     model = display_name(name)
     return Entry(PROFORMER if model.startswith("Proformer") else RUN, model, seed, values)
+
+
+def score_table(prediction: np.ndarray, table: pd.DataFrame) -> dict[str, float]:
+    """n, pearson, spearman, r2, mse of the values; change_n, change_pearson and so on where rows have references."""
+    found: dict[str, float] = {}
+    for what, rows, base in _contrasts(table):
+        measured = table["expression"].to_numpy(np.float64)
+        part = score(_contrast(prediction, rows, base), _contrast(measured, rows, base))
+        found |= part if what == VALUE else {f"{what}_{name}": value for name, value in part.items()}
+    return found
 
 
 def display_name(name: str) -> str:
