@@ -81,7 +81,8 @@ def _panel(axes: Axes, bars: pd.DataFrame) -> None:
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set(xticks=range(len(models)), ylabel="Pearson r", yticks=np.arange(0, 1.01, 0.2))
     axes.set_xticklabels(models, rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_xlim(-0.6, len(models) - 0.4)
+    room = max(0.0, (6 - len(models)) / 2)  # so that few models have no broad bars
+    axes.set_xlim(-0.6 - room, len(models) - 0.4 + room)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
     axes.spines["left"].set_bounds(min(0.0, bars["pearson"].min()), 1)
