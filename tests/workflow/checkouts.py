@@ -15,9 +15,10 @@ TINY = {
     "simulate_atac": {"genome_size": 150_000, "pairs": 6_000},
     "atac": {"windows": {"number": 400}},
     "simulate": {"train": 300, "test": 100, "seed": 1},
+    "simulate_vaishnav": {"native": 40, "random": 40, "drift": 12},
     "models": {
-        f"proformer-{name}": {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 2, "batch_size": 32}}
-        for name in ("ap", "single", "meh", "glu")
+        name: {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 2, "batch_size": 32}}
+        for name in ("proformer", "proformer-ap", "proformer-single", "proformer-meh", "proformer-glu")
     },
     "grids": {
         "atac": {
