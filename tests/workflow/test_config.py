@@ -84,6 +84,7 @@ def test_demo_asks_for_no_gpu(fresh):
         ("datasets: {complex: {train: [dream-train, dream-trian]}}", "'dream-trian': neither a name in the catalogue"),
         ("evaluations: {native: {medium: poor}}", "'poor' is not one of"),
         ("evaluations: {native: {datasets: [moon]}}", "evaluations: native: 'moon' is no data set"),
+        ("evaluations: {native: {datasets: [atac]}}", "evaluations: native: found atac, windows of a genome"),
         ("evaluations: {native: {file: nowhere.csv}}", "'nowhere.csv': neither a name in the catalogue"),
         ("evaluations: {native: {published: {DanQ: nowhere.csv}}}", "'nowhere.csv': neither a name"),
         ("evaluations: {native: {row: 3}}", "'row' was unexpected"),
@@ -91,6 +92,7 @@ def test_demo_asks_for_no_gpu(fresh):
         ("datasets: {dream: {leaderboard: [nowhere]}}", "'nowhere': neither a name in the catalogue"),
         ("datasets: {dream: {test: public, subsets: []}}", "found test: public, expected subsets and leaderboard"),
         ("near: {within: 11}", "11 is greater than the maximum"),
+        ("near: {within: 2}", "expected warn_distance at most within"),
     ],
 )
 def test_wrong_configurations_are_refused_by_name(overlay, change, message):

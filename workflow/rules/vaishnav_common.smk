@@ -11,6 +11,8 @@ def check_evaluations():
                 raise WorkflowError(
                     f"evaluations: {name}: {dataset!r} is no data set; datasets: {', '.join(config['datasets'])}"
                 )
+            if config["datasets"][dataset]["source"] == "atac":
+                raise WorkflowError(f"evaluations: {name}: found {dataset}, windows of a genome; expected promoters")
             medium = config["datasets"][dataset]["medium"]
             if medium != keys["medium"]:
                 raise WorkflowError(
@@ -84,8 +86,10 @@ def peers_note(medium):
 
 
 def evaluation_tables():
-    """Tables of the evaluation sets that become pages."""
-    return [f"evaluations/{name}" for name in ("scores", "pairs", "near", "found")] if EVALUATIONS else []
+    """Tables of the evaluation sets, and of the data sets that they belong to, that become pages."""
+    datasets = dict.fromkeys(dataset for keys in EVALUATIONS.values() for dataset in keys["datasets"])
+    joined = ("scores", "pairs", "near", "found") if EVALUATIONS else ()
+    return [f"evaluations/{name}" for name in joined] + [f"{dataset}/filtered" for dataset in datasets]
 
 
 def evaluation_figures():
