@@ -54,8 +54,8 @@ def bootstrap(
         drawn = random.integers(0, count, (size, count)) + np.arange(size)[:, None] * count
         weights = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)[:, family].astype(np.float64)
         pearsons.append(_weighted(weights, linear[0], linear[1:]))
-        ranked = [rank.weighted(weights) for rank in ranks]
-        spearmans.append(_weighted(weights, ranked[0], ranked[1:]))
+        ranked = ranks[0].weighted(weights)
+        spearmans.append(np.hstack([_weighted(weights, ranked, [rank.weighted(weights)]) for rank in ranks[1:]]))
     return Resampled(np.concatenate(pearsons), np.concatenate(spearmans))
 
 
