@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from proformer.datasets.batches import mask_nucleotides
+from proformer.errors import InputError
 from proformer.training.config import Training
 
 
@@ -40,6 +41,10 @@ def fill_mask_loss(
 
 def expression_loss(prediction: Tensor, target: Tensor, settings: Training) -> Tensor:
     """Mean loss between predictions and standardised targets, both [B]: squared, or Huber's with delta 1."""
+    if prediction.shape != target.shape:
+        raise InputError(
+            f"the model gives {list(prediction.shape)} numbers for {len(target)} sequences, expected one each"
+        )
     return (F.mse_loss if settings.loss == "mse" else F.huber_loss)(prediction, target)
 
 

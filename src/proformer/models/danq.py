@@ -1,0 +1,78 @@
+"""DanQ (Quang & Xie 2016), as re-implemented with DeepATT and as Vaishnav et al. 2022 trained that on yeast.
+
+A convolution, a bidirectional LSTM, dense layers. Their trained model is not published; their adapted file pools by 3
+and has two dense layers of 64, taken here as released (2,825,729 parameters). Their "original" keeps upstream's trunk
+(pooling of 13) before one dense layer of 925. Under TensorFlow 1 the gates are hard sigmoids, upstream logistic.
+Upstream reads 1000 nt and predicts 919 labels (`outputs`); the engine trains one linear output.
+
+One strand is read: the model is not strand-symmetric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from proformer.models.keras import (
+    ADAM,
+    COMPLEX_MEDIUM,
+    OWN_DATA,
+    UPSTREAM,
+    BiLSTM,
+    Dense,
+    Input,
+    Window,
+    initialised,
+    pooled,
+)
+
+
+@dataclass(frozen=True)
+class Config(Input):
+    """`pool` is the width and stride of pooling, `units` those of one direction."""
+
+    filters: int = 320
+    kernel: int = 26
+    pool: int = 3
+    units: int = 320
+    gates: Literal["hard", "logistic"] = "hard"
+    dense: tuple[int, ...] = (64, 64)
+    outputs: int = 1
+    dropout: float = 0.2
+    recurrent_dropout: float = 0.5  # of the LSTM's outputs
+
+
+class DanQ(nn.Module):
+    """Codes uint8 [B, 2L] to expression [B] (or labels [B, outputs])."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.window = Window(config)
+        self.convolution = initialised(nn.Conv1d(4, config.filters, config.kernel))
+        self.dropout = nn.Dropout(config.dropout)
+        self.lstm = BiLSTM(config.filters, config.units, config.gates)
+        self.recurrent_dropout = nn.Dropout(config.recurrent_dropout)
+        self.dense = Dense(pooled(config) * 2 * config.units, config.dense, config.outputs)
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+        """Predict."""
+        x = F.max_pool1d(self.convolution(self.window(codes)).relu(), self.config.pool)
+        x = self.lstm(self.dropout(x).transpose(1, 2))
+        return self.dense(self.recurrent_dropout(x)), None
+
+
+build = DanQ
+
+RECIPES = {
+    "as-released": {"model": {}, "training": ADAM | COMPLEX_MEDIUM},
+    "repaired": {"model": {"unknown": 0.25}, "training": ADAM | OWN_DATA},
+    "original": {"model": {"pool": 13, "dense": [925]}, "training": ADAM | COMPLEX_MEDIUM},
+    "upstream": {
+        "model": {"window": 1000, "pool": 13, "dense": [925], "gates": "logistic", "unknown": 0},
+        "training": UPSTREAM,
+    },
+}

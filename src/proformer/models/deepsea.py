@@ -1,0 +1,120 @@
+"""DeepSEA (Zhou & Troyanskaya 2015), as re-implemented with DeepATT and as Vaishnav et al. 2022 trained that on yeast.
+
+Three convolutions, then dense layers. Vaishnav et al. cut it down for 110 nt: one pooling, of 3, after the first
+convolution, and two dense layers of 64; their "original" has one dense layer of 925 instead. The published weights do
+not name the dense activations; ReLU is what their adapted file says, which also keeps max-norm and the penalties.
+Upstream reads 1000 nt and predicts 919 labels (`outputs`); the engine trains one linear output.
+
+One strand is read: the model is not strand-symmetric.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from proformer.errors import InputError
+from proformer.models.keras import (
+    ADAM,
+    COMPLEX_MEDIUM,
+    OWN_DATA,
+    UPSTREAM,
+    Dense,
+    Input,
+    Window,
+    initialised,
+    max_pool_same,
+)
+from proformer.training.config import Training
+from proformer.training.objective import expression_loss
+
+
+@dataclass(frozen=True)
+class Config(Input):
+    """One number per convolution in `filters`, `pools` (1: none) and `dropouts`.
+
+    max_norm: largest norm of every kernel along its first Keras axis (of a convolution: its width). l2: of the kernels.
+    activity_l1: of what the first dense layer puts out.
+    """
+
+    filters: tuple[int, ...] = (320, 480, 960)
+    kernel: int = 8
+    pools: tuple[int, ...] = (3, 1, 1)
+    dropouts: tuple[float, ...] = (0.2, 0.2, 0.5)
+    dense: tuple[int, ...] = (64, 64)
+    outputs: int = 1
+    max_norm: float = 0.9
+    l2: float = 5e-7
+    activity_l1: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not len(self.filters) == len(self.pools) == len(self.dropouts) or not self.dense:
+            raise InputError("model: filters, pools and dropouts need as many numbers each, dense at least one")
+
+
+class DeepSEA(nn.Module):
+    """Codes uint8 [B, 2L] to expression [B] (or labels [B, outputs])."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.window = Window(config)
+        channels, width = (4, *config.filters), config.window
+        for size in config.pools:
+            width = -(-width // size)
+        self.convolutions = nn.ModuleList(
+            initialised(nn.Conv1d(a, b, config.kernel, padding="same")) for a, b in pairwise(channels)
+        )
+        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in config.dropouts)
+        self.first = initialised(nn.Linear(width * channels[-1], config.dense[0]))
+        self.dense = Dense(config.dense[0], config.dense[1:], config.outputs)
+
+    def features(self, codes: Tensor) -> Tensor:
+        """The first dense layer's activations [B, d]."""
+        self._limit_norms()
+        x = self.window(codes)
+        for convolution, size, dropout in zip(self.convolutions, self.config.pools, self.dropouts, strict=True):
+            x = dropout(max_pool_same(convolution(x).relu(), size))
+        return self.first(x.flatten(1)).relu()
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+        """Predict."""
+        return self.dense(self.features(codes)), None
+
+    def objective(self, codes: Tensor, target: Tensor, settings: Training) -> tuple[Tensor, Tensor]:
+        """The loss with the penalty on activity: summed over units, averaged over the batch."""
+        features = self.features(codes)
+        prediction = self.dense(features).float()
+        activity = features.float().abs().sum(1).mean()
+        return expression_loss(prediction, target, settings) + self.config.activity_l1 * activity, prediction
+
+    def penalty(self) -> Tensor:
+        """L2 of the regularised kernels."""
+        return self.config.l2 * torch.stack([weight.square().sum() for weight in self._regularised()]).sum()
+
+    def _regularised(self) -> list[nn.Parameter]:
+        # Vaishnav et al. add the single output without regularisation; the 919 of upstream have it.
+        layers = [*self.convolutions, self.first, *self.dense.hidden]
+        return [layer.weight for layer in (layers if self.config.outputs == 1 else [*layers, self.dense.output])]
+
+    @torch.no_grad()
+    def _limit_norms(self) -> None:
+        # Keras does so after each update, which is before the weights are used next. By `data`, unseen by autograd: the
+        # factors are 1 from the second time on.
+        for weight in self._regularised():
+            norm = weight.norm(dim=-1, keepdim=True)
+            weight.data.mul_((self.config.max_norm / norm.clamp(min=1e-7)).clamp(max=1))
+
+
+build = DeepSEA
+
+RECIPES = {
+    "as-released": {"model": {}, "training": ADAM | COMPLEX_MEDIUM},
+    "repaired": {"model": {"unknown": 0.25}, "training": ADAM | OWN_DATA},
+    "original": {"model": {"dense": [925]}, "training": ADAM | COMPLEX_MEDIUM},
+    "upstream": {"model": {"window": 1000, "pools": [4, 4, 1], "dense": [925], "unknown": 0}, "training": UPSTREAM},
+}

@@ -1,0 +1,255 @@
+"""What the peers of Vaishnav et al. 2022 share: their input, and layers as Keras has them.
+
+Shapes: B sequences, W positions of the window, T time steps, c channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from proformer.errors import InputError
+from proformer.models.construct import construct
+
+COMPLEX_MEDIUM = {"target_mean": 9.359, "target_sd": 3.704}
+"""The scaler of the Keras models, fitted on 61,623 designed sequences; defined medium: 9.173 and 3.676."""
+OWN_DATA = {"target_mean": None, "target_sd": None}
+"""Targets standardised by the training part."""
+ADAM = {
+    "optimiser": "adam", "schedule": "constant", "learning_rate": 0.001, "epsilon": 1e-8, "clip_value": 0,
+    "clip_norm": 0, "batch_size": 1024, "epochs": 3, "shuffle": "epoch", "keep": "last",
+}  # fmt: skip
+"""How Vaishnav et al. trained DeepSEA, DanQ and DeepAtt: constant Adam, three epochs, the last weights."""
+UPSTREAM = ADAM | {"batch_size": 64, "epochs": 100, "patience": 5, "keep": "best", "epsilon": 1e-7}
+"""How DeepATT's authors trained them, but for AMSGrad and the binary cross-entropy of 919 labels."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a peer reads: the last `window` nt of the construct, padded 5' with N.
+
+    `unknown` is what each of the four channels holds at an N: 1 as released (the encoder's index None sets them all),
+    0.25 or 0 to repair it. `length` (of a strand of codes) and `flanks` come from the data.
+    """
+
+    length: int = 100
+    flanks: tuple[str, str] = ("", "")
+    window: int = 110
+    unknown: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if get_origin(hint) is tuple:
+                value = tuple(value) if isinstance(value, list | tuple) else (value,)
+                object.__setattr__(self, name, value)
+            _check(name, value, hint)
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    choices = get_args(hint)
+    if get_origin(hint) is Literal:
+        if value not in choices:
+            raise InputError(f"model: {name} is {value!r}, expected one of {', '.join(choices)}")
+    elif str not in choices:
+        whole = int in (hint, *choices)
+        for number in value if isinstance(value, tuple) else (value,):
+            fits = isinstance(number, int if whole else int | float) and not isinstance(number, bool)
+            if not fits or not number >= whole:
+                raise InputError(
+                    f"model: {name} is {value!r}, expected {'a whole number' if whole else 'a number'} "
+                    f"of at least {int(whole)}"
+                )
+            if "dropout" in name and number >= 1:
+                raise InputError(f"model: {name} is {value!r}, expected less than 1")
+
+
+class Window(nn.Module):
+    """Codes to the window of the construct, one-hot (A, C, G, T)."""
+
+    table: Tensor
+
+    def __init__(self, config: Input) -> None:
+        super().__init__()
+        self.config = config
+        rows = torch.cat([torch.eye(4), torch.full((1, 4), config.unknown), torch.zeros(1, 4)])
+        self.register_buffer("table", rows, persistent=False)
+
+    def place(self, codes: Tensor) -> Tensor:
+        """Codes uint8 [B, 2L] to the forward strand of the window, uint8 [B, W]."""
+        length = self.config.length
+        if codes.shape[1] != 2 * length:
+            raise ValueError(f"codes have {codes.shape[1]} positions, this model reads {2 * length}")
+        return construct(codes[:, :length], *self.config.flanks, self.config.window, "right")
+
+    def encode(self, placed: Tensor) -> Tensor:
+        """uint8 [B, n] to float [B, 4, n]."""
+        return F.embedding(placed.long(), self.table).transpose(1, 2)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Codes uint8 [B, 2L] to float [B, 4, W]."""
+        return self.encode(self.place(codes))
+
+
+Initialiser = Callable[[Tensor], object]
+Layer = TypeVar("Layer", nn.Linear, nn.Conv1d)
+glorot_uniform: Initialiser = nn.init.xavier_uniform_
+
+
+def _truncated(weight: Tensor, variance: float) -> None:
+    # Keras widens the normal so that cutting it at two standard deviations leaves this variance.
+    sd = math.sqrt(variance) / 0.87962566103423978
+    nn.init.trunc_normal_(weight, std=sd, a=-2 * sd, b=2 * sd)
+
+
+def he_normal(weight: Tensor) -> None:
+    """Variance 2 / fan-in, for weights [out, in, …]."""
+    _truncated(weight, 2 / weight[0].numel())
+
+
+def glorot_normal(weight: Tensor) -> None:
+    """Variance 2 / (fan-in + fan-out), for weights [out, in, …]."""
+    _truncated(weight, 2 / (weight[0].numel() + weight[:, 0].numel()))
+
+
+def initialised(layer: Layer, weight: Initialiser = glorot_uniform) -> Layer:
+    """The layer, initialised as Keras does: `weight`, and zero biases."""
+    weight(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def batch_norm(channels: int) -> nn.BatchNorm1d:
+    """Keras' defaults: epsilon 0.001, momentum 0.99. Takes [B, c, W]."""
+    return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01)
+
+
+def max_pool_same(x: Tensor, size: int) -> Tensor:
+    """Max-pooling with stride `size` and TensorFlow's SAME padding: [B, c, W] to [B, c, ⌈W / size⌉]."""
+    missing = -x.shape[2] % size
+    return F.max_pool1d(F.pad(x, (missing // 2, missing - missing // 2), value=-torch.inf), size)
+
+
+class Dense(nn.Module):
+    """Dense ReLU layers on what is flattened, then the outputs: one linear number [B], or sigmoids [B, outputs]."""
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: tuple[int, ...],
+        outputs: int,
+        kernels: Initialiser = glorot_uniform,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        sizes = (inputs, *hidden)
+        self.hidden = nn.ModuleList(initialised(nn.Linear(a, b), kernels) for a, b in pairwise(sizes))
+        self.dropout = nn.Dropout(dropout)
+        self.output = initialised(nn.Linear(sizes[-1], outputs), he_normal if outputs == 1 else glorot_uniform)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, …] to [B] or [B, outputs]."""
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = self.dropout(layer(x).relu())
+        x = self.output(x)
+        return x.squeeze(1) if x.shape[1] == 1 else x.sigmoid()
+
+
+def pooled(config: Any) -> int:
+    """Positions after a valid convolution of `config.kernel` and valid pooling by `config.pool`."""
+    positions = (config.window - config.kernel + 1) // config.pool
+    if positions < 1:
+        raise InputError(
+            f"model: window is {config.window}, too short for kernel {config.kernel} and pool {config.pool}"
+        )
+    return positions
+
+
+class BiLSTM(nn.Module):
+    """Bidirectional LSTM with Keras' one bias per gate; gates input, forget, cell, output.
+
+    gates: "hard", clip(0.2 x + 0.5) as in TensorFlow 1, or "logistic". dropout: of the inputs, one mask per gate and
+    direction for all time steps. Recurrent weights start orthogonal, the forget bias at 1.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        units: int,
+        gates: Literal["hard", "logistic"],
+        kernel: Initialiser = glorot_uniform,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.units, self.gates, self.dropout = units, gates, dropout
+        self.kernel = nn.Parameter(torch.empty(2, 4 * units, inputs))
+        self.recurrent = nn.Parameter(torch.empty(2, 4 * units, units))
+        self.bias = nn.Parameter(torch.zeros(2, 4 * units))
+        for direction in range(2):
+            kernel(self.kernel.data[direction])
+            nn.init.orthogonal_(self.recurrent.data[direction])
+        self.bias.data[:, units : 2 * units] = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, c] to [B, T, 2 units], forward and backward."""
+        if self.gates == "logistic" and not self.dropout:
+            start, none = x.new_zeros(2, len(x), self.units), torch.zeros_like(self.bias[0])
+            weights = [w for d in range(2) for w in (self.kernel[d], self.recurrent[d], self.bias[d], none)]
+            return torch.lstm(x, (start, start), weights, True, 1, 0.0, self.training, True, True)[0]
+        return self._steps(x)
+
+    def _steps(self, x: Tensor) -> Tensor:
+        both = torch.stack([x, x.flip(1)]).unsqueeze(1)  # [2, 1, B, T, c]
+        if self.dropout and self.training:
+            both = both * F.dropout(x.new_ones(2, 4, len(x), 1, x.shape[2]), self.dropout)
+        kernel = self.kernel.view(2, 4, 1, self.units, -1).transpose(3, 4)
+        inputs = (both @ kernel).permute(3, 0, 2, 1, 4).flatten(3)  # [T, 2, B, 4 units]
+        inputs, recurrent = inputs + self.bias[:, None], self.recurrent.transpose(1, 2)
+        h = c = inputs.new_zeros(2, len(x), self.units)
+        states = []
+        for step in inputs:
+            z = torch.baddbmm(step, h, recurrent)
+            gates = (0.2 * z + 0.5).clamp(0, 1) if self.gates == "hard" else z.sigmoid()
+            i, f, _, o = gates.chunk(4, dim=2)
+            c = f * c + i * z[:, :, 2 * self.units : 3 * self.units].tanh()
+            h = o * c.tanh()
+            states.append(h)
+        forward, backward = torch.stack(states, dim=2)
+        return torch.cat([forward, backward.flip(1)], dim=2)
+
+
+class Attention(nn.Module):
+    """Multi-head attention with an activation on queries, keys, values and output (ReLU as Vaishnav et al. have it)."""
+
+    def __init__(
+        self,
+        queries: int,
+        keys: int,
+        width: int,
+        heads: int,
+        activation: Callable[[Tensor], Tensor] = F.relu,
+        kernels: Initialiser = glorot_normal,
+    ) -> None:
+        super().__init__()
+        self.heads, self.activation = heads, activation
+        self.query, self.key, self.value, self.output = (
+            initialised(nn.Linear(size, width), kernels) for size in (queries, keys, keys, width)
+        )
+
+    def forward(self, queries: Tensor, x: Tensor) -> Tensor:
+        """Queries [B, Q, c] attend to x [B, T, c']: [B, Q, width]."""
+        q, k, v = (
+            self.activation(dense(part)).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for dense, part in ((self.query, queries), (self.key, x), (self.value, x))
+        )
+        weights = (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).softmax(dim=-1)
+        return self.activation(self.output((weights @ v).transpose(1, 2).flatten(2)))

@@ -1,0 +1,150 @@
+"""The transformer of Vaishnav et al. 2022.
+
+One strand is read, by the first convolution's kernels and by their reverse complements. The two maps have batch
+normalisations of their own and lie one above the other under a two-dimensional convolution: strands are told apart, and
+the model is not invariant to reverse complement. Attention has no positions; the number of heads is also the width of
+the feed-forward and of the LSTM. The LSTM's gates are hard sigmoids, the default of the release's TensorFlow 1.
+
+The settings of the training notebook ("as-released") and those stored with the authors' app ("app") differ; which made
+the published predictions is not known. Both train with TensorFlow's RMSProp, whose epsilon (1e-10) stands inside the
+root and whose mean square starts at 1: the engine's has it outside, and starts at 0, so first steps are larger here.
+The release stops early on R² (1 - residual / total), the engine on r.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from proformer.errors import InputError
+from proformer.models.keras import (
+    ADAM,
+    COMPLEX_MEDIUM,
+    OWN_DATA,
+    Attention,
+    BiLSTM,
+    Dense,
+    Input,
+    Window,
+    batch_norm,
+    glorot_normal,
+    he_normal,
+    initialised,
+)
+
+LN_EPS = 1e-14
+
+
+@dataclass(frozen=True)
+class Config(Input):
+    """`motifs`: filters of the first convolution; `filters`: of the others and the width of attention.
+
+    `l2`: of all kernels but the recurrent ones.
+    """
+
+    motifs: int = 256
+    filters: int = 128
+    kernel: int = 30
+    convolutions: int = 2
+    blocks: int = 2
+    heads: int = 8
+    dense: int = 128
+    attention_dropout: float = 0.2
+    dropout: float = 0.2
+    l2: float = 1e-4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.filters % self.heads:
+            raise InputError(f"model: filters is {self.filters}, not a multiple of {self.heads} heads")
+
+
+class Convolution(nn.Module):
+    """Convolution without bias (SAME), batch normalisation, ReLU: [B, c, W] to [B, filters, W]."""
+
+    def __init__(self, inputs: int, filters: int, kernel: int) -> None:
+        super().__init__()
+        self.convolution = initialised(nn.Conv1d(inputs, filters, kernel, padding="same", bias=False), he_normal)
+        self.norm = batch_norm(filters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve."""
+        return self.norm(self.convolution(x)).relu()
+
+
+class Motifs(nn.Module):
+    """One set of kernels read both ways along the strand: [B, 4, W] to [B, 2 · motifs, W], forward, then reverse."""
+
+    def __init__(self, motifs: int, kernel: int) -> None:
+        super().__init__()
+        self.convolution = initialised(nn.Conv1d(4, motifs, kernel, padding="same", bias=False), he_normal)
+        self.norms = nn.ModuleList(batch_norm(motifs) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scan."""
+        kernels = self.convolution.weight
+        both = F.conv1d(x, torch.cat([kernels, kernels.flip(1, 2)]), padding="same")  # A, C, G, T turned: T, G, C, A
+        return torch.cat([norm(part) for norm, part in zip(self.norms, both.chunk(2, 1), strict=True)], 1).relu()
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each with dropout, residual and LayerNorm: [B, W, c] to [B, W, c]."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = Attention(width, width, width, heads)
+        self.inner = initialised(nn.Linear(width, heads), glorot_normal)
+        self.outer = initialised(nn.Linear(heads, width), glorot_normal)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=LN_EPS) for _ in range(2))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend."""
+        x = self.norms[0](x + self.dropout(self.attention(x, x)))
+        return self.norms[1](x + self.dropout(self.outer(self.inner(x).relu())))
+
+
+class Transformer(nn.Module):
+    """Codes uint8 [B, 2L] to expression [B]."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        n, k = config.filters, config.kernel
+        self.window = Window(config)
+        self.motifs = Motifs(config.motifs, k)
+        # A convolution of 2 × k over the stacked maps is one of width k over their channels side by side; He's variance
+        # is the same, too (fan-in 2 · k · motifs).
+        widths = [2 * config.motifs] + [n] * config.convolutions
+        self.convolutions = nn.Sequential(*(Convolution(width, n, k) for width in widths))
+        self.blocks = nn.Sequential(*(Block(n, config.heads, config.attention_dropout) for _ in range(config.blocks)))
+        self.lstm = BiLSTM(n, config.heads, "hard", he_normal, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+        self.dense = Dense(config.window * 2 * config.heads, (config.dense, config.dense), 1, he_normal, config.dropout)
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+        """Predict."""
+        x = self.convolutions(self.motifs(self.window(codes))).transpose(1, 2)
+        return self.dense(self.dropout(self.lstm(self.blocks(x)))), None
+
+    def penalty(self) -> Tensor:
+        """L2 of the kernels."""
+        kernels = [p for name, p in self.named_parameters() if name.endswith(("weight", "kernel")) and p.dim() > 1]
+        return self.config.l2 * torch.stack([kernel.square().sum() for kernel in kernels]).sum()
+
+
+build = Transformer
+
+TRAINING = ADAM | {"optimiser": "rmsprop", "epochs": 100, "patience": 10, "keep": "best", "epsilon": 1e-7}
+
+RECIPES = {
+    "as-released": {"model": {}, "training": TRAINING | COMPLEX_MEDIUM},
+    "repaired": {"model": {"unknown": 0.25}, "training": TRAINING | OWN_DATA},
+    "app": {
+        "model": {"filters": 64, "convolutions": 1, "dense": 64, "attention_dropout": 0, "dropout": 0.05, "l2": 0},
+        "training": TRAINING | COMPLEX_MEDIUM,
+    },
+}
