@@ -76,6 +76,9 @@ def test_recipes_are_valid_and_the_released_one_comes_first(model):
     for name in names:
         read_training(find_recipe(model, name)["training"])
     assert find_recipe(model)["model"].get("unknown", 1) == 1
+    released = find_recipe(model)["training"]
+    scaler = (0, 1) if model == "vaishnav_convolutional" else (9.359, 13.720)  # mean, variance
+    assert (released["target_mean"], released["target_sd"] ** 2) == pytest.approx(scaler, rel=1e-3)
     assert find_recipe(model, "repaired")["model"]["unknown"] == 0.25
 
 
@@ -90,6 +93,20 @@ def test_outputs_of_one_many_and_unknown_sequences(model):
     assert torch.allclose(built(codes[:1])[0], together[:1], atol=1e-5)
     with pytest.raises(ValueError, match=f"codes have {2 * L - 2} positions, this model reads {2 * L}"):
         built(codes[:, 2:])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bf16_and_gradients_of_every_parameter(model):
+    built, codes, target = tiny(model), both_strands(strands(16)), torch.randn(16)
+    losses = []
+    for on in (False, True):
+        built.zero_grad()
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=on):
+            losses.append(compute_loss(built, codes, target, Training()).total)
+        losses[-1].backward()
+        assert all(torch.isfinite(p.grad).all() for p in built.parameters())
+    assert losses[1].item() == pytest.approx(losses[0].item(), rel=0.1)
 
 
 @pytest.mark.parametrize("model", MODELS)

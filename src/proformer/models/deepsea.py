@@ -24,6 +24,7 @@ from proformer.models.keras import (
     UPSTREAM,
     Dense,
     Input,
+    SameConv1d,
     Window,
     initialised,
     max_pool_same,
@@ -66,9 +67,7 @@ class DeepSEA(nn.Module):
         channels, width = (4, *config.filters), config.window
         for size in config.pools:
             width = -(-width // size)
-        self.convolutions = nn.ModuleList(
-            initialised(nn.Conv1d(a, b, config.kernel, padding="same")) for a, b in pairwise(channels)
-        )
+        self.convolutions = nn.ModuleList(initialised(SameConv1d(a, b, config.kernel)) for a, b in pairwise(channels))
         self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in config.dropouts)
         self.first = initialised(nn.Linear(width * channels[-1], config.dense[0]))
         self.dense = Dense(config.dense[0], config.dense[1:], config.outputs)

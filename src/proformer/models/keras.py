@@ -127,6 +127,19 @@ def initialised(layer: Layer, weight: Initialiser = glorot_uniform) -> Layer:
     return layer
 
 
+class SameConv1d(nn.Conv1d):
+    """A convolution of stride 1 with TensorFlow's SAME padding: [B, c, W] to [B, c', W]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve."""
+        return F.conv1d(same(x, self.kernel_size[0]), self.weight, self.bias)
+
+
+def same(x: Tensor, kernel: int) -> Tensor:
+    """SAME padding: of an even kernel's odd total, the smaller half goes before."""
+    return F.pad(x, ((kernel - 1) // 2, kernel // 2))
+
+
 def batch_norm(channels: int) -> nn.BatchNorm1d:
     """Keras' defaults: epsilon 0.001, momentum 0.99. Takes [B, c, W]."""
     return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01)

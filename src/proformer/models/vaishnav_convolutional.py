@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.datasets.batches import both_strands
-from proformer.models.keras import ADAM, OWN_DATA, Input, Window
+from proformer.models.keras import ADAM, OWN_DATA, Input, SameConv1d, Window
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ def _initialise(module: nn.Module) -> None:
         nn.init.constant_(module.bias, 0.1)
 
 
-class Deep(nn.Conv1d):
+class Deep(SameConv1d):
     """A released 30×1 convolution, in one of the three ways above: [B, c, W] to [B, filters, W]."""
 
     def __init__(self, inputs: int, config: Config) -> None:
-        super().__init__(inputs, config.filters, 1 if config.deep == "pointwise" else config.kernel, padding="same")
+        super().__init__(inputs, config.filters, 1 if config.deep == "pointwise" else config.kernel)
         # SAME padding puts (kernel - 1) // 2 zeros before an axis of length 1: the tap after them reads it.
         self.living = (config.kernel - 1) // 2 if config.deep == "dead" else None
 
@@ -70,8 +70,7 @@ class Convolutional(nn.Module):
         n = config.filters
         self.window = Window(config)
         self.forward_branch, self.reverse_branch = (
-            nn.Sequential(nn.Conv1d(4, n, config.kernel, padding="same"), nn.ReLU(), Deep(n, config), nn.ReLU())
-            for _ in range(2)
+            nn.Sequential(SameConv1d(4, n, config.kernel), nn.ReLU(), Deep(n, config), nn.ReLU()) for _ in range(2)
         )
         self.joined = nn.Sequential(Deep(2 * n, config), nn.ReLU(), Deep(n, config), nn.ReLU(), nn.Flatten())
         sizes = (config.window * n, config.dense, config.dense)

@@ -28,11 +28,13 @@ from proformer.models.keras import (
     BiLSTM,
     Dense,
     Input,
+    SameConv1d,
     Window,
     batch_norm,
     glorot_normal,
     he_normal,
     initialised,
+    same,
 )
 
 LN_EPS = 1e-14
@@ -67,7 +69,7 @@ class Convolution(nn.Module):
 
     def __init__(self, inputs: int, filters: int, kernel: int) -> None:
         super().__init__()
-        self.convolution = initialised(nn.Conv1d(inputs, filters, kernel, padding="same", bias=False), he_normal)
+        self.convolution = initialised(SameConv1d(inputs, filters, kernel, bias=False), he_normal)
         self.norm = batch_norm(filters)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,13 +82,14 @@ class Motifs(nn.Module):
 
     def __init__(self, motifs: int, kernel: int) -> None:
         super().__init__()
-        self.convolution = initialised(nn.Conv1d(4, motifs, kernel, padding="same", bias=False), he_normal)
+        self.convolution = initialised(nn.Conv1d(4, motifs, kernel, bias=False), he_normal)
         self.norms = nn.ModuleList(batch_norm(motifs) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scan."""
         kernels = self.convolution.weight
-        both = F.conv1d(x, torch.cat([kernels, kernels.flip(1, 2)]), padding="same")  # A, C, G, T turned: T, G, C, A
+        turned = kernels.flip(1, 2)  # A, C, G, T backwards: T, G, C, A
+        both = F.conv1d(same(x, kernels.shape[2]), torch.cat([kernels, turned]))
         return torch.cat([norm(part) for norm, part in zip(self.norms, both.chunk(2, 1), strict=True)], 1).relu()
 
 
