@@ -18,7 +18,7 @@ from proformer.errors import InputError
 from proformer.models import build
 from proformer.training.config import Training, digest, read_training
 from proformer.training.objective import compute_loss, fill_mask_loss
-from proformer.training.optimisation import clip_each, learning_rate
+from proformer.training.optimisation import build_optimiser, clip_each, learning_rate, set_rate
 from proformer.training.run import train
 
 MODEL = {"dim": 8, "heads": 1, "blocks": 1, "kmer": 5, "expression_heads": 4}
@@ -212,6 +212,44 @@ def test_cosine_schedule():
     assert rates[105] == pytest.approx(5e-4, rel=1e-6)
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert 0 < rates[-1] < 1e-6
+
+
+@pytest.mark.parametrize("warmup", [3.0, 2.4])
+def test_one_cycle_is_that_of_torch(warmup):
+    """Rate and first beta at every step, when the peak falls on a step and when it falls between two."""
+    keys = {"schedule": "onecycle", "epochs": 10, "warmup_epochs": warmup, "learning_rate": 0.005}
+    settings = Training(optimiser="adamw", warmup_start=2e-4, final_rate=2e-8, **keys)
+    ours, theirs = (torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0) for _ in range(2))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(theirs, 0.005, total_steps=70, pct_start=warmup / 10, div_factor=25)
+    betas = []
+    for step in range(70):
+        set_rate(ours, settings, step, 7, 1)
+        found, expected = ours.param_groups[0], theirs.param_groups[0]
+        assert found["lr"] == pytest.approx(expected["lr"], rel=1e-6)
+        assert found["betas"] == pytest.approx(expected["betas"], rel=1e-9)
+        betas.append(found["betas"][0])
+        theirs.step()
+        if step < 69:
+            schedule.step()
+    assert (betas[0], min(betas), betas[-1]) == pytest.approx((0.95, 0.85, 0.95), abs=1e-4)
+
+
+def test_lion():
+    """Against the published update rule, with decoupled decay; one-cycle leaves its betas alone."""
+    settings = Training(optimiser="lion", schedule="onecycle", betas=(0.9, 0.99), weight_decay=0.1)
+    weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
+    optimiser = build_optimiser(settings, [weight])
+    expected, momentum = weight.detach().clone(), torch.zeros(3)
+    for step in range(4):
+        weight.grad = torch.tensor([0.3, -0.1, (-1.0) ** step])
+        set_rate(optimiser, settings, step, 10, 1)
+        rate = optimiser.param_groups[0]["lr"]
+        optimiser.step()
+        direction = (0.9 * momentum + 0.1 * weight.grad).sign()
+        expected = expected * (1 - 0.1 * rate) - rate * direction
+        momentum = 0.99 * momentum + 0.01 * weight.grad
+        assert weight.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+    assert optimiser.param_groups[0]["betas"] == (0.9, 0.99)
 
 
 def test_clipping_is_per_variable_value_then_norm():

@@ -15,7 +15,7 @@ from proformer.errors import InputError
 class Training:
     """Settings of one training run. Defaults are those of the paper's grid (see the authors' talk and Methods).
 
-    optimiser: "adam", "adamw" (with decoupled `weight_decay`) or "rmsprop".
+    optimiser: "adam", "adamw" or "lion" (with decoupled `weight_decay`), or "rmsprop".
     schedule: "cosine" rises linearly over `warmup_epochs` to `learning_rate`, then falls to 0 over the remaining
     epochs; "transformer" is d^-½ · min(step^-½, step · warmup_steps^-1.5) and ignores `learning_rate`; "warmup" rises
     from `warmup_start` and stays; "onecycle" rises and falls along half cosines, from `warmup_start` over
@@ -34,7 +34,7 @@ class Training:
     epochs: int = 20
     batch_size: int = 512
     learning_rate: float = 1e-3
-    optimiser: Literal["adam", "adamw", "rmsprop"] = "adam"
+    optimiser: Literal["adam", "adamw", "rmsprop", "lion"] = "adam"
     weight_decay: float = 0.0
     schedule: Literal["cosine", "transformer", "constant", "warmup", "onecycle"] = "cosine"
     warmup_epochs: float = 1.0

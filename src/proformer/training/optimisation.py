@@ -28,7 +28,7 @@ def learning_rate(settings: Training, step: int, steps_per_epoch: int, dim: int)
         return settings.warmup_start + (rate - settings.warmup_start) * min(step / max(warmup, 1), 1)
     if settings.schedule == "onecycle":
         rising = cycle(settings, step, steps_per_epoch)
-        low = settings.warmup_start if step < warmup else settings.final_rate
+        low = settings.warmup_start if step <= warmup - 1 else settings.final_rate
         return low + (rate - low) * rising
     if step < warmup:
         return rate * (step + 1) / max(warmup, 1)
@@ -47,6 +47,8 @@ def build_optimiser(settings: Training, parameters: Iterable[nn.Parameter]) -> t
     """The optimiser of a run; its learning rate is set before every step."""
     if settings.optimiser == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=0.0, alpha=0.9, eps=settings.epsilon, foreach=True)
+    if settings.optimiser == "lion":
+        return Lion(parameters, settings.betas, settings.weight_decay)
     kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
     return kind(
         parameters,
@@ -58,11 +60,34 @@ def build_optimiser(settings: Training, parameters: Iterable[nn.Parameter]) -> t
     )
 
 
+class Lion(torch.optim.Optimizer):
+    """Steps of one size, by the sign of a momentum; decoupled weight decay (Chen et al. 2023)."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], betas: tuple[float, float], weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": 0.0, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            rate, (beta1, beta2) = group["lr"], group["betas"]
+            parameters = [p for p in group["params"] if p.grad is not None]
+            gradients = [p.grad for p in parameters]
+            for p in parameters:
+                if not self.state[p]:
+                    self.state[p]["momentum"] = torch.zeros_like(p)
+            momenta = [self.state[p]["momentum"] for p in parameters]
+            directions = torch._foreach_sign(torch._foreach_lerp(gradients, momenta, beta1))
+            torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
+            torch._foreach_add_(parameters, directions, alpha=-rate)
+            torch._foreach_lerp_(momenta, gradients, 1 - beta2)
+
+
 def set_rate(optimiser: torch.optim.Optimizer, settings: Training, step: int, steps_per_epoch: int, dim: int) -> None:
     """Set what the schedule says of update number `step` (from 0): the learning rate, and under one-cycle beta 1."""
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(settings, step, steps_per_epoch, dim)
-        if settings.schedule == "onecycle" and "betas" in group:
+        if settings.schedule == "onecycle" and settings.optimiser in ("adam", "adamw"):
             group["betas"] = (0.95 - 0.1 * cycle(settings, step, steps_per_epoch), settings.betas[1])
 
 
