@@ -1,0 +1,230 @@
+"""CRMnet (Ding et al. 2023): a U-net of convolutions around transformer blocks.
+
+As released (jiayuwen/CRMnet, bdda267): the whole construct in 112 nt, padded 3′ with N, which has a channel of its own;
+one strand only. Four encoder stages of two convolutions, each with squeeze-excitation and batch norm, then a stride-2
+convolution; eight transformer blocks, of which 2 and 3, 4 and 5, 6 and 7 read the same input and are summed; three
+decoder stages with skip connections; three convolutions and five dense layers. 34,165,681 parameters.
+
+Defects, kept by "as-released" and not by "repaired": positions multiply the features by sin(7.93 i), so that the first
+one is multiplied by 0 (repaired: by 1); the "cosine" schedule ends where it begins, so that after ten epochs of warm-up
+the rate is constant (repaired: half a cosine to 0).
+
+Not the same here: the released rate rises once an epoch, here with every step; early stopping looks at validation r in
+place of R²; batch norm sees all 8,192 rows, where each of the eight TPU cores saw its own 1,024; the last batch of an
+epoch, smaller than the others, is used; rows are shuffled once over all of the data, not through a buffer of 100,000.
+On one GPU the same code takes batches of 1,024 at a rate of 0.001.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from proformer.errors import InputError
+from proformer.models import check
+from proformer.models.construct import construct
+from proformer.models.layers import Attention
+from proformer.sequences import N
+
+DENSE_DROPOUT = (0.2, 0.2, 0.1, 0.1)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Defaults are the released ones.
+
+    window: nt that are read. widths: of the encoder's stages; the last is that of the transformer. up_width: of the
+    decoder. head: of the first of three convolutions, dense: of the first of four dense layers; each further one is
+    half as wide. dropout: of encoder and transformer; the dense layers have their own. first_position: "zero" as
+    released, or "kept".
+    """
+
+    flanks: tuple[str, str] = ("", "")
+    window: int = 112
+    kernel: int = 11
+    widths: tuple[int, ...] = (128, 128, 256, 256)
+    up_width: int = 128
+    heads: int = 12
+    feed_forward: int = 128
+    head: int = 128
+    dense: int = 256
+    dropout: float = 0.1
+    first_position: Literal["zero", "kept"] = "zero"
+
+    def __post_init__(self) -> None:
+        check.tuples(self, "flanks", "widths")
+        check.whole(self, "window", "heads", "feed_forward")
+        check.whole(self, "widths", "up_width", "kernel", least=2)
+        check.whole(self, "head", "dense", least=8)
+        check.one_of(self, "first_position", ("zero", "kept"))
+        if not self.widths or self.window % 2 ** (len(self.widths) - 1):
+            raise InputError(f"model: window is {self.window}; {len(self.widths)} widths halve it too often")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"model: dropout is {self.dropout!r}, expected at least 0 and less than 1")
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale each channel of [B, C, L] by a gate that sees the means of all."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width), nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, L] to the same shape."""
+        return x * self.gate(x.mean(dim=2))[:, :, None]
+
+
+def convolutions(kernel: int, *widths: int, norm: bool = True) -> nn.Sequential:
+    """Convolution, ReLU, squeeze-excitation and batch norm, from each width to the next."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Conv1d(before, after, kernel, padding="same"), nn.ReLU(), SqueezeExcitation(after)]
+        layers += [nn.BatchNorm1d(after, eps=1e-3, momentum=0.01)] if norm else []
+    return nn.Sequential(*layers)
+
+
+class Down(nn.Sequential):
+    """Convolution of stride 2, padded as TensorFlow pads an even length: the odd zero goes right."""
+
+    def __init__(self, width: int, kernel: int) -> None:
+        left = (kernel - 2) // 2
+        super().__init__(
+            nn.ConstantPad1d((left, kernel - 2 - left), 0.0), nn.Conv1d(width, width, kernel, stride=2), nn.ReLU()
+        )
+
+
+class Up(nn.ConvTranspose1d):
+    """Transposed convolution of stride 2, the adjoint of `Down`'s: [B, C, L] to [B, width, 2L]."""
+
+    def __init__(self, before: int, width: int, kernel: int) -> None:
+        super().__init__(before, width, kernel, stride=2, padding=(kernel - 2) // 2)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Twice as long; what an odd kernel leaves over at the 3′ end is cut."""
+        return super().forward(x)[:, :, : 2 * x.shape[2]]
+
+
+class TransformerBlock(nn.Module):
+    """Attention whose every head is as wide as the model, then a feed-forward; LayerNorm after each sum."""
+
+    def __init__(self, dim: int, heads: int, feed_forward: int, dropout: float) -> None:
+        super().__init__()
+        self.attn = Attention(dim, heads, merged=True)
+        self.ffn = nn.Sequential(nn.Linear(dim, feed_forward), nn.ReLU(), nn.Linear(feed_forward, dim))
+        self.ln1, self.ln2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, L, d] to the same shape."""
+        x = self.ln1(x + self.dropout(self.attn(x)))
+        return self.ln2(x + self.dropout(self.ffn(x)))
+
+
+class CRMnet(nn.Module):
+    """Codes uint8 [B, 2L] to expression [B]; the second strand is not read."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        kernel, widths, dim = config.kernel, config.widths, config.widths[-1]
+        self.encoder = nn.ModuleList(
+            convolutions(kernel, before, after, after) for before, after in pairwise((5, *widths))
+        )
+        self.down = nn.ModuleList(Down(width, kernel) for width in widths[:-1])
+        self.blocks = nn.ModuleList(
+            TransformerBlock(dim, config.heads, config.feed_forward, config.dropout) for _ in range(8)
+        )
+        below = (dim, *[config.up_width] * (len(widths) - 2))
+        self.up = nn.ModuleList(Up(width, config.up_width, kernel) for width in below[: len(widths) - 1])
+        self.decoder = nn.ModuleList(
+            convolutions(kernel, config.up_width + skip, config.up_width, config.up_width) for skip in widths[-2::-1]
+        )
+        last, head, dense = config.up_width if len(widths) > 1 else dim, config.head, config.dense
+        self.head = convolutions(kernel, last, head, head // 2, head // 4, norm=False)
+        sizes = (config.window * (head // 4), dense, dense // 2, dense // 4, dense // 8)
+        self.dense = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.expression_dense = nn.Linear(sizes[-1], 1)
+        self.dropout = nn.Dropout(config.dropout)
+        positions = torch.arange(config.window // 2 ** (len(widths) - 1)) * 111.0
+        factors = torch.sin(positions / len(positions))
+        factors[0] = 0.0 if config.first_position == "zero" else 1.0
+        self.register_buffer("positions", factors[:, None], persistent=False)
+        self.positions: Tensor
+        self.reset_parameters()
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+        """Codes uint8 [B, 2L] to (expression [B], None)."""
+        seen = construct(codes[:, : codes.shape[1] // 2], *self.config.flanks, self.config.window, "left")
+        channels = (seen.clamp(max=N).long() + 1) % 5  # N, A, C, G, T
+        x = F.one_hot(channels, 5).to(self.expression_dense.weight.dtype).transpose(1, 2)
+        skips = []
+        for stage, down in zip(self.encoder[:-1], self.down, strict=True):
+            skips.append(self.dropout(stage(x)))
+            x = down(skips[-1])
+        x = self.dropout(self.encoder[-1](x))
+        x = self.transform(x.transpose(1, 2) * self.positions).transpose(1, 2)
+        for up, stage, skip in zip(self.up, self.decoder, reversed(skips), strict=True):
+            x = stage(torch.cat([up(x), skip], dim=1))
+        x = self.head(x).transpose(1, 2).flatten(1)
+        for dense, rate in zip(self.dense, DENSE_DROPOUT, strict=True):
+            x = F.dropout(F.leaky_relu(dense(x), 0.1), rate, self.training)
+        return self.expression_dense(x).squeeze(1), None
+
+    def transform(self, x: Tensor) -> Tensor:
+        """The transformer, [B, L, d] to the same shape: a block, three parallel pairs, a block."""
+        first, *pairs, last = self.blocks
+        x = first(x)
+        for one, other in zip(pairs[::2], pairs[1::2], strict=True):
+            x = one(x) + other(x)
+        return last(x)
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Initialise as Keras does: He-normal convolutions, Glorot-uniform for the rest, zero biases."""
+        for name, module in self.named_modules():
+            if not isinstance(module, nn.Conv1d | nn.ConvTranspose1d | nn.Linear):
+                continue
+            if isinstance(module, nn.Conv1d):
+                # Keras draws from a normal cut at two deviations, widened so that the deviation stays.
+                sd = math.sqrt(2 / module.weight[0].numel()) / 0.87962566103423978
+                nn.init.trunc_normal_(module.weight, std=sd, a=-2 * sd, b=2 * sd)
+            elif ".attn." in name:
+                # Fans of Keras' 3-D kernels: [d, h, d] and, of the output, [h, d, d].
+                dim, heads = self.config.widths[-1], self.config.heads
+                fans = 2 * heads * dim if name.endswith("output") else heads * dim + dim * dim
+                nn.init.uniform_(module.weight, -math.sqrt(6 / fans), math.sqrt(6 / fans))
+            else:
+                nn.init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+build = CRMnet
+
+_TRAINING = {
+    "epochs": 50,
+    "batch_size": 8192,
+    "learning_rate": 0.008,
+    "schedule": "warmup",
+    "warmup_epochs": 10,
+    "warmup_start": 0.0008,
+    "loss": "huber",
+    "target_mean": 0.0,
+    "target_sd": 1.0,
+    "shuffle": "once",
+    "clip_value": 0.0,
+    "clip_norm": 0.0,
+    "patience": 10,
+}
+
+RECIPES = {
+    "as-released": {"model": {"first_position": "zero"}, "training": _TRAINING},
+    "repaired": {"model": {"first_position": "kept"}, "training": {**_TRAINING, "schedule": "cosine"}},
+}

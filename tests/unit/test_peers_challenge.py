@@ -1,0 +1,210 @@
+"""The challenge's first two models and CRMnet: what they share."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from proformer.datasets.batches import both_strands
+from proformer.datasets.prepare import Layout, prepare, split
+from proformer.errors import InputError
+from proformer.models import build, find, find_recipe
+from proformer.training import loop
+from proformer.training.run import train
+
+FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
+SMALL = {
+    "crmnet": {
+        "window": 64, "kernel": 5, "widths": [16, 16, 16, 16], "up_width": 16, "heads": 2, "feed_forward": 16,
+        "head": 16, "dense": 64,
+    },
+    "legnet": {"window": 64, "widths": [16, 16, 16]},
+    "bhi": {"window": 64, "kernels": [5, 7], "width": 16, "lstm": 16, "dense": 16, "shifts": 1, "last_dropout": 0.1},
+}  # fmt: skip
+TRAINING = {
+    "crmnet": {
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "epochs": 10,
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+        "shuffle": "epoch",
+        "target_mean": None,
+        "target_sd": None,
+    },
+    "legnet": {"batch_size": 16, "epoch_batches": None, "epochs": 5, "warmup_epochs": 1.5, "learning_rate": 0.02},
+    "bhi": {"batch_size": 16, "epochs": 8, "learning_rate": 0.01},
+}
+PEERS = list(SMALL)
+SIZES = {
+    ("crmnet", "as-released"): (34_165_681, 4_608),
+    ("crmnet", "repaired"): (34_165_681, 4_608),
+    ("legnet", "as-released"): (1_852_846, None),
+    ("legnet", "optimised"): (2_129_602, None),
+    ("bhi", "as-released"): (6_875_137, 0),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny models are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def small(name, **keys):
+    torch.manual_seed(0)
+    return build({"model": name, "flanks": FLANKS, **SMALL[name], **keys})
+
+
+def codes_of(rows, length=34, top=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return both_strands(torch.randint(0, top, (rows, length), dtype=torch.uint8, generator=generator))
+
+
+@pytest.fixture(scope="module")
+def motif(tmp_path_factory):
+    """400 promoters; those with a TGACTCA near their middle are two bins above those without."""
+    random, folder = np.random.default_rng(1), tmp_path_factory.mktemp("motif")
+    with open(folder / "all.txt", "w") as handle:
+        for row in range(400):
+            insert = "".join(random.choice(list("ACGT"), 34))
+            if row % 2:
+                start = random.integers(10, 13)
+                insert = insert[:start] + "TGACTCA" + insert[start + 7 :]
+            handle.write(f"{FLANKS[0]}{insert}{FLANKS[1]}\t{10 + 2 * (row % 2) + random.normal(0, 0.1):.4f}\n")
+    prepare(folder / "all.txt", folder / "all.safetensors", Layout(length=34, flanks=FLANKS))
+    parts = (folder / "train.safetensors", folder / "validation.safetensors")
+    split(folder / "all.safetensors", parts, (0.75, 0.25), seed=1)
+    return parts
+
+
+def run(name, parts, out, minutes=1000.0, **training):
+    config = {"model": {"model": name, **SMALL[name]}, "training": {**TRAINING[name], **training}}
+    train(config, *parts, out, out / "checkpoint.pt", device="cpu", threads=1, checkpoint_minutes=minutes)
+    return pd.read_csv(out / "metrics.tsv", sep="\t")
+
+
+@pytest.mark.parametrize(("name", "recipe"), SIZES)
+def test_parameter_counts_of_the_published_models(name, recipe):
+    with torch.device("meta"):
+        model = build({"model": name, **find_recipe(name, recipe)["model"]})
+    trained, fixed = SIZES[name, recipe]
+    assert sum(p.numel() for p in model.parameters()) == trained
+    if fixed is not None:
+        assert sum(b.numel() for key, b in model.named_buffers() if "running" in key) == fixed
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_shapes_and_batch_of_one(name):
+    model = small(name).eval()
+    codes = codes_of(5)
+    expression, nucleotides = model(codes)
+    assert expression.shape == (5,)
+    assert nucleotides is None
+    one = torch.cat([model(row[None])[0] for row in codes])
+    assert one.tolist() == pytest.approx(expression.tolist(), abs=1e-5)
+    assert model.train()(codes[:1])[0].isfinite().all()
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_defaults_take_promoters(name):
+    """At full size, on the real layout: 80 nt in stores of 100, and one that is all N."""
+    torch.manual_seed(0)
+    model = build({"model": name, "flanks": FLANKS}).eval()
+    inside = codes_of(2, 80)[:, :80]
+    inside[1] = 4
+    inserts = torch.nn.functional.pad(inside, (10, 10), value=4)
+    with torch.inference_mode():
+        expression = model(both_strands(inserts))[0]
+    assert expression.isfinite().all()
+    assert expression[0] != expression[1]
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_unknown_nucleotides(name):
+    """Half N is fine, and a nucleotide that becomes N changes the prediction."""
+    model = small(name).eval()
+    codes = codes_of(4, top=8).clamp(max=4)
+    assert model(codes)[0].isfinite().all()
+    known = codes_of(1)[:, :34]
+    hidden = known.clone()
+    hidden[0, 17] = 4
+    a, b = model(both_strands(known))[0], model(both_strands(hidden))[0]
+    assert a.item() != b.item()
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_prediction_is_a_function_of_the_sequence(name):
+    """No dropout and no random padding outside of training; in training, both where the model has them."""
+    model = small(name)
+    codes = codes_of(8)
+    codes = both_strands(torch.nn.functional.pad(codes[:, 2:32], (2, 2), value=4))  # short: there is padding to draw
+    model.eval()
+    assert model(codes)[0].tolist() == model(codes)[0].tolist()
+    model.train()
+    settings = loop.Training(**find_recipe(name)["training"])
+    if name == "crmnet":
+        assert model(codes)[0].tolist() != model(codes)[0].tolist()
+    else:
+        losses = [model.objective(codes, torch.full((8,), 9.0), settings)[0].item() for _ in range(2)]
+        assert (losses[0] == losses[1]) == (name == "legnet")
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_learns_a_motif(name, motif, tmp_path):
+    metrics = run(name, motif, tmp_path)
+    assert metrics["validation_r"].max() > 0.6
+    assert metrics["train_loss"].iloc[-1] < 0.8 * metrics["train_loss"].iloc[0]
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_stopped_and_resumed_it_ends_with_the_same_bytes(name, motif, tmp_path, monkeypatch):
+    """Randomness (dropout, sides of padding), batch norm and optimiser all go on where they were."""
+    run(name, motif, tmp_path / "calm", epochs=2)
+    update, steps = loop.Run._update, iter(range(1000))
+
+    def stop(self, codes, target):
+        if next(steps) in (3, 12):
+            raise KeyboardInterrupt
+        return update(self, codes, target)
+
+    monkeypatch.setattr(loop.Run, "_update", stop)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(name, motif, tmp_path / "stopped", minutes=0, epochs=2)
+    monkeypatch.setattr(loop.Run, "_update", update)
+    run(name, motif, tmp_path / "stopped", epochs=2)
+    for file in ("model.safetensors", "model.json"):
+        assert (tmp_path / "calm" / file).read_bytes() == (tmp_path / "stopped" / file).read_bytes()
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_recipes_are_settings_that_exist(name):
+    for recipe in find(name).RECIPES:
+        keys = find_recipe(name, recipe)
+        settings = loop.Training(**keys["training"])
+        find(name).Config(**keys["model"])
+        assert settings.warmup_epochs < settings.epochs
+        assert settings.clip_value == settings.clip_norm == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "message"),
+    [
+        ("crmnet", {"window": 60}, "window is 60"),
+        ("crmnet", {"first_position": "one"}, "first_position is 'one', expected one of zero, kept"),
+        ("legnet", {"widths": [4]}, "widths is"),
+        ("legnet", {"group": 3}, "group is 3"),
+        ("legnet", {"sd": 0}, "sd is 0"),
+        ("bhi", {"padding": [0.5, 0.6, 0.1]}, "three probabilities"),
+        ("bhi", {"lstm": 5}, "cannot share"),
+        ("bhi", {"kernels": 9}, "kernels is 9, expected a list"),
+        ("bhi", {"dropout": 1}, "dropout is 1"),
+    ],
+)
+def test_impossible_keys(name, keys, message):
+    with pytest.raises(InputError, match=message):
+        small(name, **keys)
