@@ -48,6 +48,7 @@ class Config:
     probabilities of the 3′ side, the 5′ side and both. shifts: windows moved by up to so many nt at prediction.
     """
 
+    length: int = 100
     flanks: tuple[str, str] = ("", "")
     window: int = 110
     kernels: tuple[int, ...] = (9, 15)
@@ -61,7 +62,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check.tuples(self, "flanks", "kernels", "padding")
-        check.whole(self, "window", "kernels", "width", "lstm", "dense")
+        check.whole(self, "length", "window", "kernels", "width", "lstm", "dense")
         check.whole(self, "shifts", least=0)
         if not self.kernels or self.width % len(self.kernels) or self.lstm % len(self.kernels):
             raise InputError(f"model: {len(self.kernels)} kernels cannot share width {self.width}, lstm {self.lstm}")
@@ -134,9 +135,10 @@ class DeepGXP(nn.Module):
         return self.dense(x.transpose(1, 2).flatten(1)).view(2, -1)
 
     def forward(self, codes: Tensor) -> tuple[Tensor, None]:
-        """Codes uint8 [B, 2L] to (expression [B], None): the mean of all windows and strands."""
+        """Codes uint8 [B, 2L] to (expression [B], None): the mean of all windows (in training: one) and strands."""
         forward = codes[:, : codes.shape[1] // 2]
-        shifts = range(-self.config.shifts, self.config.shifts + 1)
+        most = 0 if self.training else self.config.shifts
+        shifts = range(-most, most + 1)
         outputs = [self.network(self.windows(forward, shift=shift)) for shift in shifts]
         return torch.cat(outputs).float().mean(dim=0), None
 

@@ -45,6 +45,7 @@ class Config:
     released, or "kept".
     """
 
+    length: int = 100
     flanks: tuple[str, str] = ("", "")
     window: int = 112
     kernel: int = 11
@@ -59,7 +60,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check.tuples(self, "flanks", "widths")
-        check.whole(self, "window", "heads", "feed_forward")
+        check.whole(self, "length", "window", "heads", "feed_forward")
         check.whole(self, "widths", "up_width", "kernel", least=2)
         check.whole(self, "head", "dense", least=8)
         check.one_of(self, "first_position", ("zero", "kept"))
@@ -116,13 +117,15 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int, feed_forward: int, dropout: float) -> None:
         super().__init__()
-        self.attn = Attention(dim, heads, merged=True)
+        self.attn = Attention(dim, heads, merged=False)
         self.ffn = nn.Sequential(nn.Linear(dim, feed_forward), nn.ReLU(), nn.Linear(feed_forward, dim))
         self.ln1, self.ln2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, L, d] to the same shape."""
+        # Merging the projections is exact, and fewer operations where there are more rows than features.
+        self.attn.merged = x.shape[0] * x.shape[1] > x.shape[2]
         x = self.ln1(x + self.dropout(self.attn(x)))
         return self.ln2(x + self.dropout(self.ffn(x)))
 

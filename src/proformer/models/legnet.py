@@ -54,6 +54,7 @@ class Config:
     four channels. sd: of the target's distribution, in bins. start: initialisation, of the team or torch's.
     """
 
+    length: int = 100
     flanks: tuple[str, str] = ("", "")
     window: int = 150
     kernel: int = 7
@@ -69,7 +70,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check.tuples(self, "flanks", "widths")
-        check.whole(self, "window", "kernel", "expansion", "group")
+        check.whole(self, "length", "window", "kernel", "expansion", "group")
         check.whole(self, "widths", least=8)  # squeezed to a quarter, and that to a half
         check.one_of(self, "expand", ("output", "input"))
         check.one_of(self, "squeeze", ("bilinear", "plain"))
