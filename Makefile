@@ -1,5 +1,6 @@
 # make demo    the whole analysis on embedded data: results/report.html
 # make test    all tests and checks
+# make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: half an hour, root on Debian or Ubuntu
 # make sample  the same on small slices of the real data; MIRROR=folder takes the files from there
 # make paper   what the full analysis would run, and how to start it
 
@@ -13,7 +14,7 @@ RUN := $(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON
 
-.PHONY: demo sample paper test check chromium setup tools
+.PHONY: demo sample paper test test-faults check chromium slurm setup tools
 
 demo: setup
 	@$(RUN)
@@ -29,8 +30,11 @@ paper: setup
 	@echo "This is what the paper takes. To run it on a machine with GPUs (here: 4):"
 	@echo "    $(BIN)/snakemake --configfile config/paper.yaml --cores all --resources gpu=4"
 
-test: check chromium
+test: check chromium slurm
 	@$(BIN)/python -m pytest
+
+test-faults: setup slurm
+	@$(BIN)/python -m pytest tests/slurm -m "" -v --durations=0
 
 check: setup
 	@$(BIN)/ruff check
@@ -39,14 +43,17 @@ check: setup
 	@$(BIN)/snakefmt --check Snakefile workflow/rules
 	@$(BIN)/snakemake --lint
 
-# Only the test that opens the report needs a browser; it skips itself, with the reason, where there is none.
-chromium: export PATH := $(PATH):/usr/sbin:/sbin
-chromium: export DEBIAN_FRONTEND := noninteractive
-chromium:
-	@command -v chromium >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || { \
-	    echo "Installing Chromium for the test that opens the report ..."; \
-	    apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
-	    echo "Chromium could not be installed: the test that opens the report will be skipped"
+# Only the test that opens the report needs a browser, and only tests/slurm needs Slurm; they skip themselves, with the
+# reason, where there is none.
+chromium: PACKAGES := chromium
+slurm: PACKAGES := slurm-wlm munge
+chromium slurm: export PATH := $(PATH):/usr/sbin:/sbin
+chromium slurm: export DEBIAN_FRONTEND := noninteractive
+chromium slurm:
+	@command -v $(lastword $(PACKAGES:munge=munged)) >/dev/null || [ "$$(id -u)" != 0 ] || \
+	    ! command -v apt-get >/dev/null || { echo "Installing $(PACKAGES) for the tests ..."; \
+	    apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; } || \
+	    echo "$(PACKAGES) could not be installed: the tests that need it will be skipped"
 
 setup: tools .venv/.complete
 

@@ -42,6 +42,11 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+
+
+set_for_gpus()
+
+
 include: "workflow/rules/vaishnav.smk"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import resource
 import signal
 import subprocess
 import sys
@@ -119,6 +120,53 @@ def test_stops_on_sigterm_with_a_checkpoint_and_goes_on(stores, tmp_path, enviro
     assert not (tmp_path / "stopped" / "model.json").exists()
     run(stores, tmp_path / "stopped")
     assert result(tmp_path / "stopped") == result(tmp_path / "calm")
+
+
+def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path, environment):
+    first = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.DEVNULL)
+    wait_for_checkpoint(tmp_path / "checkpoint.pt", first)
+    first.send_signal(signal.SIGSTOP)  # as slow as can be
+    second = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.PIPE, text=True)
+    assert any("another process trains this model: waiting" in line for line in second.stderr)
+    first.send_signal(signal.SIGCONT)
+    assert first.wait() == 0
+    finished = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    said = second.communicate()[1]
+    assert second.returncode == 0, said
+    assert "holds this very run, finished" in said
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == finished
+    assert not list(tmp_path.glob("*.lock"))
+
+
+def test_second_process_goes_on_when_the_first_is_killed(stores, tmp_path, environment):
+    run(stores, tmp_path / "calm")
+    out = tmp_path / "twice"
+    first = subprocess.Popen(command(stores, out), stderr=subprocess.DEVNULL)
+    wait_for_checkpoint(out / "checkpoint.pt", first)
+    first.send_signal(signal.SIGSTOP)
+    second = subprocess.Popen(command(stores, out), stderr=subprocess.PIPE, text=True)
+    assert any("another process trains this model: waiting" in line for line in second.stderr)
+    first.kill()
+    first.wait()
+    second.communicate()
+    assert second.returncode == 0
+    assert result(out) == result(tmp_path / "calm")
+
+
+def test_full_disk_leaves_the_checkpoint_before(tmp_path):
+    from proformer.training import checkpoint
+
+    path = tmp_path / "c.pt"
+    checkpoint.save(path, {"run": "x", "weights": torch.arange(10)})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(InputError, match=r"c.pt: checkpoint not written \(.+\); the one before is whole"):
+            checkpoint.save(path, {"run": "x", "weights": torch.rand(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert checkpoint.load(path, "x")["weights"].tolist() == list(range(10))
+    assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
 
 
 def test_checkpoints_of_other_runs_are_refused(stores, tmp_path, environment):

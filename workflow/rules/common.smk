@@ -10,9 +10,12 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(ROOT / "src"))
 from proformer.planning.cost import host_megabytes
+from proformer import cluster
 from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
 from proformer.status import write_jobs
+
+cluster.guard()
 
 R = config["results"].rstrip("/")
 CATALOGUE = load_catalogue()
@@ -90,6 +93,15 @@ def as_yaml(keys):
     return yaml.safe_dump(keys, default_flow_style=True, width=10**6).strip()
 
 
+def set_for_gpus():
+    """Give every rule that asks for a GPU what the profile sets for `with_gpu`, unless it has an entry of its own."""
+    entries = workflow.resource_settings._parsed_overwrite_resources
+    for rule in workflow.rules:
+        if GPU and "gpu" in rule.resources:
+            own = entries.get(rule.name, {})
+            rule.resources.update({k: v for k, v in entries.get("with_gpu", {}).items() if k not in own})
+
+
 def points_among(jobs):
     """What the wildcard `point` may be."""
     return "|".join(re.escape(job.path) for job in jobs) or "no-such-point"
@@ -121,14 +133,28 @@ def training_memory(jobs):
 
 
 def training_minutes(jobs):
-    """Minutes: grows with data, width and depth, and with each attempt."""
+    """Minutes: half an hour, and the work: tokens (bytes of the store) times parameters, at a modest rate; times attempt.
+
+    Rates: 10 TFLOP/s of a GPU, 5 GFLOP/s of a CPU thread. Training that takes longer goes on with the next attempt.
+    """
+    rate = 1e13 if config["device"] == "cuda" else 5e9 * config["threads"]
 
     def minutes(wildcards, input, attempt):
-        models = [job.config["model"] for job in jobs or [job_of(wildcards)]]
-        work = sum(model.get("blocks", 4) * (model.get("dim", 512) / 64) ** 1.5 for model in models)
-        return attempt * (60 + int(input.size_mb * work))
+        work = 0
+        for job in jobs or [job_of(wildcards)]:
+            model, epochs = job.config["model"], job.config["training"].get("epochs", 20)
+            parameters = 45 * model.get("blocks", 4) * model.get("dim", 512) ** 2
+            # Two strands, forward and twice as much backward, two operations per parameter and token.
+            work += 12 * parameters * epochs * input.size_mb * 1e6 / (job.gpus * job.nodes)
+        return attempt * (30 + int(work / rate / 60))
 
     return minutes
+
+
+def checkpoint_minutes(wildcards, resources):
+    """An interrupted training loses at most this much, and a short one at most a twentieth of its time."""
+    asked, runtime = config["checkpoint_minutes"], resources.get("runtime")
+    return min(asked, runtime / 20) if isinstance(runtime, int) else asked
 
 
 def run_note(dataset):

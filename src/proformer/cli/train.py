@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train one model; its state stands beside the checkpoint until the folder is complete."""
+    from proformer.training.lock import alone
     from proformer.training.progress import ProgressFile, progress_path
 
     checkpoint = args.checkpoint or args.out / "checkpoint.pt"
-    with ProgressFile(progress_path(checkpoint)) as state:
+    state = ProgressFile(progress_path(checkpoint))
+    with nullcontext() if state.silent else alone(checkpoint.with_suffix(".lock")), state:
         from proformer.training.run import train
 
         train(

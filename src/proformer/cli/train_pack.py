@@ -29,8 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train several models at the same time."""
     from proformer.cli.train import read_config
-    from proformer.training.pack import train_pack
+    from proformer.training.lock import alone
+    from proformer.training.pack import take_back, train_pack
 
+    jobs = read_config(args.jobs, "--jobs")
     options = ["--train", str(args.train), "--validation", str(args.validation), "--device", args.device]
     options += ["--checkpoint-minutes", str(args.checkpoint_minutes), "--threads", str(args.threads)]
-    train_pack(read_config(args.jobs, "--jobs"), args.results, options, gpu=args.device != "cpu")
+    with alone(args.results / "checkpoints" / f"{next(iter(jobs), '')}.pack.lock") as waited:
+        if waited:
+            take_back(jobs, args.results)
+        train_pack(jobs, args.results, options, gpu=args.device != "cpu")

@@ -12,9 +12,17 @@ from proformer.files import atomic
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint; the previous one stays in place until the new one is complete."""
-    with atomic(path) as temporary:
-        torch.save(state, temporary)
+    """Write a checkpoint; the previous one stays in place until the new one is complete.
+
+    Raises InputError when it cannot be written, as on a full disk.
+    """
+    try:
+        with atomic(path) as temporary, open(temporary, "wb") as handle:
+            torch.save(state, handle)
+    except (OSError, RuntimeError) as error:  # torch wraps what the system says
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        kept = "the one before is whole" if path.exists() else "there is none before it"
+        raise InputError(f"{path}: checkpoint not written ({reason}); {kept}") from None
 
 
 def load(path: Path, run: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,17 @@ def train_pack(jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Se
         shutil.rmtree(_waiting(results, path))
 
 
+def take_back(jobs: Iterable[str], results: Path) -> None:
+    """Have models in place wait beside the checkpoints again, for `proformer train` to say whether they are its own.
+
+    For a pack that had to wait for another one of the same models.
+    """
+    for path in jobs:
+        if (folder := results / "models" / path).is_dir() and not _waiting(results, path).exists():
+            _waiting(results, path).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder, _waiting(results, path))
+
+
 def _waiting(results: Path, path: str) -> Path:
     return results / "checkpoints" / f"{path}.finished"
 
@@ -70,7 +81,7 @@ def _start(path: str, config: Mapping[str, Any], results: Path, options: Sequenc
     ]
     command += ["--out", str(_waiting(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
     print(f"{path}: log in {log}", file=sys.stderr, flush=True)
-    with open(log, "wb") as handle:
+    with open(log, "ab") as handle:
         return subprocess.Popen(
             [*command, *options], stdout=handle, stderr=subprocess.STDOUT, preexec_fn=_save_when_orphaned
         )

@@ -1,0 +1,214 @@
+"""Faults on a real Slurm, one at a time: each run ends with the tables and weights of the undisturbed one."""
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cluster import GPUS, wait_for
+from project import GPU_LIMIT, POINTS, TABLES, go_on
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.fixture
+def ends_as_undisturbed(project, undisturbed):
+    """Wait for the end of a run, and hold its results against those of the undisturbed one."""
+
+    def check(head):
+        said = project.finish(head)
+        assert project.results() == undisturbed.results
+        return said
+
+    return check
+
+
+def signalled(pid, number):
+    """Whether a signal waits for a process that is held."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return any(int(fields[name], 16) >> (number - 1) & 1 for name in ("SigPnd", "ShdPnd"))
+
+
+def fill(path):
+    """Leave no room on a disk."""
+    with open(path, "wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+
+def test_time_limit_in_the_middle_of_training(project, ends_as_undisturbed):
+    """Slurm's signal reaches the trainer before the limit; it saves, and the next attempt goes on, with more time."""
+    project.edit_profile({"runtime": "attempt", "slurm_extra": "'--signal=TERM@40'"})
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    wait_for(lambda: signalled(held[0], signal.SIGTERM), 60)
+    job = project.job_of(held[0])
+    go_on(held)
+    said = ends_as_undisturbed(head)
+    assert "Trying to restart job" in said
+    stopped = next(found for found in project.jobs("train") if found["JobId"] == job)
+    assert stopped["JobState"] == "FAILED"  # ended by itself, before the limit
+    assert stopped["TimeLimit"] == "00:01:00"
+    assert {found["TimeLimit"] for found in project.jobs("train")} >= {"00:01:00", "00:02:00"}
+
+
+def test_time_limit_without_a_signal_in_time(project, ends_as_undisturbed):
+    """A training that hangs over its limit is killed (TIMEOUT), and goes on from its checkpoint."""
+    project.edit_profile({"runtime": "attempt", "slurm_extra": "'--no-kill'"})
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    job = project.job_of(held[0])
+    ends_as_undisturbed(head)
+    assert next(found for found in project.jobs("train") if found["JobId"] == job)["JobState"] == "TIMEOUT"
+
+
+def test_scancel_and_submission_again(project, ends_as_undisturbed):
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    job = project.job_of(held[0])
+    subprocess.run(["scancel", job], check=True)
+    go_on(held)
+    ends_as_undisturbed(head)
+    assert next(found for found in project.jobs("train") if found["JobId"] == job)["JobState"] == "CANCELLED"
+    assert len(project.jobs("train")) == POINTS + 1
+
+
+def test_kill_9_of_a_training(project, ends_as_undisturbed):
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    os.kill(held[0], signal.SIGKILL)
+    ends_as_undisturbed(head)
+    assert len(project.jobs("train")) == POINTS + 1
+
+
+def test_requeue_by_the_scheduler(project, ends_as_undisturbed):
+    """The same job number runs again; Snakemake notices nothing."""
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    job = project.job_of(held[0])
+    project.cluster.scontrol("requeue", job)
+    go_on(held)
+    ends_as_undisturbed(head)
+    assert next(found for found in project.jobs("train") if found["JobId"] == job)["Restarts"] == "1"
+    assert len(project.jobs("train")) == POINTS
+
+
+@pytest.mark.parametrize(("mode", "submitted"), [("REQUEUE", POINTS), ("CANCEL", POINTS + GPU_LIMIT)])
+def test_preemption(project, ends_as_undisturbed, mode, submitted):
+    """A job of more importance takes all GPUs; with CANCEL, the plugin alone would wait forever."""
+    project.cluster.scontrol("update", "PartitionName=gpu", f"PreemptMode={mode}")
+    head = project.train()
+    held = project.in_the_middle(GPU_LIMIT, head)
+    wanted = f"--gpus={len(GPUS)}"
+    subprocess.run(["sbatch", "-p", "urgent", wanted, "-o", "/dev/null", "--wrap", "sleep 5"], check=True)
+    wait_for(lambda: all(job["JobState"] != "RUNNING" for job in project.jobs("train")), 60)
+    go_on([pid for pid in held if Path(f"/proc/{pid}").exists()])
+    ends_as_undisturbed(head)
+    assert len(project.jobs("train")) == submitted
+
+
+def test_slurmd_killed_and_started_again(project, ends_as_undisturbed):
+    """Running jobs go on without it."""
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    project.cluster.kill("slurmd")
+    time.sleep(5)
+    project.cluster.start_node()
+    go_on(held)
+    ends_as_undisturbed(head)
+    assert len(project.jobs("train")) == POINTS
+
+
+def test_node_lost_with_all_its_processes(project, ends_as_undisturbed):
+    """Slurm takes the node for down after SlurmdTimeout, and runs its jobs again when it is back."""
+    head = project.train()
+    held = project.in_the_middle(GPU_LIMIT, head)
+    project.cluster.kill("slurmd")
+    for pid in [*project.cluster.step_daemons(), *held]:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "DOWN" in project.cluster.scontrol("show", "node"), 120)
+    project.cluster.start_node()
+    ends_as_undisturbed(head)
+
+
+def test_slurmctld_away_for_a_minute(project, ends_as_undisturbed):
+    """No answer ends no job; the plugin alone would forget them all, and wait forever."""
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    project.cluster.kill("slurmctld")
+    time.sleep(60)
+    project.cluster.start("slurmctld", "-D")
+    go_on(held)
+    ends_as_undisturbed(head)
+
+
+def test_snakemake_killed_and_started_again_with_jobs_running(project, ends_as_undisturbed):
+    """New jobs of the points that are still trained wait for the old ones, and find the models finished."""
+    head = project.train()
+    held = project.in_the_middle(GPU_LIMIT, head)
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
+    project.run("--unlock")
+    again = project.train()
+    wait_for(lambda: project.logs().count("another process trains this model: waiting") == len(held), 120)
+    go_on(held)
+    ends_as_undisturbed(again)
+    assert project.logs().count("holds this very run, finished") == len(held)
+
+
+def test_snakemake_killed_and_started_again_when_its_jobs_have_ended(project, ends_as_undisturbed):
+    """What they finished is taken as it is: nothing is trained twice."""
+    head = project.train()
+    project.in_the_middle(GPU_LIMIT, head)
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
+    go_on(project.trainers())
+    wait_for(lambda: all(job["JobState"] == "COMPLETED" for job in project.jobs("train")), 120)
+    project.run("--unlock")
+    ends_as_undisturbed(project.train())
+    assert len(project.jobs("train")) == POINTS
+
+
+def test_out_of_memory_at_first_and_enough_later(project, ends_as_undisturbed):
+    """Slurm kills what takes more than it asked for; the next attempt asks for more."""
+    project.edit_profile({"mem_mb": "300 * 5 ** (attempt - 1)"})
+    said = ends_as_undisturbed(project.train())
+    assert "OUT_OF_MEMORY" in said or "exceeded" in said.lower()
+    assert len(project.jobs("train")) == 2 * POINTS
+    assert {job["MinMemoryNode"] for job in project.jobs("train")} == {"300M", "1500M"}
+
+
+def test_disk_full_while_a_checkpoint_is_written(project, ends_as_undisturbed):
+    """The checkpoint before stays; with room again, the next attempt goes on from it."""
+    disk = project.folder / "results/checkpoints"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        head = project.train()
+        held = project.in_the_middle(GPU_LIMIT, head)
+        before = {path: path.read_bytes() for path in disk.rglob("*.pt")}
+        fill(disk / "filler")
+        go_on(held)
+        wait_for(lambda: project.logs().count("checkpoint not written (No space left on device)") >= len(held), 60)
+        assert {path: path.read_bytes() for path in disk.rglob("*.pt")} == before
+        (disk / "filler").unlink()
+        ends_as_undisturbed(head)
+    finally:
+        project.cluster.cancel_all()
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_two_snakemakes_at_once(project, ends_as_undisturbed):
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    second = project.start("--", *TABLES, log="second.log")
+    assert second.wait(60) != 0
+    assert "cannot be locked" in (project.folder / "second.log").read_text()
+    go_on(held)
+    ends_as_undisturbed(head)
+    assert len(project.jobs("train")) == POINTS
