@@ -33,7 +33,10 @@ def cluster() -> Iterator[Cluster]:
 def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Undisturbed:
     """The literal command has made the tables of a small grid."""
     project = Project.fresh(root, tmp_path_factory.mktemp("lab"), cluster)
-    project.run("--", *TABLES)
+    try:
+        project.run("--", *TABLES)
+    finally:
+        project.stop()
     paths = [path for path in (project.folder / "results").rglob("*") if path.is_file()]
     files = {str(path.relative_to(project.folder)): path.stat().st_size for path in paths}
     return Undisturbed(project, project.results(), project.jobs(), files)
@@ -44,4 +47,4 @@ def project(undisturbed: Undisturbed) -> Iterator[Project]:
     """The checkout before its training; no job of it outlives the test."""
     undisturbed.project.untrain()
     yield undisturbed.project
-    undisturbed.project.cluster.cancel_all()
+    undisturbed.project.stop()

@@ -40,6 +40,7 @@ class Project:
         self.folder, self.cluster = folder, cluster
         self.first_job = 1
         self.profile = ""
+        self.heads: list[subprocess.Popen[bytes]] = []
 
     @classmethod
     def fresh(cls, root: Path, folder: Path, cluster: Cluster) -> Project:
@@ -67,7 +68,10 @@ class Project:
         """Set resources of training jobs, and any key of the profile."""
         path = self.folder / "slurm/config.yaml"
         profile = yaml.safe_load(path.read_text())
-        profile["set-resources"]["train"] |= train
+        rules = profile["set-resources"]
+        rules["train"] = (
+            rules.get("train", rules["with_gpu"]) | train
+        )  # no rule asks for a GPU by itself: device is cpu
         profile |= {"resources": [f"gpu={GPU_LIMIT}"], "slurm-init-seconds-before-status-checks": 2} | keys
         path.write_text(yaml.safe_dump(profile))
 
@@ -77,9 +81,20 @@ class Project:
         environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.folder / "src")}
         command = ["snakemake", "--profile", "slurm", "--configfile", configfile, *arguments]
         with open(self.folder / log, "wb") as out:
-            return subprocess.Popen(
-                command, cwd=self.folder, env=environment, start_new_session=True, stdout=out, stderr=out
+            self.heads.append(
+                subprocess.Popen(
+                    command, cwd=self.folder, env=environment, start_new_session=True, stdout=out, stderr=out
+                )
             )
+        return self.heads[-1]
+
+    def stop(self) -> None:
+        """Leave nothing running, neither Snakemake nor jobs."""
+        for head in self.heads:
+            if head.poll() is None:
+                os.killpg(head.pid, signal.SIGKILL)
+                head.wait()
+        self.cluster.cancel_all()
 
     def train(self) -> subprocess.Popen[bytes]:
         """Start the run that ends with the tables of the grid."""
@@ -88,10 +103,8 @@ class Project:
     def finish(self, process: subprocess.Popen[bytes], seconds: float = 400) -> str:
         """Wait until a run ends as it should; what it said."""
         try:
-            code = process.wait(seconds)
+            code: object = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             code = "it hangs"
         said = (self.folder / "head.log").read_text()
         assert code == 0, f"{code}: {said}\n" + "\n".join(map(str, self.jobs("train")))

@@ -42,18 +42,18 @@ def fill(path):
 
 def test_time_limit_in_the_middle_of_training(project, ends_as_undisturbed):
     """Slurm's signal reaches the trainer before the limit; it saves, and the next attempt goes on, with more time."""
-    project.edit_profile({"runtime": "attempt", "slurm_extra": "'--signal=TERM@40'"})
+    project.edit_profile({"runtime": "2 * attempt", "slurm_extra": "'--signal=TERM@60'"})
     head = project.train()
     held = project.in_the_middle(1, head)
-    wait_for(lambda: signalled(held[0], signal.SIGTERM), 60)
+    wait_for(lambda: signalled(held[0], signal.SIGTERM), 120)
     job = project.job_of(held[0])
     go_on(held)
     said = ends_as_undisturbed(head)
     assert "Trying to restart job" in said
     stopped = next(found for found in project.jobs("train") if found["JobId"] == job)
     assert stopped["JobState"] == "FAILED"  # ended by itself, before the limit
-    assert stopped["TimeLimit"] == "00:01:00"
-    assert {found["TimeLimit"] for found in project.jobs("train")} >= {"00:01:00", "00:02:00"}
+    assert stopped["TimeLimit"] == "00:02:00"
+    assert {found["TimeLimit"] for found in project.jobs("train")} >= {"00:02:00", "00:04:00"}
 
 
 def test_time_limit_without_a_signal_in_time(project, ends_as_undisturbed):

@@ -96,10 +96,11 @@ def as_yaml(keys):
 def set_for_gpus():
     """Give every rule that asks for a GPU what the profile sets for `with_gpu`, unless it has an entry of its own."""
     entries = workflow.resource_settings._parsed_overwrite_resources
-    for rule in workflow.rules:
-        if GPU and "gpu" in rule.resources:
-            own = entries.get(rule.name, {})
-            rule.resources.update({k: v for k, v in entries.get("with_gpu", {}).items() if k not in own})
+    for asked in workflow.rules:
+        if GPU and "gpu" in asked.resources:
+            own = entries.get(asked.name, {})
+            for name, value in entries.get("with_gpu", {}).items():
+                asked.resources[name] = asked.resources[name] if name in own else value
 
 
 def points_among(jobs):
