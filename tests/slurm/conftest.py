@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, slurm, why_not
-from project import TABLES, Project
+from project import POINTS, TABLES, Project
 
 
 @dataclass
@@ -44,7 +44,8 @@ def undisturbed(root: Path, tmp_path_factory: pytest.TempPathFactory, cluster: C
 
 @pytest.fixture
 def project(undisturbed: Undisturbed) -> Iterator[Project]:
-    """The checkout before its training; no job of it outlives the test."""
+    """The checkout before its training, all at one time; no job of it outlives the test."""
     undisturbed.project.untrain()
+    undisturbed.project.edit_profile({}, resources=[f"gpu={POINTS}"])
     yield undisturbed.project
     undisturbed.project.stop()

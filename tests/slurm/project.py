@@ -47,7 +47,7 @@ class Project:
         """A checkout where nothing has run."""
         project = cls(checkout(root, folder), cluster)
         (folder / "test.yaml").write_text(yaml.safe_dump(CONFIG))
-        project.edit_profile({"gpu": 1})
+        project.edit_profile({"gpu": 1}, resources=[f"gpu={GPU_LIMIT}"])
         project.profile = (folder / "slurm/config.yaml").read_text()
         return project
 
@@ -72,7 +72,7 @@ class Project:
         rules["train"] = (
             rules.get("train", rules["with_gpu"]) | train
         )  # no rule asks for a GPU by itself: device is cpu
-        profile |= {"resources": [f"gpu={GPU_LIMIT}"], "slurm-init-seconds-before-status-checks": 2} | keys
+        profile |= {"slurm-init-seconds-before-status-checks": 2} | keys
         path.write_text(yaml.safe_dump(profile))
 
     def start(self, *arguments: str, log: str = "head.log", configfile: str = "test.yaml") -> subprocess.Popen[bytes]:

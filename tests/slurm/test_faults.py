@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cluster import GPUS, wait_for
-from project import GPU_LIMIT, POINTS, TABLES, go_on
+from project import POINTS, TABLES, go_on
 
 pytestmark = pytest.mark.faults
 
@@ -97,12 +97,12 @@ def test_requeue_by_the_scheduler(project, ends_as_undisturbed):
     assert len(project.jobs("train")) == POINTS
 
 
-@pytest.mark.parametrize(("mode", "submitted"), [("REQUEUE", POINTS), ("CANCEL", POINTS + GPU_LIMIT)])
+@pytest.mark.parametrize(("mode", "submitted"), [("REQUEUE", POINTS), ("CANCEL", 2 * POINTS)])
 def test_preemption(project, ends_as_undisturbed, mode, submitted):
     """A job of more importance takes all GPUs; with CANCEL, the plugin alone would wait forever."""
     project.cluster.scontrol("update", "PartitionName=gpu", f"PreemptMode={mode}")
     head = project.train()
-    held = project.in_the_middle(GPU_LIMIT, head)
+    held = project.in_the_middle(POINTS, head)
     wanted = f"--gpus={len(GPUS)}"
     subprocess.run(["sbatch", "-p", "urgent", wanted, "-o", "/dev/null", "--wrap", "sleep 5"], check=True)
     wait_for(lambda: all(job["JobState"] != "RUNNING" for job in project.jobs("train")), 60)
@@ -126,7 +126,7 @@ def test_slurmd_killed_and_started_again(project, ends_as_undisturbed):
 def test_node_lost_with_all_its_processes(project, ends_as_undisturbed):
     """Slurm takes the node for down after SlurmdTimeout, and runs its jobs again when it is back."""
     head = project.train()
-    held = project.in_the_middle(GPU_LIMIT, head)
+    held = project.in_the_middle(POINTS, head)
     project.cluster.kill("slurmd")
     for pid in [*project.cluster.step_daemons(), *held]:
         os.kill(pid, signal.SIGKILL)
@@ -149,7 +149,7 @@ def test_slurmctld_away_for_a_minute(project, ends_as_undisturbed):
 def test_snakemake_killed_and_started_again_with_jobs_running(project, ends_as_undisturbed):
     """New jobs of the points that are still trained wait for the old ones, and find the models finished."""
     head = project.train()
-    held = project.in_the_middle(GPU_LIMIT, head)
+    held = project.in_the_middle(POINTS, head)
     os.killpg(head.pid, signal.SIGKILL)
     head.wait()
     project.run("--unlock")
@@ -163,7 +163,7 @@ def test_snakemake_killed_and_started_again_with_jobs_running(project, ends_as_u
 def test_snakemake_killed_and_started_again_when_its_jobs_have_ended(project, ends_as_undisturbed):
     """What they finished is taken as it is: nothing is trained twice."""
     head = project.train()
-    project.in_the_middle(GPU_LIMIT, head)
+    project.in_the_middle(POINTS, head)
     os.killpg(head.pid, signal.SIGKILL)
     head.wait()
     go_on(project.trainers())
@@ -190,7 +190,7 @@ def test_disk_full_while_a_checkpoint_is_written(project, ends_as_undisturbed):
         pytest.skip("a small disk cannot be mounted here")
     try:
         head = project.train()
-        held = project.in_the_middle(GPU_LIMIT, head)
+        held = project.in_the_middle(POINTS, head)
         before = {path: path.read_bytes() for path in disk.rglob("*.pt")}
         fill(disk / "filler")
         go_on(held)
