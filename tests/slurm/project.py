@@ -47,7 +47,7 @@ class Project:
         """A checkout where nothing has run."""
         project = cls(checkout(root, folder), cluster)
         (folder / "test.yaml").write_text(yaml.safe_dump(CONFIG))
-        project.edit_profile({"gpu": 1}, resources=[f"gpu={GPU_LIMIT}"])
+        project.edit_profile({"gpu": 1}, resources=[f"gpu={GPU_LIMIT}"], precommand="export A_MODULE=loaded")
         project.profile = (folder / "slurm/config.yaml").read_text()
         return project
 
@@ -151,10 +151,16 @@ class Project:
         wait_for(hold, 120, every=0.02)
         return held
 
-    def job_of(self, pid: int) -> str:
-        """Number of the Slurm job that a process belongs to."""
-        words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-        return next(word.partition("=")[2] for word in words if word.startswith("SLURM_JOB_ID="))
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Environment of a process."""
+    words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def job_of(pid: int) -> str:
+    """Number of the Slurm job that a process belongs to."""
+    return environment_of(pid)["SLURM_JOB_ID"]
 
 
 def go_on(pids: list[int]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cluster import GPUS, wait_for
-from project import POINTS, TABLES, go_on
+from project import POINTS, TABLES, go_on, job_of
 
 pytestmark = pytest.mark.faults
 
@@ -46,7 +46,7 @@ def test_time_limit_in_the_middle_of_training(project, ends_as_undisturbed):
     head = project.train()
     held = project.in_the_middle(1, head)
     wait_for(lambda: signalled(held[0], signal.SIGTERM), 120)
-    job = project.job_of(held[0])
+    job = job_of(held[0])
     go_on(held)
     said = ends_as_undisturbed(head)
     assert "Trying to restart job" in said
@@ -61,7 +61,7 @@ def test_time_limit_without_a_signal_in_time(project, ends_as_undisturbed):
     project.edit_profile({"runtime": "attempt", "slurm_extra": "'--no-kill'"})
     head = project.train()
     held = project.in_the_middle(1, head)
-    job = project.job_of(held[0])
+    job = job_of(held[0])
     ends_as_undisturbed(head)
     assert next(found for found in project.jobs("train") if found["JobId"] == job)["JobState"] == "TIMEOUT"
 
@@ -69,7 +69,7 @@ def test_time_limit_without_a_signal_in_time(project, ends_as_undisturbed):
 def test_scancel_and_submission_again(project, ends_as_undisturbed):
     head = project.train()
     held = project.in_the_middle(1, head)
-    job = project.job_of(held[0])
+    job = job_of(held[0])
     subprocess.run(["scancel", job], check=True)
     go_on(held)
     ends_as_undisturbed(head)
@@ -89,7 +89,7 @@ def test_requeue_by_the_scheduler(project, ends_as_undisturbed):
     """The same job number runs again; Snakemake notices nothing."""
     head = project.train()
     held = project.in_the_middle(1, head)
-    job = project.job_of(held[0])
+    job = job_of(held[0])
     project.cluster.scontrol("requeue", job)
     go_on(held)
     ends_as_undisturbed(head)
@@ -212,3 +212,15 @@ def test_two_snakemakes_at_once(project, ends_as_undisturbed):
     go_on(held)
     ends_as_undisturbed(head)
     assert len(project.jobs("train")) == POINTS
+
+
+@pytest.mark.parametrize(
+    "variant", [{"gpu_model": "h200"}, {"gpu": 0, "gres": "'gpu:h200:1'", "gpu_jobs": 1}], ids=["gpu_model", "gres"]
+)
+def test_other_ways_to_ask_for_a_gpu(project, ends_as_undisturbed, variant):
+    """No fault, but as slow: the commented variants of the profile."""
+    project.edit_profile(variant, resources=["gpu_jobs=2"])
+    ends_as_undisturbed(project.train())
+    for job in project.jobs("train"):
+        assert job["JOB_GRES"] == "gpu:h200:1"
+        assert "h200" in job.get("TresPerJob", job.get("TresPerNode"))

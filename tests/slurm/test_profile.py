@@ -7,7 +7,7 @@ import subprocess
 from datetime import datetime
 
 import pytest
-from project import GPU_LIMIT, POINTS, TABLES, go_on
+from project import GPU_LIMIT, POINTS, TABLES, environment_of, go_on, job_of
 
 
 @pytest.fixture
@@ -62,8 +62,9 @@ def test_quick_faults_in_one_run(project, undisturbed):
     second = project.start("--", *TABLES, log="second.log")
     assert second.wait(60) != 0
     assert "cannot be locked" in (project.folder / "second.log").read_text()
+    assert environment_of(held[0])["A_MODULE"] == "loaded"  # by the profile's precommand
     os.kill(held[0], signal.SIGKILL)
-    subprocess.run(["scancel", project.job_of(held[1])], check=True)
+    subprocess.run(["scancel", job_of(held[1])], check=True)
     go_on(held[1:])
     project.finish(head)
     assert project.results() == undisturbed.results
