@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(ROOT / "src"))
 from proformer.planning.cost import host_megabytes
 from proformer import cluster
+from proformer.planning.cost import TRAINING as STEP, proformer_flops
 from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
 from proformer.status import write_jobs
@@ -134,7 +135,7 @@ def training_memory(jobs):
 
 
 def training_minutes(jobs):
-    """Minutes: half an hour, and the work: tokens (bytes of the store) times parameters, at a modest rate; times attempt.
+    """Minutes: half an hour, and the operations of all epochs at a modest rate; twice as much for the second attempt.
 
     Rates: 10 TFLOP/s of a GPU, 5 GFLOP/s of a CPU thread. Training that takes longer goes on with the next attempt.
     """
@@ -143,10 +144,9 @@ def training_minutes(jobs):
     def minutes(wildcards, input, attempt):
         work = 0
         for job in jobs or [job_of(wildcards)]:
-            model, epochs = job.config["model"], job.config["training"].get("epochs", 20)
-            parameters = 45 * model.get("blocks", 4) * model.get("dim", 512) ** 2
-            # Two strands, forward and twice as much backward, two operations per parameter and token.
-            work += 12 * parameters * epochs * input.size_mb * 1e6 / (job.gpus * job.nodes)
+            # A byte of the store is a nucleotide; a Proformer's cost stands for that of other models.
+            each = STEP * proformer_flops(**{**job.config["model"], "length": 100}) / 100
+            work += each * input.size_mb * 1e6 * job.config["training"].get("epochs", 20) / (job.gpus * job.nodes)
         return attempt * (30 + int(work / rate / 60))
 
     return minutes
