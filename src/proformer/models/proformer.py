@@ -17,8 +17,9 @@ from proformer.models.layers import AveragePooling, Block, MultipleExpressionHea
 class Config:
     """What defines a Proformer; `length` is one strand.
 
-    `expression_start`: "shared" as released, or "learned" (each token its own start). `merge_projections` and
-    `read_rows_only` are exact rewrites: they change neither parameters nor outputs, only the work.
+    `expression_start`: "shared" as released, or "learned" (each token its own start). `merge_projections`,
+    `read_rows_only` and `convolve_in_place` are exact rewrites: they change neither parameters nor outputs, only the
+    work.
     """
 
     length: int = 100
@@ -32,6 +33,7 @@ class Config:
     dropout: float = 0.0
     merge_projections: bool = True
     read_rows_only: bool = True
+    convolve_in_place: bool = True
 
     def __post_init__(self) -> None:
         for name in ("length", "kmer", "dim", "heads", "blocks", "expression_heads"):
@@ -57,7 +59,8 @@ class Proformer(nn.Module):
         self.tokens = 0 if config.head == "ap" else config.expression_heads
         self.stem = Stem(config.length, config.kmer, config.dim, self.tokens, config.expression_start == "learned")
         self.core = nn.ModuleList(
-            Block(config.dim, config.heads, config.dropout, config.merge_projections) for _ in range(config.blocks)
+            Block(config.dim, config.heads, config.dropout, config.merge_projections, config.convolve_in_place)
+            for _ in range(config.blocks)
         )
         self.head = (
             MultipleExpressionHeads(config.dim, self.tokens, config.head == "glu")

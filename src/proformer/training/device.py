@@ -10,6 +10,7 @@ import torch
 
 from proformer.errors import InputError
 from proformer.provenance import processor
+from proformer.training import products
 
 
 def choose_device(name: str) -> torch.device:
@@ -28,7 +29,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_up(device: torch.device, threads: int | None, deterministic: bool | None) -> None:
-    """Set threads, determinism (the default on CPU) and, on Linux, an allocator that keeps its pages.
+    """Set threads, determinism (the default on CPU), the matrix library, and an allocator that keeps pages.
 
     Freed memory is kept by the process: with many small tensors, giving pages back costs more than the arithmetic.
     """
@@ -37,6 +38,7 @@ def set_up(device: torch.device, threads: int | None, deterministic: bool | None
     torch.use_deterministic_algorithms(device.type == "cpu" if deterministic is None else deterministic, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # unread
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    products.use(device.type == "cpu" and products.pays())
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no separate mappings

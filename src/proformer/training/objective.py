@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -48,6 +51,26 @@ def expression_loss(prediction: Tensor, target: Tensor, settings: Training) -> T
     return (F.mse_loss if settings.loss == "mse" else F.huber_loss)(prediction, target)
 
 
+def _table_width(masked: Tensor, settings: Training) -> int:
+    """How many positions per sequence are looked at: the batch's maximum, or on a GPU a number that needs no look."""
+    if masked.device.type == "cpu":
+        return int(masked.sum(1).max())
+    return most_masked(masked.shape[1], settings.mask_rate, settings.mask == "joint")
+
+
+@cache
+def most_masked(positions: int, rate: float, joint: bool = False) -> int:
+    """A number of masked positions that one sequence in 10^15 exceeds; what it then has beyond it is not scored.
+
+    Reading the true maximum would have the processor wait for the GPU at every step, and change the shapes.
+    """
+    strands = 2 if joint else 1
+    length = positions // strands
+    tail = [math.comb(length, k) * rate**k * (1 - rate) ** (length - k) for k in range(length + 1)]
+    exceeding = np.cumsum(tail[::-1])[::-1]
+    return strands * int(np.argmax(np.append(exceeding[1:], 0) < 1e-15))
+
+
 def compute_loss(model: Any, codes: Tensor, target: Tensor, settings: Training, rows: slice = slice(None)) -> Loss:
     """Loss of one batch: codes uint8 [B, 2L], standardised target [B].
 
@@ -69,7 +92,7 @@ def compute_loss(model: Any, codes: Tensor, target: Tensor, settings: Training, 
         total = expression + model.penalty() if hasattr(model, "penalty") else expression
         return Loss(total * share, expression.detach() * share, nothing, prediction.detach().float())
     seen, masked = mask_nucleotides(codes, settings.mask_rate, settings.mask == "joint")
-    positions = masked.to(torch.uint8).topk(int(masked.sum(1).max()), dim=1).indices
+    positions = masked.to(torch.uint8).topk(_table_width(masked, settings), dim=1).indices
     prediction, logits = model(seen[rows], positions[rows])
     expression = expression_loss(prediction.float(), target[rows], settings) * share
     nucleotides = fill_mask_loss(logits, codes[rows], masked[rows], positions[rows], masked.sum())
