@@ -124,6 +124,9 @@ def test_rewrites_are_exact_in_outputs_and_gradients(head, seed, dtype, toleranc
         keys = dict.fromkeys(("merge_projections", "read_rows_only", "convolve_in_place"), rewrites)
         torch.manual_seed(seed)
         model = build(config | keys).to(dtype)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(0.1 * torch.randn(p.shape, dtype=torch.float64).to(dtype))  # biases too
         expression, logits = model(codes, positions)
         (expression.square().sum() + (0 if logits is None else logits.square().sum())).backward()
         gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in model.named_parameters()}

@@ -1,0 +1,128 @@
+"""What all benchmarks share: interleaved repeats, medians and ranges, a table and a figure, and where it was measured.
+
+Ways that are compared run in one process and take turns, so that a busy machine slows all of them alike. A repeat's
+ratio is taken within its turn; medians are over repeats. Results go to benchmarks/results as TSV, PDF, SVG and PNG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def arguments(doc: str | None, repeats: int = 7) -> argparse.ArgumentParser:
+    """Options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=repeats, help="turns of each way (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto: a GPU when there is one (default)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    return parser
+
+
+def pin(device: str, threads: int) -> dict[str, Any]:
+    """Choose the device and pin the threads as a training does; returns where this runs, for the table."""
+    import torch
+
+    from proformer.training.device import choose_device, hardware, set_up
+
+    where = choose_device(device)
+    set_up(where, threads, None)
+    place = {"device": where.type, "machine": hardware(where), "threads": torch.get_num_threads()}
+    print(" · ".join(f"{name} {value}" for name, value in (place | {"torch": torch.__version__}).items()), flush=True)
+    return place
+
+
+def interleave(ways: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 1) -> dict[str, list[float]]:
+    """Seconds of each way, `repeats` times each, in turns. On a GPU, until the device is done."""
+    import torch
+
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(-warm_up, repeats):
+        for name, way in ways.items():
+            wait()
+            started = time.perf_counter()
+            way()
+            wait()
+            if turn >= 0:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def summarise(seconds: Mapping[str, list[float]], reference: str) -> pd.DataFrame:
+    """A row per way: median seconds, range, and its ratio to the reference within a turn (median and range)."""
+    rows = []
+    for name, times in seconds.items():
+        ratios = [slow / fast for slow, fast in zip(seconds[reference], times, strict=True)]
+        rows.append({
+            "way": name, "seconds": statistics.median(times), "fastest": min(times), "slowest": max(times),
+            "times_straight": statistics.median(ratios), "ratio_low": min(ratios), "ratio_high": max(ratios),
+            "repeats": len(times),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def peak_memory(script: str, *options: object) -> float:
+    """Peak memory of one way in a process of its own, in MB: the script is called with these options and prints it."""
+    command = [sys.executable, script, *map(str, options)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def own_peak() -> float:
+    """Peak memory of this process so far, in MB; on a GPU, of the device."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 1e6
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e3  # type: ignore[index]
+
+
+def publish(name: str, table: pd.DataFrame, out: Path, draw: Callable[[pd.DataFrame], Any] | None = None) -> None:
+    """Print a table, and write it with its figure."""
+    from proformer.figures.style import save
+    from proformer.files import write_table
+
+    print(table.round(3).to_string(index=False), flush=True)
+    if draw is None:
+        write_table(out / f"{name}.tsv", table)
+    else:
+        save(draw(table), str(out / name), table)
+
+
+def bars(table: pd.DataFrame, value: str, label: str, groups: str, note: str) -> Any:
+    """Horizontal bars of a ratio with its range, a panel per group, a line at 1."""
+    from proformer.figures.style import BLUE, DOUBLE, GREY, new, styled
+
+    @styled
+    def draw() -> Any:
+        names = list(dict.fromkeys(table[groups]))
+        ways = list(dict.fromkeys(table["way"]))
+        figure = new(DOUBLE, 18 + 6 * len(ways), note=note)
+        panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=True):
+            rows = table[table[groups] == name]
+            places = [ways.index(way) for way in rows["way"]]
+            errors = [rows[value] - rows["ratio_low"], rows["ratio_high"] - rows[value]]
+            axes.barh(places, rows[value], xerr=errors, color=BLUE, height=0.65, error_kw={"lw": 0.6, "ecolor": GREY})
+            for place, number, high in zip(places, rows[value], rows["ratio_high"], strict=True):
+                axes.text(high, place, f" {number:.2f}", va="center")
+            axes.axvline(1, color=GREY, lw=0.6, ls=":")
+            axes.set(title=name, xlabel=label, yticks=range(len(ways)), yticklabels=ways)
+            axes.set_xlim(0, 1.2 * rows["ratio_high"].max())
+        panels[0].invert_yaxis()
+        return figure
+
+    return draw()
