@@ -100,7 +100,7 @@ def _identity(path: str, made: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cost(made: dict[str, Any], epochs: pd.DataFrame) -> dict[str, Any]:
-    from proformer.models.cost import forward_flops
+    from proformer.planning.cost import forward_flops
 
     n = made["data"]["train"]
     per_epoch = (made["training"].get("epoch_batches") or 0) * made["training"]["batch_size"] or n
