@@ -14,13 +14,14 @@ def dry_run(run, *arguments):
 
 
 def test_paper_lists_its_gpu_jobs_in_seconds(fresh):
-    """72 for Figure 2, 48 for Figure 3, and four to see what the random split's leakage is worth."""
+    """72 for Figure 2, 48 for Figure 3, four to see what the random split's leakage is worth; and single models."""
     started = time.monotonic()
     code, text = dry_run(fresh, "--configfile", "config/paper.yaml")
     seconds = time.monotonic() - started
     assert code == 0, text
     jobs = re.split(r"\n(?=(?:local)?rule \w+:)", text)
-    train = [job for job in jobs if job.startswith("rule train:")]
+    train = [job for job in jobs if job.startswith("rule train:") and "model~" not in job]
+    single = [re.search(r"point=dataset~(\w+)/model~(\S+)_seed", job) for job in jobs if job.startswith("rule train:")]
     point = r"wildcards: point=dataset~(\w+)/dim~(\d+)_heads~(\d+)_blocks~(\d+)_head~([^_]+)"
     found = {re.search(point, job).groups() for job in train}
     widths = [("64", "2"), ("128", "4"), ("256", "8")]
@@ -31,6 +32,8 @@ def test_paper_lists_its_gpu_jobs_in_seconds(fresh):
     assert found == wanted
     assert len(train) == 72 + 48 + 4
     assert all("gpu=1" in job for job in train)
+    final = {("dreamfull", f"proformer-{name}") for name in ("ap", "single", "meh", "glu")}
+    assert final <= {found.groups() for found in single if found}
     assert seconds < 10 * max(1, os.getloadavg()[0] / 2)  # on a machine that is not busy otherwise
 
 

@@ -1,0 +1,42 @@
+"""The single models of the three configurations: keys that exist, and at full size the published recipes."""
+
+import pytest
+
+from proformer.models import find_recipe, resolve
+from proformer.planning.configuration import read_configuration
+from proformer.points import training_jobs
+from proformer.training.config import read_training
+
+DATA = {"length": 100, "flanks": ("", "")}
+
+
+def jobs_of(root, *overlays):
+    config, _ = read_configuration([root / "config" / f"{name}.yaml" for name in overlays], root)
+    return [job for job in training_jobs(config) if "/model~" in job.path]
+
+
+def resolved(model, recipe, keys, training):
+    published = find_recipe(model, recipe)
+    return resolve({"model": model, **published["model"], **keys}, DATA), read_training(
+        {**published["training"], **training}
+    )
+
+
+@pytest.mark.parametrize("overlay", [[], ["sample"], ["paper"]])
+def test_every_key_exists(root, overlay):
+    jobs = jobs_of(root, *overlay)
+    assert len({job.label for job in jobs}) >= 14
+    for job in jobs:
+        model = dict(job.config["model"])
+        resolved(model.pop("model"), job.config.get("recipe"), model, job.config["training"])
+
+
+def test_at_full_size_nothing_of_the_demo_is_left_in_a_peer(root):
+    """Overlays are merged key by key, so a key of the demo that is not set again would stay."""
+    peers = [job for job in jobs_of(root, "paper") if job.config["model"]["model"] != "proformer"]
+    assert len(peers) >= 14
+    for job in peers:
+        keys = dict(job.config["model"])
+        name, recipe = keys.pop("model"), job.config["recipe"]
+        run = {key: job.config["training"][key] for key in ("seed", "precision") if key in job.config["training"]}
+        assert resolved(name, recipe, keys, job.config["training"]) == resolved(name, recipe, {}, run), job.label
