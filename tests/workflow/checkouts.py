@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+VAISHNAV = ("deepsea", "danq", "deepatt", "convolutional", "convolutional-repaired", "transformer")
 TINY = {
     "simulate_atac": {"genome_size": 150_000, "pairs": 6_000},
     "atac": {"windows": {"number": 400}},
@@ -19,7 +20,10 @@ TINY = {
     "models": {
         name: {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 2, "batch_size": 32}}
         for name in ("proformer", "proformer-ap", "proformer-single", "proformer-meh", "proformer-glu")
-    },
+    }
+    # Two peers, with all that is special of their training: others are trained by tests of their own.
+    | {name: {"training": {"epochs": 1}} for name in ("legnet", "crmnet")}
+    | {name: {"datasets": []} for name in (*VAISHNAV, "bhi")},
     "grids": {
         "atac": {
             "widths": ["4/1"],
