@@ -61,16 +61,17 @@ class Config:
     shifts: int = 2
 
     def __post_init__(self) -> None:
-        check.tuples(self, "flanks", "kernels", "padding")
+        check.flanks(self)
+        check.tuples(self, "kernels", "padding")
         check.whole(self, "length", "window", "kernels", "width", "lstm", "dense")
         check.whole(self, "shifts", least=0)
         if not self.kernels or self.width % len(self.kernels) or self.lstm % len(self.kernels):
             raise InputError(f"model: {len(self.kernels)} kernels cannot share width {self.width}, lstm {self.lstm}")
-        if len(self.padding) != 3 or min(self.padding) < 0 or abs(sum(self.padding) - 1) > 1e-6:
+        if len(self.padding) != 3 or not all(isinstance(p, float | int) and p >= 0 for p in self.padding):
+            raise InputError(f"model: padding is {self.padding!r}, expected three probabilities")
+        if abs(sum(self.padding) - 1) > 1e-6:
             raise InputError(f"model: padding is {self.padding!r}, expected three probabilities that add up to 1")
-        for name in ("dropout", "last_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"model: {name} is {getattr(self, name)!r}, expected at least 0 and less than 1")
+        check.number(self, "dropout", "last_dropout", below=1)
 
 
 class Parallel(nn.Module):

@@ -4,13 +4,14 @@ Expression is read as a distribution over the 18 bins in which cells were sorted
 is a normal distribution around y + ½ cut at 1, 2, …, 17, the loss its Kullback-Leibler divergence, the prediction the
 mean of the bins. Two channels beside A, G, C and T: is_reverse, since both strands of every sequence are training rows,
 and the prediction is the mean of both; is_singleton, whether the measured value is an integer (few reads), 0 at
-prediction, as the team's report says. The model reads 150 nt up to the 3′ end of the construct: plasmid, then promoter.
+prediction, as the team's report says (its script reads it off the values in the test file, which are placeholders). The
+model reads 150 nt up to the 3′ end of the construct: plasmid, then promoter.
 
 As released (autosome-ru/LegNet, 63773bb, and the challenge's submission): an N is 0,0,0,0 in the submission (its 0.25
 is written into whole numbers), 0.25 four times in LegNet: recipes "as-released" and "repaired". 1,852,846 parameters.
-"optimised" (2,129,602) has plain squeeze-excitation, an expansion that follows the input's width, depthwise
-convolutions, no activation before the mean, and Lion. "complex" and "defined" are the paper's longer trainings on the
-data of Vaishnav et al.
+"complex" and "defined" are the paper's longer trainings on the data of Vaishnav et al. "optimised" (2,129,602) has
+plain squeeze-excitation, an expansion that follows the input's width, depthwise convolutions, no activation before the
+mean, torch's initialisation, Lion and bf16 (its script: fp16).
 
 Not the same here: a batch holds 512 sequences with both their strands, where the released 1,024 rows are drawn from all
 strands; the submission asks for 1,000 epochs on a schedule of 80 and so dies after the 80th, here there are 80; the
@@ -69,14 +70,15 @@ class Config:
     start: Literal["own", "torch"] = "own"
 
     def __post_init__(self) -> None:
-        check.tuples(self, "flanks", "widths")
+        check.flanks(self)
+        check.tuples(self, "widths")
         check.whole(self, "length", "window", "kernel", "expansion", "group")
         check.whole(self, "widths", least=8)  # squeezed to a quarter, and that to a half
         check.one_of(self, "expand", ("output", "input"))
         check.one_of(self, "squeeze", ("bilinear", "plain"))
         check.one_of(self, "start", ("own", "torch"))
-        if not self.sd > 0:
-            raise InputError(f"model: sd is {self.sd!r}, expected more than 0")
+        check.number(self, "sd", least=1e-6)
+        check.number(self, "unknown")
         if any(width * self.expansion % self.group for width in self.widths):
             raise InputError(f"model: group is {self.group}, which does not divide the inner widths")
 
