@@ -1,5 +1,9 @@
 """The challenge's first two models and CRMnet: what they share."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,11 +19,11 @@ from proformer.training.run import train
 FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 SMALL = {
     "crmnet": {
-        "window": 64, "kernel": 5, "widths": [16, 16, 16, 16], "up_width": 16, "heads": 2, "feed_forward": 16,
-        "head": 16, "dense": 64,
+        "window": 64, "kernel": 7, "widths": [16, 16, 16], "up_width": 16, "heads": 2, "feed_forward": 16,
+        "head": 32, "dense": 64,
     },
     "legnet": {"window": 64, "widths": [16, 16, 16]},
-    "bhi": {"window": 64, "kernels": [5, 7], "width": 16, "lstm": 16, "dense": 16, "shifts": 1, "last_dropout": 0.1},
+    "bhi": {"window": 64, "kernels": [5, 7], "width": 32, "lstm": 16, "dense": 64, "shifts": 1, "last_dropout": 0.1},
 }  # fmt: skip
 TRAINING = {
     "crmnet": {
@@ -33,7 +37,7 @@ TRAINING = {
         "target_sd": None,
     },
     "legnet": {"batch_size": 16, "epoch_batches": None, "epochs": 5, "warmup_epochs": 1.5, "learning_rate": 0.02},
-    "bhi": {"batch_size": 16, "epochs": 8, "learning_rate": 0.01},
+    "bhi": {"batch_size": 16, "epochs": 10, "learning_rate": 0.003, "warmup_epochs": 2},
 }
 PEERS = list(SMALL)
 SIZES = {
@@ -156,7 +160,8 @@ def test_prediction_is_a_function_of_the_sequence(name):
 @pytest.mark.parametrize("name", PEERS)
 def test_learns_a_motif(name, motif, tmp_path):
     metrics = run(name, motif, tmp_path)
-    assert metrics["validation_r"].max() > 0.6
+    assert metrics["validation_r"].max() > 0.5
+    assert metrics["train_r"].iloc[-1] > 0.8
     assert metrics["train_loss"].iloc[-1] < 0.8 * metrics["train_loss"].iloc[0]
 
 
@@ -181,6 +186,20 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(name, motif, tmp_path, 
         assert (tmp_path / "calm" / file).read_bytes() == (tmp_path / "stopped" / file).read_bytes()
 
 
+@pytest.mark.parametrize("name", ["legnet", "bhi"])
+def test_two_processes_train_as_one(name, motif, tmp_path, root, monkeypatch):
+    """Both strands of a row are on one process; dropout, sides of padding and batch norm are those of the batch."""
+    run(name, motif, tmp_path / "one", epochs=2)
+    monkeypatch.setenv("PYTHONPATH", str(root / "src"))
+    keys = {"model": {"model": name, **SMALL[name]}, "training": {**TRAINING[name], "epochs": 2}}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "proformer"]
+    command += ["train", "--config", json.dumps(keys), "--train", motif[0], "--validation", motif[1], "--threads", "1"]
+    done = subprocess.run([*command, "--device", "cpu", "--out", tmp_path / "two"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    one, two = (pd.read_csv(tmp_path / out / "metrics.tsv", sep="\t")["train_loss"] for out in ("one", "two"))
+    assert two.tolist() == pytest.approx(one.tolist(), rel=1e-5)
+
+
 @pytest.mark.parametrize("name", PEERS)
 def test_recipes_are_settings_that_exist(name):
     for recipe in find(name).RECIPES:
@@ -194,7 +213,7 @@ def test_recipes_are_settings_that_exist(name):
 @pytest.mark.parametrize(
     ("name", "keys", "message"),
     [
-        ("crmnet", {"window": 60}, "window is 60"),
+        ("crmnet", {"window": 62}, "window is 62"),
         ("crmnet", {"first_position": "one"}, "first_position is 'one', expected one of zero, kept"),
         ("legnet", {"widths": [4]}, "widths is"),
         ("legnet", {"group": 3}, "group is 3"),

@@ -71,7 +71,7 @@ def test_crmnet_first_position():
         seen = reads(model.blocks[0], lambda model=model: model(codes))
         assert seen[:, 0].any() == passes
         assert seen[:, 1:].any(dim=2).all()
-        assert model.positions[5].item() == pytest.approx(np.sin(111 / 8 * 5), abs=1e-5)
+        assert model.positions[5].item() == pytest.approx(np.sin(111 / 16 * 5), abs=1e-5)
 
 
 def test_crmnet_transformer_blocks_are_parallel_pairs():
@@ -130,7 +130,7 @@ def test_legnet_reads_plasmid_and_promoter_on_both_strands():
     strands = [extended, text(reverse_complement(encode(extended)))]
     seen = reads(model.stem[0], lambda: model.objective(codes, torch.tensor([8.0, 8.5]), RAW))
     for row, (strand, reverse, single) in enumerate(
-        [(strands[0], 0, 1), (strands[0], 0, 0), (strands[1], 1, 1), (strands[1], 1, 0)]
+        [(strands[0], 0, 1), (strands[1], 1, 1), (strands[0], 0, 0), (strands[1], 1, 0)]
     ):
         one_hot = torch.tensor([[letter == channel for letter in strand] for channel in "AGCT"]).float()
         assert torch.equal(seen[row, :4], one_hot)
@@ -162,7 +162,7 @@ def test_legnet_prediction_is_the_mean_over_strands():
     model = small("legnet").eval()
     codes = codes_of(4)
     chances = model.logits(codes).softmax(dim=1)
-    expected = (chances @ torch.arange(18.0)).view(2, 4).mean(0)
+    expected = (chances @ torch.arange(18.0)).view(4, 2).mean(1)
     assert model(codes)[0].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
     # The strand channel and the plasmid tell strands apart; without them the model cannot.
     assert not torch.allclose(model(codes)[0], model(turned(codes))[0], atol=1e-5)
@@ -177,7 +177,7 @@ def test_legnet_objective():
     codes, target = codes_of(4), torch.tensor([3.0, 8.2, 0.0, 16.9])
     loss, prediction = model.objective(codes, target, RAW)
     q = model.logits(codes, singleton=torch.tensor([True, False, True, False])).softmax(dim=1).double()
-    p = legnet.bin_probabilities(target.double()).repeat(2, 1)
+    p = legnet.bin_probabilities(target.double()).repeat_interleave(2, 0)
     expected = (torch.xlogy(p, p) - p * q.log()).sum() / 8
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert prediction.shape == (4,)
@@ -253,7 +253,7 @@ def test_bhi_windows(length, shift):
 def test_bhi_sides_are_drawn_anew_in_their_proportions(monkeypatch):
     model, drawn = small("bhi"), []
     monkeypatch.setattr(model, "windows", lambda codes, left: drawn.append(left))
-    monkeypatch.setattr(model, "network", lambda codes: torch.zeros(2, 20_000))
+    monkeypatch.setattr(model, "network", lambda codes: torch.zeros(20_000, 2))
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         model.objective(codes_of(20_000, 1), torch.zeros(20_000), RAW)
@@ -268,13 +268,13 @@ def test_bhi_averages_losses_in_training_and_outputs_at_prediction():
     codes, target = codes_of(4), torch.tensor([3.0, -8.2, 0.0, 0.1])
     loss, prediction = model.objective(codes, target, Training(loss="huber"))
     strands = model.network(model.windows(codes[:, :34]))
-    expected = (F.huber_loss(strands[0], target) + F.huber_loss(strands[1], target)) / 2
+    expected = (F.huber_loss(strands[:, 0], target) + F.huber_loss(strands[:, 1], target)) / 2
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert prediction.tolist() == pytest.approx(strands.mean(0).tolist(), abs=1e-6)
+    assert prediction.tolist() == pytest.approx(strands.mean(1).tolist(), abs=1e-6)
     model = small("bhi", shifts=2).eval()
     outputs = [model.network(model.windows(codes[:, :34], shift=shift)) for shift in (-2, -1, 0, 1, 2)]
-    assert model(codes)[0].tolist() == pytest.approx(torch.cat(outputs).mean(0).tolist(), abs=1e-6)
-    assert len(torch.cat(outputs)) == 10
+    assert model(codes)[0].tolist() == pytest.approx(torch.cat(outputs, 1).mean(1).tolist(), abs=1e-6)
+    assert torch.cat(outputs, 1).shape == (4, 10)
 
 
 def test_bhi_is_the_same_on_both_strands():

@@ -128,12 +128,12 @@ class DeepGXP(nn.Module):
         return both_strands(whole.gather(1, place.clamp(0, wide - 1)).where(inside, N))
 
     def network(self, codes: Tensor) -> Tensor:
-        """Both strands of windows, uint8 [B, 2 · window], each by itself: [2, B]."""
-        strands = codes.unflatten(1, (2, -1)).transpose(0, 1).flatten(0, 1)  # [2B, window]
+        """Both strands of windows, uint8 [B, 2 · window], each by itself: [B, 2]."""
+        strands = codes.unflatten(1, (2, -1)).flatten(0, 1)  # [2B, window]
         hot = F.one_hot(strands.long(), 6)[:, :, :N].to(next(self.parameters()).dtype)
         x, _ = self.lstm(self.first(hot.transpose(1, 2)).transpose(1, 2))
         x = self.dropout(self.second(x.transpose(1, 2)))
-        return self.dense(x.transpose(1, 2).flatten(1)).view(2, -1)
+        return self.dense(x.transpose(1, 2).flatten(1)).view(-1, 2)
 
     def forward(self, codes: Tensor) -> tuple[Tensor, None]:
         """Codes uint8 [B, 2L] to (expression [B], None): the mean of all windows (in training: one) and strands."""
@@ -141,15 +141,18 @@ class DeepGXP(nn.Module):
         most = 0 if self.training else self.config.shifts
         shifts = range(-most, most + 1)
         outputs = [self.network(self.windows(forward, shift=shift)) for shift in shifts]
-        return torch.cat(outputs).float().mean(dim=0), None
+        return torch.cat(outputs, dim=1).float().mean(dim=1), None
 
     def objective(self, codes: Tensor, target: Tensor, settings: Training) -> tuple[Tensor, Tensor]:
         """Mean of both strands' losses, on windows padded at random; and the mean of their outputs [B]."""
         right, left, _ = self.config.padding
-        drawn = torch.rand(len(codes), device=codes.device)
-        side = torch.where(drawn < right, 0.0, torch.where(drawn < right + left, 1.0, 0.5))
+        # Dropout draws the sides: processes that share a batch draw dropout as one does.
+        ones = torch.ones(len(codes), device=codes.device)
+        is_right = F.dropout(ones, 1 - right) > 0
+        is_left = F.dropout(ones, 1 - left / max(1 - right, left, 1e-9)) > 0
+        side = torch.where(is_right, 0.0, torch.where(is_left, 1.0, 0.5))
         outputs = self.network(self.windows(codes[:, : codes.shape[1] // 2], side)).float()
-        return expression_loss(outputs, target.expand(2, -1), settings), outputs.mean(dim=0)
+        return expression_loss(outputs, target[:, None].expand(-1, 2), settings), outputs.mean(dim=1)
 
 
 build = DeepGXP

@@ -30,6 +30,7 @@ from torch.nn import functional as F
 from proformer.errors import InputError
 from proformer.models import check
 from proformer.models.construct import construct
+from proformer.models.keras import SameConv1d, batch_norm, he_normal
 from proformer.models.layers import Attention
 from proformer.sequences import N
 
@@ -87,8 +88,8 @@ def convolutions(kernel: int, *widths: int, norm: bool = True) -> nn.Sequential:
     """Convolution, ReLU, squeeze-excitation and batch norm, from each width to the next."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [nn.Conv1d(before, after, kernel, padding="same"), nn.ReLU(), SqueezeExcitation(after)]
-        layers += [nn.BatchNorm1d(after, eps=1e-3, momentum=0.01)] if norm else []
+        layers += [SameConv1d(before, after, kernel), nn.ReLU(), SqueezeExcitation(after)]
+        layers += [batch_norm(after)] if norm else []
     return nn.Sequential(*layers)
 
 
@@ -196,9 +197,7 @@ class CRMnet(nn.Module):
             if not isinstance(module, nn.Conv1d | nn.ConvTranspose1d | nn.Linear):
                 continue
             if isinstance(module, nn.Conv1d):
-                # Keras draws from a normal cut at two deviations, widened so that the deviation stays.
-                sd = math.sqrt(2 / module.weight[0].numel()) / 0.87962566103423978
-                nn.init.trunc_normal_(module.weight, std=sd, a=-2 * sd, b=2 * sd)
+                he_normal(module.weight)
             elif ".attn." in name:
                 # Fans of Keras' 3-D kernels: [d, h, d] and, of the output, [h, d, d].
                 dim, heads = self.config.widths[-1], self.config.heads

@@ -180,15 +180,14 @@ class LegNet(nn.Module):
     def logits(self, codes: Tensor, singleton: Tensor | None = None) -> Tensor:
         """Codes uint8 [B, 2L] and whether rows are singletons [B] (None: not one) to logits [2B, 18].
 
-        The forward strands come first.
+        Each forward strand is followed by its reverse complement.
         """
-        half = len(codes)
         window = construct(codes[:, : codes.shape[1] // 2], *self.context, self.config.window, "right")
-        strands = both_strands(window).unflatten(1, (2, -1)).transpose(0, 1).flatten(0, 1)  # [2B, window]
+        strands = both_strands(window).unflatten(1, (2, -1)).flatten(0, 1)  # [2B, window]
         x = self.channels[strands.long()]
-        x[half:, :, 4] = 1.0
+        x[1::2, :, 4] = 1.0
         if singleton is not None:
-            x[:, :, 5] = singleton.to(x.dtype).repeat(2)[:, None]
+            x[:, :, 5] = singleton.to(x.dtype).repeat_interleave(2)[:, None]
         x = self.mapper(self.stages(self.stem(x.transpose(1, 2))))
         return (F.silu(x) if self.config.final_activation else x).mean(dim=2)
 
@@ -199,7 +198,7 @@ class LegNet(nn.Module):
     def mean_bin(self, logits: Tensor) -> Tensor:
         """Logits [2B, 18] to the mean of the bins, averaged over both strands: float32 [B]."""
         bins = torch.arange(BINS, device=logits.device, dtype=torch.float32)
-        return (logits.float().softmax(dim=1) @ bins).view(2, -1).mean(dim=0)
+        return (logits.float().softmax(dim=1) @ bins).view(-1, 2).mean(dim=1)
 
     def objective(self, codes: Tensor, target: Tensor, settings: Training) -> tuple[Tensor, Tensor]:
         """KL divergence between the bins of the target [B] and those of each strand, per row; and the prediction [B].
@@ -209,7 +208,7 @@ class LegNet(nn.Module):
         if (settings.target_mean, settings.target_sd) != (0, 1):
             raise InputError("legnet: targets are bins; set training: target_mean to 0 and target_sd to 1")
         logits = self.logits(codes, singleton=target == target.round())
-        truth = bin_probabilities(target, self.config.sd).repeat(2, 1)
+        truth = bin_probabilities(target, self.config.sd).repeat_interleave(2, 0)
         loss = F.kl_div(logits.float().log_softmax(dim=1), truth, reduction="batchmean")
         return loss, self.mean_bin(logits)
 
