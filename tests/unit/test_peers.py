@@ -242,6 +242,17 @@ def test_figure_keeps_sources_apart(table):
     assert "printed in a paper" in [look["label"] for look in peers.LOOKS.values()]
 
 
+def columns_of(figure):
+    return len({axes.get_subplotspec().colspan.start for axes in figure.axes})
+
+
+def test_panels_with_many_bars_take_the_whole_width(table):
+    entries = [Entry(RUN, f"mine{i}", "1", table["expression"].to_numpy() ** (i + 1)) for i in range(peers.CROWD)]
+    scores, _ = score_set("small", "Small", "complex", table, entries, printed(None), samples=20)
+    more = pd.concat([scores, scores.iloc[:1].assign(model="one more")])
+    assert [columns_of(peers.draw(part)[0]) for part in (scores, more)] == [2, 1]
+
+
 def test_figure_of_published_numbers_alone(table):
     scores, _ = score_set("small", "Small", "complex", table, [], printed("random_2954"))
     figure, drawn = peers.draw(scores)

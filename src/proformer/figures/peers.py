@@ -19,18 +19,21 @@ LOOKS: dict[str, dict[str, Any]] = {
     PROFORMER: {"facecolor": style.ORANGE, "hatch": "xxxxxx", "label": "Proformer of this run"},
 }
 LOWEST = 60.0  # mm, one row of panels
+CROWD = 18  # bars, beyond which a panel takes the whole width
 
 
 @style.styled
 def draw(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
     """Draw tables of `evaluation.peers.score_set`, one panel per set and kind; a bar is r, or its mean over seeds.
 
-    Whiskers are 95 % bootstrap intervals. Bars start at zero; each carries its number. Panels of changes come last.
+    Whiskers are 95 % bootstrap intervals. Bars start at zero; each carries its number. Panels of changes come last; two
+    stand side by side unless one has more than `CROWD` bars.
     Models without a defined r have no bar and say so. Returns the figure (180 mm wide) and what is drawn.
     """
     bars = one_row_per_bar(style.needed(scores, COLUMNS, "scores"))
     panels = sorted(dict.fromkeys(zip(bars["set"], bars["what"], strict=True)), key=lambda panel: panel[1] == CHANGE)
-    columns = min(2, len(panels))
+    crowded = bars.groupby(["set", "what"]).size().max() > CROWD
+    columns = 1 if crowded else min(2, len(panels))
     rows = -(-len(panels) // columns)
     note = "whiskers: 95 % bootstrap intervals" + (f"; {label}" if label else "")
     figure = style.new(style.DOUBLE, 8 + (LOWEST if rows == 1 else LOWEST - 4) * rows, letter, note)
