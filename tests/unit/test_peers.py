@@ -170,7 +170,8 @@ def test_nothing_to_score_leaves_printed_numbers_alone(table):
 @pytest.mark.parametrize(
     ("name", "shown"),
     [("danq", "DanQ"), ("DanQ", "DanQ"), ("danq-as-released", "DanQ (as-released)"), ("danqer", "danqer"),
-     ("proformer_glu", "Proformer (glu)"), ("mine", "mine")],
+     ("proformer_glu", "Proformer (glu)"), ("mine", "mine"), ("vaishnav_convolutional", "Convolutional"),
+     ("vaishnav-transformer-repaired", "Transformer (repaired)"), ("vaishnav", "vaishnav")],
 )  # fmt: skip
 def test_names_of_models_in_figures(name, shown):
     assert display_name(name) == shown

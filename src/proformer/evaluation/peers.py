@@ -22,7 +22,7 @@ from proformer.evaluation.paired import SAMPLES, Resampled, bootstrap, interval,
 from proformer.files import read_table
 
 PRINTED, RECOMPUTED, RUN, PROFORMER = SOURCES = ("printed", "recomputed", "run", "proformer")
-MODELS = ("DeepSEA", "DanQ", "DeepAtt", "Convolutional", "Transformer", "CRMnet", "LegNet", "Proformer")
+MODELS = ("DeepSEA", "DanQ", "DeepAtt", "Convolutional", "Transformer", "CRMnet", "LegNet", "BHI", "Proformer")
 VALUE, CHANGE = "value", "change"
 MEAN = "mean"
 COLUMNS = ["set", "title", "medium", "what", "source", "model", "seed", "n", "pearson", "pearson_low", "pearson_high"]
@@ -96,12 +96,10 @@ def score_table(prediction: np.ndarray, table: pd.DataFrame) -> dict[str, float]
 
 
 def display_name(name: str) -> str:
-    """`deepsea` as DeepSEA, `danq-as-released` as DanQ (as-released), anything else as it is."""
+    """`deepsea` as DeepSEA, `vaishnav-transformer-repaired` as Transformer (repaired), anything else as it is."""
     for model in MODELS:
-        if name.lower() == model.lower():
-            return model
-        if match := re.fullmatch(rf"{model}[-_.](.+)", name, re.IGNORECASE):
-            return f"{model} ({match[1]})"
+        if match := re.fullmatch(rf"(?:vaishnav[-_.])?{model}(?:[-_.](.+))?", name, re.IGNORECASE):
+            return f"{model} ({match[1]})" if match[1] else model
     return name
 
 
