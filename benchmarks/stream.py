@@ -3,15 +3,14 @@
     python benchmarks/stream.py --rows 500000 1000000 2000000 4000000 --out benchmarks/results
 
 Writes files of random promoters and takes each through `prepare`, `split` and `nearest` (2,954 evaluation sequences,
-within 5 mismatches), every step in a process of its own: rows per second and peak anonymous memory (what cannot be
-given back; pages of mapped files can). Then compares the index with all against all in one process: the same chunk of
+within 5 mismatches), every step in a process of its own: peak anonymous memory (what cannot be given back; pages of
+mapped files can). Then compares the index with all against all in one process: the same chunk of
 training rows, the same sequences, each repeat in turn.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import statistics
 import subprocess
@@ -58,8 +57,8 @@ STEPS = {
 }
 
 
-def measure(step: str, folder: Path) -> dict[str, float]:
-    """Seconds and peak anonymous MB of one step, in this process."""
+def measure(step: str, folder: Path) -> float:
+    """Peak anonymous MB of one step, in this process."""
     peak, done = 0, threading.Event()
 
     def watch() -> None:
@@ -69,12 +68,10 @@ def measure(step: str, folder: Path) -> dict[str, float]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    started = time.perf_counter()
     STEPS[step](folder)
-    seconds = time.perf_counter() - started
     done.set()
     watcher.join()
-    return {"seconds": seconds, "peak_mb": peak / 1e3}
+    return peak / 1e3
 
 
 def sizes(rows: list[int]) -> pd.DataFrame:
@@ -87,8 +84,8 @@ def sizes(rows: list[int]) -> pd.DataFrame:
             write_rows(folder / "some.txt", EVALUATION, seed=2)
             for step in STEPS:
                 command = [sys.executable, __file__, "--only", step, "--folder", name]
-                found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-                table.append({"step": step, "rows": n, "rows_per_second": n / found["seconds"], **found})
+                peak = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+                table.append({"step": step, "rows": n, "peak_mb": peak})
                 print(table[-1], file=sys.stderr, flush=True)
     return pd.DataFrame(table).sort_values(["step", "rows"], kind="stable")
 
@@ -149,7 +146,7 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.only:
-        print(json.dumps(measure(args.only, args.folder)))
+        print(measure(args.only, args.folder))
     else:
         for name, table in (("nearest", ratio(args.repeats)), ("stream", sizes(args.rows))):
             table["machine"] = processor()

@@ -164,7 +164,7 @@ def run_note(dataset):
     source, data = (
         (experiment["genome"], "ATAC-seq windows")
         if keys["source"] == "atac"
-        else (" and ".join(train_files(dataset)), "promoters")
+        else (", ".join(train_files(dataset)), "promoters")
     )
     simulated = (
         f"simulated {data}, which say nothing about the paper's claims" if source.startswith("simulated") else ""

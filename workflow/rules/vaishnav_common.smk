@@ -80,7 +80,7 @@ def peers_note(medium):
     """What the sets and models of Figure 5 are, for its lower margin."""
     shown = sets_of_medium(medium)
     if any(EVALUATIONS[name]["file"].startswith("simulated") for name in shown):
-        return "sets and models of this run are simulated, printed numbers are not"
+        return "Sets and models of this run are simulated, printed numbers are not."
     datasets = dict.fromkeys(d for name in shown if evaluation_models(name) for d in EVALUATIONS[name]["datasets"])
     return " ".join(run_note(dataset) for dataset in datasets)
 

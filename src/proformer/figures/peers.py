@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     PROFORMER: {"facecolor": style.ORANGE, "hatch": "xxxxxx", "label": "Proformer of this run"},
 }
 LOWEST = 60.0  # mm, one row of panels
+NOTE = 130  # letters to a line of the note
 CROWD = 18  # bars, beyond which a panel takes the whole width
 
 
@@ -35,8 +37,9 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figur
     crowded = bars.groupby(["set", "what"]).size().max() > CROWD
     columns = 1 if crowded else min(2, len(panels))
     rows = -(-len(panels) // columns)
-    note = "whiskers: 95 % bootstrap intervals" + (f"; {label}" if label else "")
-    figure = style.new(style.DOUBLE, 8 + (LOWEST if rows == 1 else LOWEST - 4) * rows, letter, note)
+    note = wrap("whiskers: 95 % bootstrap intervals" + (f". {label}" if label else ""), NOTE, break_on_hyphens=False)
+    height = 5 + 3 * len(note) + (LOWEST if rows == 1 else LOWEST - 4) * rows
+    figure = style.new(style.DOUBLE, height, letter, "\n".join(note))
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
