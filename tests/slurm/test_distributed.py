@@ -106,4 +106,5 @@ def test_literal_command_gives_a_model_two_gpus_of_a_node(project):
     (job,) = [job for job in project.jobs("train") if "model~two" in job["Comment"]]
     assert (job["TresPerJob"], job["NumNodes"], job["NumCPUs"]) == ("gres:gpu:2", "1", "2")
     assert "2 processes" in (project.folder / "results/logs/train/dataset~dream/model~two_seed~1.log").read_text()
-    np.testing.assert_allclose(*(metrics(project.folder / folder) for folder in folders), rtol=0, atol=TOLERANCE)
+    # Other data than above, on which a model this small learns little: its r is the more sensitive.
+    np.testing.assert_allclose(*(metrics(project.folder / folder) for folder in folders), rtol=0, atol=1e-4)

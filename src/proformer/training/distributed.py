@@ -216,8 +216,9 @@ class _Sum(torch.autograd.Function):
 class WholeBatch(TorchFunctionMode):
     """Functions that draw random numbers for a batch, or look across it, do so for the rows of all ranks.
 
-    Dropout draws for the whole batch, as one process does, and takes this rank's rows. Batch normalisation takes its
-    mean and variance over the rows of all ranks (torch's SyncBatchNorm does this between GPUs alone).
+    Dropout, and `torch.rand(rows, …)`, draw for the whole batch, as one process does, and take this rank's rows. Batch
+    normalisation takes its mean and variance over the rows of all ranks, as torch's SyncBatchNorm does between GPUs
+    (and only there).
     """
 
     def __init__(self, ranks: Ranks, total: int) -> None:
@@ -229,6 +230,8 @@ class WholeBatch(TorchFunctionMode):
     ) -> Any:
         if func in DROPOUTS:
             return self._dropout(func, *args, **kwargs or {})
+        if func is torch.rand and args[:1] == (self.rows.stop - self.rows.start,):
+            return func(self.total, *args[1:], **kwargs or {})[self.rows]
         if func is F.batch_norm:
             return self._batch_norm(*args, **kwargs or {})
         return func(*args, **kwargs or {})
@@ -236,11 +239,19 @@ class WholeBatch(TorchFunctionMode):
     def _dropout(
         self, func: Callable[..., Tensor], x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
     ) -> Tensor:
+        """The rows lie along the first axis, once or several times over (both strands), or else along another."""
         if not training or not p:
             return x
-        each = len(x) // (self.rows.stop - self.rows.start)  # of the first axis, for a row of the batch
-        noise = func(x.new_ones(self.total * each, *x.shape[1:]), p)
-        return x * noise[self.rows.start * each : self.rows.stop * each]
+        rows, (first, *rest) = self.rows.stop - self.rows.start, x.shape
+        if first % rows == 0:
+            times = first // rows
+            noise = func(x.new_ones(times * self.total, *rest), p)
+            return x * noise.unflatten(0, (times, self.total))[:, self.rows].flatten(0, 1)
+        if rows not in rest:
+            return func(x, p)
+        axis = x.shape.index(rows)
+        shape = [self.total if i == axis else length for i, length in enumerate(x.shape)]
+        return x * func(x.new_ones(shape), p).narrow(axis, self.rows.start, rows)
 
     def _batch_norm(
         self,

@@ -255,7 +255,8 @@ class Run:
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, before)
+            if self.ranks.world == 1:  # else the launcher sends it to all others when one has left
+                signal.signal(signal.SIGTERM, before)
 
 
 @torch.inference_mode()
