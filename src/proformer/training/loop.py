@@ -255,8 +255,8 @@ class Run:
         try:
             yield
         finally:
-            if self.ranks.world == 1:  # else the launcher sends it to all others when one has left
-                signal.signal(signal.SIGTERM, before)
+            # Of several ranks, the first to leave has the launcher send it to the others, on their way out.
+            signal.signal(signal.SIGTERM, before if self.ranks.world == 1 else signal.SIG_IGN)
 
 
 @torch.inference_mode()
