@@ -227,13 +227,16 @@ class BiLSTM(nn.Module):
         kernel = self.kernel.view(2, 4, 1, self.units, -1).transpose(3, 4)
         inputs = (both @ kernel).permute(3, 0, 2, 1, 4).flatten(3)  # [T, 2, B, 4 units]
         inputs, recurrent = inputs + self.bias[:, None], self.recurrent.transpose(1, 2)
+        hard = self.gates == "hard"
+        if hard:  # the lines 0.2 z + 0.5 of the gates, once for all steps; the cell's candidate stays z
+            slope = inputs.new_tensor([0.2, 0.2, 1, 0.2]).repeat_interleave(self.units)
+            inputs, recurrent = inputs * slope + (1 - slope) * 0.625, recurrent * slope
         h = c = inputs.new_zeros(2, len(x), self.units)
         states = []
         for step in inputs:
             z = torch.baddbmm(step, h, recurrent)
-            gates = (0.2 * z + 0.5).clamp(0, 1) if self.gates == "hard" else z.sigmoid()
-            i, f, _, o = gates.chunk(4, dim=2)
-            c = f * c + i * z[:, :, 2 * self.units : 3 * self.units].tanh()
+            i, f, _, o = (z.clamp(0, 1) if hard else z.sigmoid()).chunk(4, dim=2)
+            c = torch.addcmul(f * c, i, z[:, :, 2 * self.units : 3 * self.units].tanh())
             h = o * c.tanh()
             states.append(h)
         forward, backward = torch.stack(states, dim=2)
