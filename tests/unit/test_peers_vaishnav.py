@@ -190,6 +190,14 @@ def test_dead_taps_change_neither_outputs_nor_gradients():
     assert alive == [14]
 
 
+def test_convolutional_starts_as_released_and_the_repair_keeps_the_scale():
+    for deep, expected in (("dead", 0.08796), ("pointwise", 0.08796), ("sequence", math.sqrt(2 / (64 * 10)))):
+        built = tiny("vaishnav_convolutional", deep=deep, filters=64)
+        assert built.joined[2].weight.std().item() == pytest.approx(expected, rel=0.05)
+        assert built.dense[0][0].weight.std().item() == pytest.approx(0.08796, rel=0.02)
+        assert built.joined[2].bias.unique().tolist() == pytest.approx([0.1])
+
+
 def test_dead_weights_are_penalised_all_the_same():
     built = tiny("vaishnav_convolutional")
     weights = [p for p in built.parameters() if p.dim() > 1]
