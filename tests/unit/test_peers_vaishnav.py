@@ -91,6 +91,8 @@ def test_outputs_of_one_many_and_unknown_sequences(model):
     assert logits is None
     assert torch.isfinite(together).all()
     assert torch.allclose(built(codes[:1])[0], together[:1], atol=1e-5)
+    loss = compute_loss(built.train(), codes[:1], together[:1].detach() + 1, Training())
+    assert 0 < loss.total < math.inf
     with pytest.raises(ValueError, match=f"codes have {2 * L - 2} positions, this model reads {2 * L}"):
         built(codes[:, 2:])
 
