@@ -289,8 +289,7 @@ def test_lstm_input_dropout_is_one_mask_for_all_times():
     layer.train()
     layer.kernel.data[1] = layer.kernel.data[0]
     torch.manual_seed(0)
-    ones = torch.ones(2, 4, 2, 1, 3, dtype=torch.float64)
-    masks = F.dropout(ones, 0.5)[:, :, :, 0]
+    masks = F.dropout(torch.ones(2, 2, 4, 1, 3, dtype=torch.float64), 0.5)[:, :, :, 0].permute(1, 2, 0, 3)
     z = torch.einsum("dgbi,bi,gui->dbgu", masks, x[:, 0], layer.kernel[0].view(4, 4, 3)) + layer.bias[0].view(4, 4)
     i, f, g, o = z.unbind(2)
     c, states = torch.zeros_like(i), []
@@ -339,14 +338,15 @@ def test_normal_initialisers_have_the_variance_and_the_ends_of_keras():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
+        ({"model": "deepsea", "pools": 3}, "pools is 3, expected a list"),
         ({"model": "deepsea", "pools": [3]}, "as many numbers each"),
-        ({"model": "deepsea", "filters": [8, 0, 8]}, r"filters is \(8, 0, 8\), expected a whole number of at least 1"),
+        ({"model": "deepsea", "filters": [8, 0, 8]}, r"filters is \(8, 0, 8\), expected whole numbers of at least 1"),
         ({"model": "danq", "gates": "soft"}, "gates is 'soft', expected one of hard, logistic"),
-        ({"model": "danq", "dropout": 1.0}, "dropout is 1.0, expected less than 1"),
+        ({"model": "danq", "dropout": 1.0}, "dropout is 1.0, expected at least 0 and less than 1"),
         ({"model": "danq", "window": 27}, "window is 27, too short for kernel 26 and pool 3"),
         ({"model": "deepatt", "heads": 5}, "width is 32, not a multiple of 5 heads"),
         ({"model": "vaishnav_transformer", "filters": 30}, "filters is 30, not a multiple of 8 heads"),
-        ({"model": "vaishnav_convolutional", "unknown": "N"}, "unknown is 'N', expected a number"),
+        ({"model": "vaishnav_convolutional", "unknown": "N"}, "unknown is 'N', expected at least 0"),
         ({"model": "vaishnav_convolutional", "deep": "alive"}, "expected one of dead, pointwise, sequence"),
     ],
 )

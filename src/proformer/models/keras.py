@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.errors import InputError
+from proformer.models import check
 from proformer.models.construct import construct
 
 COMPLEX_MEDIUM = {"target_mean": 9.359, "target_sd": 3.704}
@@ -46,29 +47,22 @@ class Input:
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
+            kinds = (hint, *get_args(hint))
             if get_origin(hint) is tuple:
-                value = tuple(value) if isinstance(value, list | tuple) else (value,)
-                object.__setattr__(self, name, value)
-            _check(name, value, hint)
+                check.tuples(self, name)
+            if get_origin(hint) is Literal:
+                check.one_of(self, name, get_args(hint))
+            elif int in kinds:
+                check.whole(self, name)
+            elif float in kinds:
+                _numbers(self, name, below=1 if "dropout" in name else math.inf)
 
 
-def _check(name: str, value: Any, hint: Any) -> None:
-    choices = get_args(hint)
-    if get_origin(hint) is Literal:
-        if value not in choices:
-            raise InputError(f"model: {name} is {value!r}, expected one of {', '.join(choices)}")
-    elif str not in choices:
-        whole = int in (hint, *choices)
-        for number in value if isinstance(value, tuple) else (value,):
-            fits = isinstance(number, int if whole else int | float) and not isinstance(number, bool)
-            if not fits or not number >= whole:
-                raise InputError(
-                    f"model: {name} is {value!r}, expected {'a whole number' if whole else 'a number'} "
-                    f"of at least {int(whole)}"
-                )
-            if "dropout" in name and number >= 1:
-                raise InputError(f"model: {name} is {value!r}, expected less than 1")
+def _numbers(config: Any, name: str, below: float) -> None:
+    value = getattr(config, name)
+    for number in value if isinstance(value, tuple) else (value,):
+        if not isinstance(number, int | float) or isinstance(number, bool) or not 0 <= number < below:
+            raise InputError(f"model: {name} is {value!r}, expected at least 0 and less than {below}")
 
 
 class Window(nn.Module):
@@ -223,7 +217,8 @@ class BiLSTM(nn.Module):
     def _steps(self, x: Tensor) -> Tensor:
         both = torch.stack([x, x.flip(1)]).unsqueeze(1)  # [2, 1, B, T, c]
         if self.dropout and self.training:
-            both = both * F.dropout(x.new_ones(2, 4, len(x), 1, x.shape[2]), self.dropout)
+            masks = F.dropout(x.new_ones(len(x), 2, 4, 1, x.shape[2]), self.dropout)  # rows first: ranks share them out
+            both = both * masks.permute(1, 2, 0, 3, 4)
         kernel = self.kernel.view(2, 4, 1, self.units, -1).transpose(3, 4)
         inputs = (both @ kernel).permute(3, 0, 2, 1, 4).flatten(3)  # [T, 2, B, 4 units]
         inputs, recurrent = inputs + self.bias[:, None], self.recurrent.transpose(1, 2)
