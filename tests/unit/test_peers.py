@@ -243,6 +243,18 @@ def test_figure_keeps_sources_apart(table):
     assert "printed in a paper" in [look["label"] for look in peers.LOOKS.values()]
 
 
+def test_negative_r_has_room(table):
+    entries = [Entry(RUN, "mine", "1", -table["expression"].to_numpy()), Entry(RUN, "other", "1", np.arange(7.0))]
+    scores, _ = score_set("small", "Small", "complex", table, entries, printed("native_61150"), samples=50)
+    figure, _ = peers.draw(scores)
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        assert low <= -1
+        for text in axes.texts:
+            assert low <= text.get_position()[1] <= high - 0.3
+        assert {0.0, 1.0} <= set(axes.get_yticks().round(6))
+
+
 def columns_of(figure):
     return len({axes.get_subplotspec().colspan.start for axes in figure.axes})
 

@@ -43,11 +43,9 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figur
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
-    lowest = min(0.0, float(np.nanmin([bars["pearson_low"].min(), bars["pearson"].min(), 0.0])) - 0.03)
     for axes, (name, what) in zip(grid.flat, panels, strict=False):
         mine = bars[(bars["set"] == name) & (bars["what"] == what)]
         _panel(axes, mine)
-        axes.set_ylim(lowest, 1.18)
     present = [source for source in LOOKS if source in set(bars["source"])]
     looks = [LOOKS[source] for source in present]
     from matplotlib.patches import Patch
@@ -85,13 +83,16 @@ def _panel(axes: Axes, bars: pd.DataFrame) -> None:
     title = first["title"] + (", changes of expression" if first["what"] == CHANGE else "")
     axes.set_title(title + (f": n = {n:,.0f}" if n == n else ""))
     axes.axhline(0, color="black", linewidth=0.6)
-    axes.set(xticks=range(len(models)), ylabel="Pearson r", yticks=np.arange(0, 1.01, 0.2))
+    lowest = np.floor(5 * np.nanmin([0.0, *bars["pearson"], *bars["pearson_low"]])) / 5
+    lowest, step = (lowest, 0.2) if lowest > -0.5 else (-1.0, 0.5)
+    axes.set(xticks=range(len(models)), ylabel="Pearson r", yticks=np.arange(lowest, 1.01, step))
+    axes.set_ylim(lowest, 1 + 0.2 * (1 - lowest))  # room for the numbers
     axes.set_xticklabels(models, rotation=35, ha="right", rotation_mode="anchor")
     room = max(0.0, (6 - len(models)) / 2)  # so that few models have no broad bars
     axes.set_xlim(-0.6 - room, len(models) - 0.4 + room)
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
-    axes.spines["left"].set_bounds(min(0.0, bars["pearson"].min()), 1)
+    axes.spines["left"].set_bounds(lowest, 1)
 
 
 def _bar(axes: Axes, x: float, width: float, bar: Any) -> None:
