@@ -68,5 +68,10 @@ onstart:
     write_jobs(Path(R) / "jobs.json", JOBS.values())
 
 
+onstart:
+    if workflow.executor_plugin.name == "slurm":
+        cluster.end_orphans(os.getcwd())
+
+
 onsuccess:
     logger.info(f"Report: {R}/report.html")

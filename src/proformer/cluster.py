@@ -1,4 +1,4 @@
-"""What keeps the Slurm plugin of Snakemake from waiting forever.
+"""What the Slurm plugin of Snakemake leaves open: jobs of a run that was killed, and answers it waits on forever.
 
 Version 2.8 of the plugin goes on waiting for a job whose last state it does not know, and forgets all jobs when Slurm
 gives no answer for a while. `guard` stands between Slurm and the plugin, and puts answers into words that it knows.
@@ -6,13 +6,42 @@ gives no answer for a while. `guard` stands between Slurm and the plugin, and pu
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 PLUGIN = "snakemake_executor_plugin_slurm"
 OVER = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT", "ERROR")
 Answer = tuple[dict[str, str] | None, float | None]  # state by job, seconds the query took; None: Slurm did not answer
+
+
+def end_orphans(folder: str, seconds: float = 300) -> list[str]:
+    """Cancel the jobs that a killed Snakemake has left in a folder, and wait until they are gone; their numbers.
+
+    Snakemake's lock on the folder says that nobody waits for them. Training saves when cancelled, and the jobs that are
+    submitted now go on from there; others would write to the same files. Raises TimeoutError when some do not end.
+    """
+    found = _orphans(folder)
+    if found:
+        names = ", ".join(f"{job} ({made})" for job, made in found.items())
+        print(f"ending jobs of a run that was killed: {names}", file=sys.stderr, flush=True)
+        subprocess.run(["scancel", *found], check=True)
+    deadline = time.monotonic() + seconds
+    while left := _orphans(folder):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"jobs of a run that was killed do not end: {', '.join(left)}")
+        time.sleep(2)
+    return list(found)
+
+
+def _orphans(folder: str) -> dict[str, str]:
+    """Jobs of Snakemake that run or wait in a folder: number → what they make."""
+    command = ["squeue", "--me", "--noheader", "--format", "%i|%Z|%k"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    jobs = [line.split("|", 2) for line in lines]
+    return {job: made for job, where, made in jobs if where == folder and made.startswith(("rule_", "group_"))}
 
 
 def guard() -> None:

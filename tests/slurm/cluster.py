@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 SETTINGS = Path("/etc/slurm")  # the only place: the executor plugin strips SLURM_CONF from the environment of its jobs
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "setpriv")
 GPUS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")  # one device file for each
 SLURM_CONF = """\
 ClusterName=lab

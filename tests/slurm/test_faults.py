@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cluster import GPUS, wait_for
-from project import POINTS, TABLES, go_on, job_of
+from project import POINTS, TABLES, environment_of, go_on, job_of
 
 pytestmark = pytest.mark.faults
 
@@ -27,7 +27,9 @@ def ends_as_undisturbed(project, undisturbed):
 
 
 def signalled(pid, number):
-    """Whether a signal waits for a process that is held."""
+    """Whether a signal waits for a process that is held, or has ended it: Slurm may send SIGCONT, too."""
+    if not Path(f"/proc/{pid}").exists():
+        return True
     status = Path(f"/proc/{pid}/status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     return any(int(fields[name], 16) >> (number - 1) & 1 for name in ("SigPnd", "ShdPnd"))
@@ -42,18 +44,19 @@ def fill(path):
 
 def test_time_limit_in_the_middle_of_training(project, ends_as_undisturbed):
     """Slurm's signal reaches the trainer before the limit; it saves, and the next attempt goes on, with more time."""
-    project.edit_profile({"runtime": "2 * attempt", "slurm_extra": "'--signal=TERM@60'"})
+    project.edit_profile({"runtime": "3 * attempt", "slurm_extra": "'--signal=TERM@60'"})
     head = project.train()
     held = project.in_the_middle(1, head)
-    wait_for(lambda: signalled(held[0], signal.SIGTERM), 120)
     job = job_of(held[0])
+    wait_for(lambda: signalled(held[0], signal.SIGTERM), 200)
     go_on(held)
     said = ends_as_undisturbed(head)
     assert "Trying to restart job" in said
+    assert "stopped by a signal, saved at step" in project.logs()
     stopped = next(found for found in project.jobs("train") if found["JobId"] == job)
     assert stopped["JobState"] == "FAILED"  # ended by itself, before the limit
-    assert stopped["TimeLimit"] == "00:02:00"
-    assert {found["TimeLimit"] for found in project.jobs("train")} >= {"00:02:00", "00:04:00"}
+    assert stopped["TimeLimit"] == "00:03:00"
+    assert {found["TimeLimit"] for found in project.jobs("train")} >= {"00:03:00", "00:06:00"}
 
 
 def test_time_limit_without_a_signal_in_time(project, ends_as_undisturbed):
@@ -106,7 +109,7 @@ def test_preemption(project, ends_as_undisturbed, mode, submitted):
     wanted = f"--gpus={len(GPUS)}"
     subprocess.run(["sbatch", "-p", "urgent", wanted, "-o", "/dev/null", "--wrap", "sleep 5"], check=True)
     wait_for(lambda: all(job["JobState"] != "RUNNING" for job in project.jobs("train")), 60)
-    go_on([pid for pid in held if Path(f"/proc/{pid}").exists()])
+    go_on(held)
     ends_as_undisturbed(head)
     assert len(project.jobs("train")) == submitted
 
@@ -147,17 +150,31 @@ def test_slurmctld_away_for_a_minute(project, ends_as_undisturbed):
 
 
 def test_snakemake_killed_and_started_again_with_jobs_running(project, ends_as_undisturbed):
-    """New jobs of the points that are still trained wait for the old ones, and find the models finished."""
+    """The new run ends the old jobs, which save, and goes on where they were."""
     head = project.train()
-    held = project.in_the_middle(POINTS, head)
+    old = {job_of(pid) for pid in project.in_the_middle(POINTS, head)}
     os.killpg(head.pid, signal.SIGKILL)
     head.wait()
     project.run("--unlock")
     again = project.train()
-    wait_for(lambda: project.logs().count("another process trains this model: waiting") == len(held), 120)
+    said = ends_as_undisturbed(again)
+    assert "ending jobs of a run that was killed" in said
+    assert {job["JobState"] for job in project.jobs("train") if job["JobId"] in old} == {"CANCELLED"}
+    assert len(project.jobs("train")) == 2 * POINTS
+    assert project.logs().count("stopped by a signal, saved at step") == POINTS
+
+
+def test_two_jobs_of_one_training_at_one_time(project, ends_as_undisturbed):
+    """As when a node that was given up comes back: the later one waits, and finds the model finished."""
+    head = project.train()
+    held = project.in_the_middle(1, head)
+    words = Path(f"/proc/{held[0]}/cmdline").read_bytes().decode().split("\0")[:-1]
+    second = subprocess.Popen(words, cwd=project.folder, env=environment_of(held[0]), stderr=subprocess.PIPE, text=True)
+    assert any("another process trains this model: waiting" in line for line in second.stderr)
     go_on(held)
-    ends_as_undisturbed(again)
-    assert project.logs().count("holds this very run, finished") == len(held)
+    ends_as_undisturbed(head)
+    assert "holds this very run, finished" in second.communicate()[1]
+    assert second.returncode == 0
 
 
 def test_snakemake_killed_and_started_again_when_its_jobs_have_ended(project, ends_as_undisturbed):

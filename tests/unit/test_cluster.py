@@ -71,3 +71,29 @@ def test_installed_plugin_asks_by_the_name_that_is_guarded():
     """`check_active_jobs` looks the function up in its module, each time."""
     plugin = pytest.importorskip(cluster.PLUGIN)
     assert "query_job_status" in plugin.Executor.check_active_jobs.__code__.co_names
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch):
+    """Programs in place of Slurm's: squeue prints a file, scancel takes its arguments out of it."""
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\ncat {tmp_path}/queue\n")
+    (tmp_path / "scancel").write_text(f'#!/bin/sh\nfor job; do sed -i "/^$job|/d" {tmp_path}/queue; done\n')
+    for name in ("squeue", "scancel"):
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path / "queue"
+
+
+def test_jobs_of_a_killed_run_end_and_no_others(queue):
+    others = ["2|/lab/other|rule_train_wildcards_b\n", "3|/lab/run|(null)\n"]
+    queue.write_text("".join(["1|/lab/run|rule_train_wildcards_a|b\n", *others]))
+    assert cluster.end_orphans("/lab/run") == ["1"]
+    assert queue.read_text() == "".join(others)
+    assert cluster.end_orphans("/lab/run") == []
+
+
+def test_jobs_that_do_not_end_stop_the_run(queue):
+    queue.write_text("1|/lab/run|rule_atac_align\n")
+    (queue.parent / "scancel").write_text("#!/bin/sh\n")
+    with pytest.raises(TimeoutError, match="do not end: 1"):
+        cluster.end_orphans("/lab/run", seconds=0)

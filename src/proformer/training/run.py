@@ -146,6 +146,8 @@ class Reporter:
 
     def __exit__(self, *error: object) -> None:
         self.bar.close()
+        if error[0] is SystemExit:
+            log(f"stopped by a signal, saved at step {self.run.progress.step}: the same command goes on")
         if self.writer is not None:
             self.writer.close()
 
