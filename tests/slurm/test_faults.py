@@ -50,9 +50,9 @@ def test_time_limit_in_the_middle_of_training(project, ends_as_undisturbed):
     job = job_of(held[0])
     wait_for(lambda: signalled(held[0], signal.SIGTERM), 200)
     go_on(held)
+    wait_for(lambda: "stopped by a signal, saved at step" in project.logs(), 60)  # until the next attempt's log
     said = ends_as_undisturbed(head)
     assert "Trying to restart job" in said
-    assert "stopped by a signal, saved at step" in project.logs()
     stopped = next(found for found in project.jobs("train") if found["JobId"] == job)
     assert stopped["JobState"] == "FAILED"  # ended by itself, before the limit
     assert stopped["TimeLimit"] == "00:03:00"

@@ -48,10 +48,9 @@ rule train:
         device=config["device"],
         threads=config["threads"],
     shell:
-        # The log goes on through all attempts.
         "exec {params.launcher} -m proformer train --config {params.config:q} --train {input.train:q}"
         " --validation {input.validation:q} --out {params.folder:q} --checkpoint {params.checkpoint:q}"
-        " --checkpoint-minutes {params.minutes} --device {params.device} --threads {params.threads} >> {log:q} 2>&1"
+        " --checkpoint-minutes {params.minutes} --device {params.device} --threads {params.threads} > {log:q} 2>&1"
 
 
 use rule train as train_nodes with:
@@ -101,7 +100,7 @@ for number, pack in enumerate(PACKS, start=1):
         shell:
             "exec python -m proformer train-pack --jobs {params.jobs:q} --train {input.train:q}"
             " --validation {input.validation:q} --results {R:q} --checkpoint-minutes {params.minutes}"
-            " --device {params.device} --threads {params.threads} >> {log:q} 2>&1"
+            " --device {params.device} --threads {params.threads} > {log:q} 2>&1"
 
 
 for dataset in dict.fromkeys(job.dataset for job, _, _ in predictions()):
