@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+import yaml
 
 
 def dry_run(run, *arguments):
@@ -52,6 +53,36 @@ def test_paper_grows_by_as_many_jobs_per_seed(overlay):
     code, text = overlay("seeds: [1, 2, 3]", "config/paper.yaml")
     assert code == 0, text
     assert re.search(r"^train +372$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("keys", "resources", "started_by"),
+    [
+        (
+            {"gpus": 4},
+            "gpu=4, nodes=1",
+            "python -m torch.distributed.run --standalone --nproc-per-node=4 --shutdown-timeout=120 ",
+        ),
+        (
+            {"gpus": 4, "nodes": 2},
+            "gpu=8, nodes=2, mpi=srun, tasks_per_node=4, tasks=0, tasks_per_gpu=0",
+            "srun --kill-on-bad-exit=1 --nodes=2 --ntasks-per-node=4 --gpus-per-node=4 --cpus-per-task=1 python ",
+        ),
+        (
+            {"nodes": 2},
+            "gpu=2, nodes=2, mpi=srun, tasks_per_node=0, tasks=2, tasks_per_gpu=0",
+            "srun --kill-on-bad-exit=1 --nodes=2 --ntasks-per-node=1 --gpus-per-node=1 --cpus-per-task=1 python ",
+        ),
+    ],
+)
+def test_models_on_several_gpus(keys, resources, started_by, fresh, tmp_path):
+    model = {"model": "proformer", "datasets": ["dream"], "recipe": "grid"} | keys
+    (tmp_path / "many.yaml").write_text(yaml.safe_dump({"device": "cuda", "models": {"many": model}}))
+    target = "results/models/dataset~dream/model~many_seed~1/model.json"
+    code, text = dry_run(fresh, "-p", "--configfile", str(tmp_path / "many.yaml"), "--", target)
+    assert code == 0, text
+    assert resources in text
+    assert f"exec {started_by}-m proformer train --config " in text
 
 
 def test_demo_asks_for_no_gpu(fresh):
