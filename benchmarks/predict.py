@@ -17,7 +17,9 @@ from typing import Any
 
 import pandas as pd
 from harness import arguments, bars, interleave, own_peak, peak_memory, pin, publish, summarise
-from train_step import SHAPES, WAYS, flops, model_keys
+from train_step import SHAPES, WAYS, model_keys
+
+from proformer.planning.cost import proformer_flops
 
 BATCH = {"64/2/2": 128, "512/8/4": 8}
 
@@ -92,7 +94,7 @@ def main(args: Any) -> None:
         table.insert(0, "shape", name)
         table.insert(1, "batch", batch)
         table["sequences_per_second"] = batch / table["seconds"]
-        table["original_gflops_per_second"] = table["sequences_per_second"] * flops(*shape) / 3e9
+        table["original_gflops_per_second"] = table["sequences_per_second"] * proformer_flops(*shape) / 1e9
         if device == "cpu":
             own = ("--device", "cpu", "--threads", args.threads, "--shape", name, "--only")
             table["peak_mb"] = [peak_memory(__file__, *own, way) for way in table["way"]]

@@ -15,6 +15,8 @@ from typing import Any
 import pandas as pd
 from harness import arguments, bars, interleave, own_peak, peak_memory, pin, publish, summarise
 
+from proformer.planning.cost import proformer_flops
+
 SHAPES = {"64/2/2": (64, 2, 2, 128), "512/8/4": (512, 8, 4, 8)}
 REWRITES = ("merge_projections", "read_rows_only", "convolve_in_place")
 # name: rewrites, fast matrix library, precision
@@ -33,41 +35,28 @@ def model_keys(shape: tuple[int, int, int, int], rewrites: bool) -> dict[str, An
     return {"dim": dim, "heads": heads, "blocks": blocks} | dict.fromkeys(REWRITES, rewrites)
 
 
-def make_step(keys: dict[str, Any], batch: int, precision: str, fast: bool, device: str) -> Callable[[], None]:
-    """A training step on fixed random sequences, by the training loop itself."""
+def make_run(keys: dict[str, Any], batch: int, precision: str, device: str) -> Any:
+    """A training run on a batch of random sequences."""
     import torch
 
-    from proformer.datasets.batches import DeviceData, both_strands
-    from proformer.models import build
-    from proformer.training import products
-    from proformer.training.config import Training
-    from proformer.training.loop import Run
+    from proformer.planning.benchmark import random_run
 
-    torch.manual_seed(1)
-    data = DeviceData.__new__(DeviceData)
-    data.codes = torch.randint(0, 4, (batch, 100), dtype=torch.uint8).to(device)
-    data.target = torch.randn(batch).to(device)
-    run = Run(
-        model=build(keys).to(device), settings=Training(batch_size=batch, precision=precision), train=data,
-        validation=data, digest="", checkpoint=None,  # type: ignore[arg-type]
-    )  # fmt: skip
-    run.model.train()
+    return random_run(keys, batch, precision, torch.device(device))
+
+
+def make_step(keys: dict[str, Any], batch: int, precision: str, fast: bool, device: str) -> Callable[[], None]:
+    """A training step on fixed random sequences, by the training loop itself."""
+    from proformer.planning.benchmark import one_step
+    from proformer.training import products
+
+    run = make_run(keys, batch, precision, device)
     library = fast and device == "cpu" and products.pays()
 
     def step() -> None:
         products.use(library)
-        run._update(both_strands(data.codes), data.target)
-        run.progress.step += 1
+        one_step(run)
 
     return step
-
-
-def flops(dim: int, heads: int, blocks: int, tokens: int = 32, length: int = 200, kmer: int = 10) -> float:
-    """Original work of a training step, per sequence: forward, three times (see benchmarks/README.md)."""
-    rows = length + tokens
-    block = 2 * (2 * rows * 4 * dim**2 + 2 * rows * 2 * dim**2) + 2 * rows * dim**2 + 30 * rows * dim
-    block += 8 * rows * dim**2 * heads + 4 * rows**2 * dim * heads
-    return 3 * (2 * length * 6 * kmer * dim + blocks * block)
 
 
 def main(args: Any) -> None:
@@ -87,7 +76,7 @@ def main(args: Any) -> None:
         table.insert(0, "shape", name)
         table.insert(1, "batch", batch)
         table["sequences_per_second"] = batch / table["seconds"]
-        table["original_gflops_per_second"] = table["sequences_per_second"] * flops(*shape) / 1e9
+        table["original_gflops_per_second"] = table["sequences_per_second"] * 3 * proformer_flops(*shape) / 1e9
         if not gpu:
             own = ("--device", "cpu", "--threads", args.threads, "--shapes", name, "--only")
             table["peak_mb"] = [peak_memory(__file__, *own, way) for way in table["way"]]

@@ -40,6 +40,8 @@ def test_products_of_any_shape_and_stride(m, k, n, strides, seed):
         lambda: torch.addmm(torch.arange(n, dtype=torch.float32), a, b),
         lambda: torch.stack([a, 2 * a]) @ torch.stack([b, b + 1]),
         lambda: a.double() @ b.double(),
+        lambda: a[::2, ::3] @ b[::3, ::2],  # with gaps
+        lambda: a[:, :1].expand(m, k) @ b[:1].expand(k, n),
     ):
         straight, fast = with_and_without(function)
         assert fast.dtype == straight.dtype

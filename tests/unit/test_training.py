@@ -356,3 +356,14 @@ def test_rewrites_train_alike(stores, tmp_path):
         tables.append(pd.read_csv(tmp_path / name / "metrics.tsv", sep="\t"))
     for column in ("train_loss", "validation_loss", "validation_r"):
         assert tables[0][column].to_numpy() == pytest.approx(tables[1][column].to_numpy(), abs=5e-3)
+
+
+def test_on_a_cpu_the_codes_are_the_file_itself(stores, recwarn):
+    from proformer.datasets.batches import DeviceData
+    from proformer.datasets.store import open_store
+
+    store = open_store(stores[0])
+    data = DeviceData(store, torch.device("cpu"))
+    assert data.codes.data_ptr() == store.codes.ctypes.data
+    assert np.array_equal(data.codes.numpy(), store.codes)
+    assert not [w for w in recwarn if "writable" in str(w.message)]

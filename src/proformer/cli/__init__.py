@@ -22,6 +22,7 @@ VERBS = {
     "nearest": "count the sequences that are nearly those of a training store",
     "train": "train one model",
     "train-pack": "train several small models at the same time on one GPU",
+    "benchmark": "measure how fast this machine trains, for `plan`",
     "plan": "say what a configuration will take, before anything is started",
     "status": "say how far a run is, from its files",
     "predict": "predict expression for sequences",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,12 +34,25 @@ def mask_nucleotides(codes: Tensor, rate: float, joint: bool = False) -> tuple[T
     return codes.masked_fill(chosen, MASK), chosen
 
 
+def _share(store: Store) -> Tensor:
+    """The codes where the operating system keeps the file: one copy for all jobs of a machine. Not to be written to."""
+    if hasattr(os, "posix_fadvise"):
+        with open(store.path, "rb") as handle:
+            os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)  # read ahead in file order
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(store.codes))
+
+
 class DeviceData:
-    """All rows of a store on one device: `codes` uint8 [N, L] and standardised `target` float32 [N]."""
+    """All rows of a store on one device: `codes` uint8 [N, L] and standardised `target` float32 [N].
+
+    On a CPU the codes are not copied.
+    """
 
     def __init__(self, store: Store, device: torch.device, standard: Mapping[str, float] | None = None) -> None:
         standard = standard or store.meta["standard"]
-        self.codes = torch.tensor(store.codes, device=device)
+        self.codes = _share(store) if device.type == "cpu" else torch.tensor(store.codes, device=device)
         self.target = (torch.tensor(store.target, device=device) - standard["mean"]) / standard["sd"]
 
     def __len__(self) -> int:

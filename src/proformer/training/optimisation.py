@@ -99,6 +99,7 @@ def clip_each(gradients: Iterable[Tensor], value: float, norm: float) -> None:
         torch._foreach_clamp_min_(gradients, -value)
         torch._foreach_clamp_max_(gradients, value)
     if norm:
-        norms = torch._foreach_norm(gradients)
-        scales = [(norm / n).clamp(max=1.0) for n in norms]
+        scales = torch._foreach_reciprocal(torch._foreach_norm(gradients))
+        torch._foreach_mul_(scales, norm)
+        torch._foreach_clamp_max_(scales, 1.0)
         torch._foreach_mul_(gradients, scales)

@@ -1,0 +1,106 @@
+"""Where does the time of a training step go? The straight path and ours, part by part and kernel by kernel.
+
+    python benchmarks/profile_step.py --threads 1
+
+Parts: data (the batch's rows, second strand), forward (with the masks and the loss), backward, optimiser (with the
+clipping), logging (sums, running r). Kernels: the eight that take most of one step, from PyTorch's profiler.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import defaultdict
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+from harness import arguments, pin, publish
+from train_step import SHAPES, WAYS, make_run, model_keys
+
+PARTS = ("data", "forward", "backward", "optimiser", "logging")
+
+
+def parts_of_a_step(run: Any) -> dict[str, float]:
+    """Seconds of each part of one step; what the loop does, cut into pieces."""
+    import torch
+
+    from proformer.evaluation.metrics import PearsonAccumulator
+    from proformer.training.loop import LOSSES
+    from proformer.training.objective import compute_loss
+    from proformer.training.optimisation import clip_each, set_rate
+
+    wait = torch.cuda.synchronize if run.device.type == "cuda" else lambda: None
+    stamps = [time.perf_counter()]
+
+    def stamp() -> None:
+        wait()
+        stamps.append(time.perf_counter())
+
+    settings = run.settings
+    codes, target = next(run.train.batches(settings.batch_size, run.train.order(1, 1)))
+    stamp()
+    run.optimiser.zero_grad(set_to_none=True)
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+        loss = compute_loss(run.model, codes, target, settings)
+    stamp()
+    loss.total.backward()
+    stamp()
+    set_rate(run.optimiser, settings, 1, 1000, run.dim)
+    clip_each([p.grad for p in run.model.parameters() if p.grad is not None], settings.clip_value, settings.clip_norm)
+    run.optimiser.step()
+    stamp()
+    PearsonAccumulator().update(loss.prediction, target)
+    torch.stack([getattr(loss, name).detach() for name in LOSSES]).double() * len(target)
+    stamp()
+    return dict(zip(PARTS, (b - a for a, b in pairwise(stamps)), strict=True))
+
+
+def kernels_of_a_step(run: Any, number: int = 8) -> list[tuple[str, float]]:
+    """The kernels with the most time of their own in one step: name, seconds."""
+    from torch.profiler import ProfilerActivity, profile
+
+    gpu = run.device.type == "cuda"
+    with profile(activities=[ProfilerActivity.CUDA if gpu else ProfilerActivity.CPU]) as profiler:
+        parts_of_a_step(run)
+    times = [
+        (event.key, (event.self_device_time_total if gpu else event.self_cpu_time_total) / 1e6)
+        for event in profiler.key_averages()
+    ]
+    return sorted(times, key=lambda pair: -pair[1])[:number]
+
+
+def main(args: Any) -> None:
+    """Measure, print, write."""
+    from proformer.training import products
+
+    place = pin(args.device, args.threads)
+    rows = []
+    for name in args.shapes:
+        runs = {}
+        for way, (rewrites, fast, precision) in WAYS.items():
+            batch = 512 if place["device"] == "cuda" else SHAPES[name][3]
+            runs[way] = make_run(model_keys(SHAPES[name], rewrites), batch, precision, place["device"]), fast
+        parts: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for turn in range(-1, args.repeats):
+            for way, (run, fast) in runs.items():
+                products.use(fast and place["device"] == "cpu" and products.pays())
+                for part, seconds in parts_of_a_step(run).items():
+                    parts[way, part] += [seconds] if turn >= 0 else []
+        for way, (run, fast) in runs.items():
+            products.use(fast and place["device"] == "cpu" and products.pays())
+            found = [("part", part, statistics.median(parts[way, part])) for part in PARTS]
+            found += [("kernel", kernel, seconds) for kernel, seconds in kernels_of_a_step(run)]
+            whole = sum(seconds for kind, _, seconds in found if kind == "part")
+            rows += [
+                {"shape": name, "way": way, "kind": kind, "what": what, "milliseconds": 1e3 * seconds,
+                 "percent": 100 * seconds / whole}
+                for kind, what, seconds in found
+            ]  # fmt: skip
+    publish(f"profile_{place['device']}_{place['threads']}", pd.DataFrame(rows).assign(**place), args.out)
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__, repeats=3)
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES), help="width/heads/blocks")
+    main(parser.parse_args())

@@ -1,0 +1,113 @@
+"""How fast this machine trains: short trainings of the grid's shapes, beside what its processor and memory can do."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+import torch
+
+from proformer.datasets.batches import DeviceData, both_strands
+from proformer.models import build
+from proformer.planning.cost import TRAINING, proformer_flops
+from proformer.training.config import Training
+from proformer.training.device import choose_device, hardware, set_up
+from proformer.training.loop import Run
+
+SHAPES = ((64, 2, 1), (64, 2, 2), (128, 4, 2), (256, 8, 2), (512, 8, 4))  # width, heads, blocks
+
+
+class RandomData(DeviceData):
+    """Random sequences in place of a store: codes uint8 [N, L] and target float32 [N]."""
+
+    def __init__(self, rows: int, length: int, device: torch.device) -> None:
+        self.codes = torch.randint(0, 4, (rows, length), dtype=torch.uint8).to(device)
+        self.target = torch.randn(rows).to(device)
+
+
+def random_run(keys: dict[str, Any], batch: int, precision: str, device: torch.device) -> Run:
+    """A training run on one batch of random sequences."""
+    torch.manual_seed(1)
+    data = RandomData(batch, keys.get("length", 100), device)
+    settings = Training(batch_size=batch, precision=precision)  # type: ignore[arg-type]
+    model = build(keys).to(device).train()
+    return Run(model=model, settings=settings, train=data, validation=data, digest="", checkpoint=None)  # type: ignore[arg-type]
+
+
+def one_step(run: Run) -> None:
+    """One training step, from codes of one strand to updated weights."""
+    run._update(both_strands(run.train.codes), run.train.target)
+    run.progress.step += 1
+
+
+def seconds_of(work: Callable[[], object], device: torch.device, least: float = 0.5, repeats: int = 3) -> float:
+    """Median seconds of a piece of work: at least `repeats` times, and `least` seconds in all, after one more."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    times: list[float] = []
+    work()
+    while len(times) < repeats or sum(times) < least:
+        wait()
+        started = time.perf_counter()
+        work()
+        wait()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def gemm_peak(device: torch.device, precision: str) -> float:
+    """FLOP/s of a large matrix product of random numbers."""
+    n = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(n, n, device=device, dtype=_dtype(precision)) for _ in range(2))
+    return 2 * n**3 / seconds_of(lambda: a @ b, device)
+
+
+def bandwidth(device: torch.device) -> float:
+    """Bytes/s of a copy that no cache holds, read and written bytes added."""
+    source = torch.zeros(1 << (30 if device.type == "cuda" else 27), dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.numel() / seconds_of(lambda: target.copy_(source), device)
+
+
+def _dtype(precision: str) -> torch.dtype:
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def measure(
+    device: str = "auto",
+    threads: int | None = None,
+    shapes: Iterable[tuple[int, int, int]] = SHAPES,
+    precisions: Iterable[str] = ("float32", "bf16"),
+    batch: int | None = None,
+    least: float = 0.5,
+) -> pd.DataFrame:
+    """Rates of training on this machine, a row per shape and precision.
+
+    `training_flops` (per sequence, of the model as published), `sequences_per_second`, `gemm_flops_per_second` and
+    `bytes_per_second` (what the device reaches on plain products and copies, measured in the same minute).
+    """
+    where = choose_device(device)
+    set_up(where, threads, None)
+    rows = []
+    copy = bandwidth(where)
+    for precision in precisions:
+        peak = gemm_peak(where, precision)
+        for dim, heads, blocks in shapes:
+            size = batch or (512 if where.type == "cuda" else 128 if dim <= 128 else 8)
+            run = random_run({"dim": dim, "heads": heads, "blocks": blocks}, size, precision, where)
+            rate = size / seconds_of(lambda run=run: one_step(run), where, least)  # type: ignore[misc]
+            work = TRAINING * proformer_flops(dim, heads, blocks)
+            print(
+                f"{dim}/{heads}/{blocks} {precision}: {rate:,.1f} sequences/s, "
+                f"{work * rate / 1e9:,.1f} GFLOP/s of {peak / 1e9:,.1f}", file=sys.stderr, flush=True,
+            )  # fmt: skip
+            rows.append({
+                "dim": dim, "heads": heads, "blocks": blocks, "batch_size": size, "precision": precision,
+                "training_flops": work, "sequences_per_second": rate, "gemm_flops_per_second": peak,
+                "bytes_per_second": copy,
+            })  # fmt: skip
+    place = {"device": where.type, "machine": hardware(where), "threads": torch.get_num_threads()}
+    return pd.DataFrame(rows).assign(**place, torch=torch.__version__)
