@@ -21,7 +21,8 @@ def end_orphans(folder: str, seconds: float = 300) -> list[str]:
     """Cancel the jobs that a killed Snakemake has left in a folder, and wait until they are gone; their numbers.
 
     Snakemake's lock on the folder says that nobody waits for them. Training saves when cancelled, and the jobs that are
-    submitted now go on from there; others would write to files that are written a second time now. Raises TimeoutError when some do not end.
+    submitted now go on from there; others would write to files that are written a second time now. Raises TimeoutError
+    when some do not end.
     """
     found = _orphans(folder)
     if found:

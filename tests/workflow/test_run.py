@@ -56,8 +56,8 @@ def test_every_figure_is_there_four_times(finished):
 
 def test_every_rule_leaves_a_log_and_a_benchmark(finished):
     results = finished[0] / "results"
-    assert len(list((results / "logs/train").rglob("*.log"))) == 16 + 4 + 5
-    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == 16 + 4 + 5
+    assert len(list((results / "logs/train").rglob("*.log"))) == 16 + 4 + 7
+    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == 16 + 4 + 7
     for step in ("align", "fragments", "peaks", "signal", "windows"):
         assert list((results / "logs/atac").rglob(f"{step}*")), step
         assert list((results / "benchmarks/atac").rglob(f"{step}*")), step
@@ -150,7 +150,7 @@ def test_a_changed_setting_trains_again_and_a_new_point_trains_alone(finished):
     more = run("--configfile", "tiny.yaml", "seeds.yaml", "--dry-run")
     assert more.returncode == 0, more.stderr
     trained = re.findall(r"^rule train:", more.stdout + more.stderr, re.MULTILINE)
-    assert len(trained) == 16 + 4 + 5
+    assert len(trained) == 16 + 4 + 7
     assert "train" not in jobs(run, "--config", "results=results")
 
 
