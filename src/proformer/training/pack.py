@@ -1,11 +1,13 @@
 """Several small trainings at the same time on one GPU (or a few cores), each a process of its own.
 
-A small model leaves most of a GPU idle. Processes side by side fill it, and one that fails takes no other with it.
+A small model leaves most of a GPU idle. Processes side by side fill it, and one that fails takes no other with it. They
+are forked from a server that has imported what all of them need, so that only the first one starts cold.
 """
 
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import platform
 import shutil
@@ -15,11 +17,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from proformer.cli import main
 from proformer.errors import EXIT_INTERRUPTED, InputError
 
 
@@ -35,11 +39,14 @@ def train_pack(jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Se
             stack.enter_context(shared_gpu())
         children = {path: _start(path, config, results, options) for path, config in jobs.items()}
         stack.enter_context(_forward_termination(list(children.values())))
-        codes = {path: child.wait() for path, child in children.items()}
-    if failed := [path for path, code in codes.items() if code not in (0, EXIT_INTERRUPTED)]:
+        for child in children.values():
+            child.join()
+    codes = {path: child.exitcode for path, child in children.items()}
+    stopped = (EXIT_INTERRUPTED, -signal.SIGTERM)  # the latter before there was anything to save
+    if failed := [path for path, code in codes.items() if code not in (0, *stopped)]:
         logs = ", ".join(str(_log(results, path)) for path in failed)
         raise InputError(f"{len(failed)} of {len(jobs)} trainings failed; see {logs}")
-    if EXIT_INTERRUPTED in codes.values():
+    if any(code in stopped for code in codes.values()):
         raise SystemExit(EXIT_INTERRUPTED)
     for path in jobs:
         folder = results / "models" / path
@@ -68,37 +75,36 @@ def _log(results: Path, path: str) -> Path:
     return results / "logs" / "train" / f"{path}.log"
 
 
-def _start(path: str, config: Mapping[str, Any], results: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(path: str, config: Mapping[str, Any], results: Path, options: Sequence[str]) -> BaseProcess:
     log = _log(results, path)
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [
-        sys.executable,
-        "-m",
-        "proformer",
-        "train",
-        "--config",
-        yaml.safe_dump(dict(config), default_flow_style=True),
-    ]
-    command += ["--out", str(_waiting(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
+    arguments = ["train", "--config", yaml.safe_dump(dict(config), default_flow_style=True)]
+    arguments += ["--out", str(_waiting(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
     print(f"{path}: log in {log}", file=sys.stderr, flush=True)
-    with open(log, "ab") as handle:
-        return subprocess.Popen(
-            [*command, *options], stdout=handle, stderr=subprocess.STDOUT, preexec_fn=_save_when_orphaned
-        )
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["proformer.training.run"])
+    child = server.Process(target=_train, args=([*arguments, *options], log))
+    child.start()
+    return child
 
 
-def _save_when_orphaned() -> None:
-    """Have the kernel send SIGTERM when the parent is gone (Linux): the training saves and stops."""
+def _train(arguments: list[str], log: Path) -> None:
+    """Be `proformer train` with these arguments, in a process of its own that writes to a log."""
     if platform.system() == "Linux":
+        # The server ends with the pack, however that ends; then the kernel sends SIGTERM, and the training saves.
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    with open(log, "ab") as handle:
+        for stream in (1, 2):
+            os.dup2(handle.fileno(), stream)
+    sys.exit(main(arguments))
 
 
 @contextmanager
-def _forward_termination(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
+def _forward_termination(children: Sequence[BaseProcess]) -> Iterator[None]:
     def forward(number: int, frame: object) -> None:
         for child in children:
-            if child.poll() is None:
-                child.send_signal(number)
+            if child.is_alive():
+                child.terminate()
 
     before = signal.signal(signal.SIGTERM, forward)
     try:
