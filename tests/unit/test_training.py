@@ -367,3 +367,23 @@ def test_on_a_cpu_the_codes_are_the_file_itself(stores, recwarn):
     assert data.codes.data_ptr() == store.codes.ctypes.data
     assert np.array_equal(data.codes.numpy(), store.codes)
     assert not [w for w in recwarn if "writable" in str(w.message)]
+
+
+def test_compile_is_for_gpus_and_changes_nothing_on_a_cpu(stores, tmp_path):
+    run(stores, tmp_path / "plain", epochs=1)
+    run(stores, tmp_path / "compiled", epochs=1, compile=True)
+    assert result(tmp_path / "plain")[:2] == result(tmp_path / "compiled")[:2]
+
+
+def test_the_model_compiles_whole_with_the_same_gradients():
+    """What a GPU replays as one graph: no break in it, and the gradients of the eager step."""
+    codes, target = both_strands(torch.randint(0, 4, (8, 20), dtype=torch.uint8)), torch.randn(8)
+    gradients = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        model = build({**MODEL, "length": 20, "blocks": 2})
+        stepped = torch.compile(model, backend="aot_eager", fullgraph=True, dynamic=False) if compiled else model
+        torch.manual_seed(1)
+        compute_loss(stepped, codes, target, Training()).total.backward()
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))

@@ -29,6 +29,7 @@ class Training:
     mask_rate, mask: share of nucleotides masked; on each strand alone (as released) or on both at once ("joint").
     beta: weight of the fill-mask loss. patience: epochs without a better validation r before stopping (None: never).
     precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32).
+    compile: on a GPU, compile the model and replay its steps as CUDA graphs, for small models; a CPU ignores it.
     """
 
     epochs: int = 20
@@ -57,6 +58,7 @@ class Training:
     patience: int | None = None
     precision: Literal["float32", "bf16"] = "float32"
     deterministic: bool | None = None
+    compile: bool = False
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -67,6 +67,8 @@ class Run:
         self.device = self.train.codes.device
         self.steps_per_epoch = self.settings.epoch_batches or -(-len(self.train) // self.settings.batch_size)
         self.dim = getattr(getattr(self.model, "config", None), "dim", 1)
+        graphs = self.settings.compile and self.device.type == "cuda"
+        self.stepped: Any = torch.compile(self.model, mode="reduce-overhead", dynamic=False) if graphs else self.model
         self.optimiser = build_optimiser(self.settings, self.model.parameters())
         self.gradients = GradientSum(self.model.parameters()) if self.ranks.world > 1 else None
         self.progress = Progress()
@@ -143,7 +145,7 @@ class Run:
         rows, total = self.ranks.rows(len(target)), len(target)
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
         with autocast, self.ranks.whole_batch(total):
-            loss = compute_loss(self.model, codes, target, self.settings, rows)
+            loss = compute_loss(self.stepped, codes, target, self.settings, rows)
         own, loss = self._sum_over_ranks(loss, total) if self.ranks.world > 1 else (loss.total, loss)
         fine = torch.isfinite(loss.total.detach()) | (self.first_bad >= 0)
         self.first_bad = torch.where(fine, self.first_bad, step)

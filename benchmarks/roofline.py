@@ -1,0 +1,151 @@
+"""How near to the machine's limits does each shape of the grid train, and how does the time grow?
+
+    python benchmarks/roofline.py --threads 1
+
+Roofline: for every shape, the work that a step really does per byte that it must move at least (weights, gradients,
+optimiser states and the activations kept for the backward pass, each written and read once), against the rate that it
+reaches; the roof is what plain matrix products and copies reach on the same device in the same run. Growth: time of a
+step over batch, length, depth and width around 64/2/2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import torch
+from harness import arguments, pin, publish
+from torch.utils.flop_counter import FlopCounterMode
+
+from proformer.planning.benchmark import bandwidth, gemm_peak, one_step, random_run, seconds_of
+
+SHAPES = [(d, h, n) for d, h in ((64, 2), (128, 4), (256, 8), (512, 8)) for n in (1, 2, 4, 8)]
+GROWTH = {
+    "batch": [16, 32, 64, 128, 256],
+    "length": [50, 100, 200, 400],
+    "blocks": [1, 2, 4, 8],
+    "dim": [32, 64, 128, 256],
+}
+
+
+def executed_work(run: Any) -> tuple[float, float]:
+    """FLOPs that a step executes (counted), and the least bytes that it moves."""
+    from proformer.training import products
+
+    kept = 0
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    fast = products.pays() and run.device.type == "cpu"
+    products.use(False)  # so that the counter sees every product
+    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        one_step(run)
+    products.use(fast)
+    parameters = sum(p.numel() for p in run.model.parameters())
+    return counter.get_total_flops(), 2 * kept + 4 * parameters * (2 + 2 + 4)
+
+
+def roofline(args: Any, device: torch.device, place: dict[str, Any]) -> None:
+    """Measured rate of every shape against the roof."""
+    rows = []
+    copy, peak = bandwidth(device), gemm_peak(device, args.precision)
+    for dim, heads, blocks in SHAPES:
+        if dim > args.widest or blocks > args.deepest:
+            continue
+        size = 512 if device.type == "cuda" else max(2, 8192 // (dim * blocks))
+        run = random_run({"dim": dim, "heads": heads, "blocks": blocks}, size, args.precision, device)
+        seconds = seconds_of(lambda run=run: one_step(run), device, 0.3, args.repeats)
+        flops, moved = executed_work(run)
+        roof = min(peak, copy * flops / moved)
+        rows.append({
+            "shape": f"{dim}/{heads}/{blocks}", "dim": dim, "batch": size, "seconds": seconds, "flops": flops,
+            "bytes": moved, "flops_per_byte": flops / moved, "flops_per_second": flops / seconds,
+            "percent_of_roof": 100 * flops / seconds / roof, "percent_of_peak": 100 * flops / seconds / peak,
+            "gemm_flops_per_second": peak, "bytes_per_second": copy, "precision": args.precision,
+        })  # fmt: skip
+        print(f"{rows[-1]['shape']}: {rows[-1]['percent_of_peak']:.0f} % of the matrix peak", flush=True)
+    publish(f"roofline_{device.type}_{args.precision}", pd.DataFrame(rows).assign(**place), args.out, draw_roofline)
+
+
+def draw_roofline(table: pd.DataFrame) -> Any:
+    """Rate over intensity, under the roof."""
+    import numpy as np
+
+    from proformer.figures.style import DARK, SERIES, SINGLE, new, styled
+
+    @styled
+    def draw() -> Any:
+        note = f"{table['machine'][0]}; {table['threads'][0]} thread(s), {table['precision'][0]}"
+        figure = new(SINGLE, 75, note=note)
+        axes = figure.subplots()
+        peak, copy = table["gemm_flops_per_second"][0] / 1e9, table["bytes_per_second"][0] / 1e9
+        x = np.geomspace(min(1, table["flops_per_byte"].min() / 2), 4 * table["flops_per_byte"].max(), 200)
+        axes.plot(x, np.minimum(peak, copy * x), color=DARK)
+        axes.text(x[-1], peak * 1.05, f"matrix products, {peak:,.0f} GFLOP/s", ha="right", va="bottom")
+        axes.text(x[0] * 1.1, copy * x[0] * 1.25, f"copies,\n{copy:,.0f} GB/s", va="bottom")
+        for (dim, rows), colour in zip(table.groupby("dim"), SERIES, strict=False):
+            rates = rows["flops_per_second"] / 1e9
+            axes.plot(rows["flops_per_byte"], rates, "o", ms=3, color=colour, label=f"width {dim}")
+        axes.set(xscale="log", yscale="log", xlabel="FLOP per byte moved at least", ylabel="GFLOP/s")
+        axes.set_ylim(top=2 * peak)
+        axes.legend(loc="lower right")
+        return figure
+
+    return draw()
+
+
+def growth(args: Any, device: torch.device, place: dict[str, Any]) -> None:
+    """Time of a step as one thing grows and the others stay."""
+    rows = []
+    for what, values in GROWTH.items():
+        for value in values:
+            keys = {"dim": 64, "heads": 2, "blocks": 2}
+            size = 512 if device.type == "cuda" else 32
+            if what == "batch":
+                size = value
+            else:
+                keys[what] = value
+            run = random_run(keys, size, args.precision, device)
+            seconds = seconds_of(lambda run=run: one_step(run), device, 0.3, args.repeats)
+            rows.append({"what": what, "value": value, "seconds": seconds, "sequences_per_second": size / seconds})
+    table = pd.DataFrame(rows).assign(precision=args.precision, **place)
+    publish(f"growth_{device.type}_{args.precision}", table, args.out, draw_growth)
+
+
+def draw_growth(table: pd.DataFrame) -> Any:
+    """A panel per thing that grows; dotted: in proportion."""
+    from proformer.figures.style import BLUE, DOUBLE, GREY, new, styled
+
+    @styled
+    def draw() -> Any:
+        figure = new(DOUBLE, 50, note=f"{table['machine'][0]}; {table['threads'][0]} thread(s); around 64/2/2")
+        panels = figure.subplots(1, table["what"].nunique(), sharey=True)
+        for axes, (what, rows) in zip(panels, table.groupby("what", sort=False), strict=True):
+            axes.plot(rows["value"], rows["seconds"], "o-", ms=3, color=BLUE)
+            first = rows.iloc[0]
+            axes.plot(rows["value"], first["seconds"] * rows["value"] / first["value"], ":", color=GREY)
+            axes.set(xscale="log", yscale="log", xlabel=what, xticks=rows["value"])
+            axes.set_xticklabels(rows["value"])
+            axes.minorticks_off()
+        panels[0].set_ylabel("seconds per step")
+        return figure
+
+    return draw()
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__, repeats=3)
+    parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
+    parser.add_argument("--widest", type=int, default=512, help="leave wider shapes out")
+    parser.add_argument("--deepest", type=int, default=8, help="leave deeper shapes out")
+    parser.add_argument("--only", choices=("roofline", "growth"))
+    args = parser.parse_args()
+    place = pin(args.device, args.threads)
+    device = torch.device(place["device"])
+    if args.only != "growth":
+        roofline(args, device, place)
+    if args.only != "roofline":
+        growth(args, device, place)
