@@ -84,17 +84,25 @@ def draw_roofline(table: pd.DataFrame) -> Any:
         peak, copy = table["gemm_flops_per_second"][0] / 1e9, table["bytes_per_second"][0] / 1e9
         x = np.geomspace(min(1, table["flops_per_byte"].min() / 2), 4 * table["flops_per_byte"].max(), 200)
         axes.plot(x, np.minimum(peak, copy * x), color=DARK)
-        axes.text(x[-1], peak * 1.05, f"matrix products, {peak:,.0f} GFLOP/s", ha="right", va="bottom")
-        axes.text(x[0] * 1.1, copy * x[0] * 1.25, f"copies,\n{copy:,.0f} GB/s", va="bottom")
+        axes.text(x[-1], peak * 1.1, f"matrix products, {peak:,.0f} GFLOP/s", ha="right", va="bottom")
+        axes.text(x[0] * 1.6, copy * x[0], f"copies, {copy:,.0f} GB/s", va="center")
         for (dim, rows), colour in zip(table.groupby("dim"), SERIES, strict=False):
             rates = rows["flops_per_second"] / 1e9
             axes.plot(rows["flops_per_byte"], rates, "o", ms=3, color=colour, label=f"width {dim}")
         axes.set(xscale="log", yscale="log", xlabel="FLOP per byte moved at least", ylabel="GFLOP/s")
-        axes.set_ylim(top=2 * peak)
+        axes.set_ylim(copy * x[0] / 2, 2 * peak)
+        plain_numbers(axes.xaxis, axes.yaxis)
         axes.legend(loc="lower right")
         return figure
 
     return draw()
+
+
+def plain_numbers(*axes: Any) -> None:
+    """Write 0.1, 1, 10 on logarithmic axes."""
+    for axis in axes:
+        axis.set_major_formatter(lambda value, position: f"{value:g}")
+        axis.set_minor_formatter(lambda value, position: "")
 
 
 def growth(args: Any, device: torch.device, place: dict[str, Any]) -> None:
@@ -127,9 +135,10 @@ def draw_growth(table: pd.DataFrame) -> Any:
             axes.plot(rows["value"], rows["seconds"], "o-", ms=3, color=BLUE)
             first = rows.iloc[0]
             axes.plot(rows["value"], first["seconds"] * rows["value"] / first["value"], ":", color=GREY)
-            axes.set(xscale="log", yscale="log", xlabel=what, xticks=rows["value"])
-            axes.set_xticklabels(rows["value"])
+            axes.set(xscale="log", yscale="log", xlabel=what)
+            plain_numbers(axes.yaxis)
             axes.minorticks_off()
+            axes.set_xticks(rows["value"], [str(value) for value in rows["value"]])
         panels[0].set_ylabel("seconds per step")
         return figure
 

@@ -43,7 +43,9 @@ def main(args: Any) -> None:
         source, stores = Path(folder) / "train_sequences.txt", [f"{folder}/{part}" for part in ("train", "validation")]
 
         def run(*words: object) -> None:
-            subprocess.run([sys.executable, *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True)
+            if done.returncode:
+                raise SystemExit(done.stderr)
 
         run("-m", "proformer", "simulate", "--out", folder, "--train", 20_000, "--test", 100)
         flanks = ("--flanks", "TGCATTTTTTTCACATC", "GGTTACGGCTGTT")

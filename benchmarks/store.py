@@ -49,7 +49,8 @@ print("read", flush=True)
 sys.stdin.readline()
 text = open("/proc/self/smaps_rollup").read()
 own, shared = (sum(int(n) for n in re.findall(rf"{kind}_\\w+:\\s+(\\d+)", text)) for kind in ("Private", "Shared"))
-print(own, shared)
+print(own, shared, flush=True)
+sys.stdin.readline()
 """
 
 
@@ -78,9 +79,13 @@ def main(args: Any) -> None:
         readers = [
             subprocess.Popen([sys.executable, "-c", SHARE, store], stdin=-1, stdout=-1, text=True) for _ in range(2)
         ]
-        for reader in readers:
-            reader.stdout.readline()
-        memory = [reader.communicate("\n")[0].split() for reader in readers]
+        memory = []
+        for stage in ("read", "measured"):  # each step by both, before the next
+            memory = [reader.stdout.readline().split() for reader in readers]
+            for reader in readers:
+                reader.stdin.write("\n")
+                reader.stdin.flush()
+            print(f"both have {stage}", flush=True)
         own, shared = (max(int(pair[i]) for pair in memory) / 1e3 for i in (0, 1))
         rows.append({"what": "two readers of the same store: memory of each alone", "peak_mb": own})
         rows.append({"what": "two readers of the same store: memory they share", "peak_mb": shared})
