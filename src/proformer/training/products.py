@@ -11,14 +11,19 @@ import warnings
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-_SMALLEST = 1 << 18  # multiplications; below, the call costs more than it saves
+_LEAST_WORK, _LEAST_SIDE = 1 << 22, 32  # multiplications, rows or columns; below, the call costs more than it saves
 _library: torch.library.Library | None = None
 
 
-def pays() -> bool:
-    """Whether oneDNN is the faster library here; a property of the processor, so that a run is repeated exactly."""
+def pays(model: nn.Module | None = None) -> bool:
+    """Whether oneDNN is the faster library here; a property of processor and model, so that a run is repeated exactly.
+
+    Models without a matrix of 4,096 numbers lose more to the calls than they gain.
+    """
+    if model is not None and max((p.numel() for p in model.parameters()), default=0) < 1 << 12:
+        return False
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.is_available():
         return False
     try:
@@ -41,6 +46,12 @@ def use(fast: bool) -> None:
                 _library.impl(name, function, "CPU", allow_override=True)
 
 
+def _large(a: Tensor, b: Tensor) -> bool:
+    """Whether a product of a [m, k] and b [k, n] is oneDNN's."""
+    sides = (*a.shape, b.shape[1])
+    return a.dtype == torch.float32 and min(sides) >= _LEAST_SIDE and sides[0] * sides[1] * sides[2] >= _LEAST_WORK
+
+
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """a [m, k] times b [k, n].
 
@@ -58,19 +69,19 @@ def _closed(b: Tensor) -> Tensor:
 
 
 def _mm(a: Tensor, b: Tensor) -> Tensor:
-    if a.dtype != torch.float32 or a.numel() * b.shape[1] < _SMALLEST:
+    if not _large(a, b):
         return torch.ops.aten.mm.out(a, b, out=a.new_empty(a.shape[0], b.shape[1]))
     return _product(a, b)
 
 
 def _addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    if a.dtype != torch.float32 or (beta, alpha, bias.dim()) != (1, 1, 1) or a.numel() * b.shape[1] < _SMALLEST:
+    if (beta, alpha, bias.dim()) != (1, 1, 1) or not _large(a, b):
         out = a.new_empty(a.shape[0], b.shape[1])
         return torch.ops.aten.addmm.out(bias, a, b, beta=beta, alpha=alpha, out=out)
     return _product(a, b, bias)
 
 
 def _bmm(a: Tensor, b: Tensor) -> Tensor:
-    if a.dtype != torch.float32 or not len(a) or a[0].numel() * b.shape[2] < _SMALLEST:
+    if not len(a) or not _large(a[0], b[0]):
         return torch.ops.aten.bmm.out(a, b, out=a.new_empty(a.shape[0], a.shape[1], b.shape[2]))
     return torch.stack([_product(x, y) for x, y in zip(a.unbind(), b.unbind(), strict=True)])

@@ -18,6 +18,7 @@ from proformer.errors import InputError
 from proformer.files import write_table
 from proformer.models import build, find_recipe, resolve
 from proformer.models.folder import read_description, write_folder
+from proformer.training import products
 from proformer.training.config import digest, read_training
 from proformer.training.device import choose_device, hardware, set_up, versions
 from proformer.training.distributed import find_ranks
@@ -63,6 +64,7 @@ def train(
     if model_config.get("length", layout["length"]) != layout["length"]:
         raise InputError(f"model: length is {model_config['length']}, {train_store} has {layout['length']}")
     model = build(model_config).to(where)
+    products.use(where.type == "cpu" and products.pays(model))
     own = {"mean": settings.target_mean, "sd": settings.target_sd}
     standard = stores[0].meta["standard"] | {name: value for name, value in own.items() if value is not None}
     run = Run(
