@@ -25,8 +25,13 @@ FIGURES = {
     "fragments_run",
     "profile_run",
     "windows_run",
+    "fig4a_dream_run",
+    "fig4b_dream_run",
+    "fig4subsets_dream_run",
     "fig5_complex",
-} | {
+}
+FIGURES |= {f"fig4density_dream_proformer-{name}_run" for name in ("ap", "single", "meh", "glu")}
+FIGURES |= {
     f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g", "3b") for source in ("published", "run")
 }
 
