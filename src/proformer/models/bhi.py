@@ -129,11 +129,11 @@ class DeepGXP(nn.Module):
 
     def network(self, codes: Tensor) -> Tensor:
         """Both strands of windows, uint8 [B, 2 · window], each by itself: [B, 2]."""
-        strands = codes.unflatten(1, (2, -1)).flatten(0, 1)  # [2B, window]
+        strands = torch.cat(codes.chunk(2, dim=1))  # [2B, window], one strand of all rows after the other
         hot = F.one_hot(strands.long(), 6)[:, :, :N].to(next(self.parameters()).dtype)
         x, _ = self.lstm(self.first(hot.transpose(1, 2)).transpose(1, 2))
         x = self.dropout(self.second(x.transpose(1, 2)))
-        return self.dense(x.transpose(1, 2).flatten(1)).view(-1, 2)
+        return self.dense(x.transpose(1, 2).flatten(1)).view(2, -1).T
 
     def forward(self, codes: Tensor) -> tuple[Tensor, None]:
         """Codes uint8 [B, 2L] to (expression [B], None): the mean of all windows (in training: one) and strands."""
