@@ -42,12 +42,10 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/vaishnav.smk"
 
 
 set_for_gpus()
-
-
-include: "workflow/rules/vaishnav.smk"
 
 
 rule all:
@@ -66,9 +64,6 @@ rule results:
 onstart:
     # For `proformer status`.
     write_jobs(Path(R) / "jobs.json", JOBS.values())
-
-
-onstart:
     if workflow.executor_plugin.name == "slurm":
         cluster.end_orphans(os.getcwd())
 

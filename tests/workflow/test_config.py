@@ -52,7 +52,7 @@ def overlay(fresh, tmp_path):
 def test_paper_grows_by_as_many_jobs_per_seed(overlay):
     code, text = overlay("seeds: [1, 2, 3]", "config/paper.yaml")
     assert code == 0, text
-    assert re.search(r"^train +372$", text, re.MULTILINE)
+    assert re.search(r"^train +438$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

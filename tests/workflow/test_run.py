@@ -77,7 +77,7 @@ def test_every_log_begins_with_where_the_job_ran_and_what_it_was_asked(finished)
         assert re.match(r"host \S+ · GPU .* CPUs", machine), path
         assert versions.startswith("proformer "), path
         assert asked.startswith("arguments {"), path
-    train = next((finished[0] / "results/logs/train").rglob("*.log")).read_text()
+    train = next((finished[0] / "results/logs/train").rglob("dim~*.log")).read_text()
     assert re.search(r"^model {.*'dim': .* parameters$", train, re.MULTILINE)  # resolved: defaults, too
     assert re.search(r"^training {.*'betas': ", train, re.MULTILINE)
 
@@ -103,7 +103,7 @@ def test_the_report_opens_with_all_its_parts(finished):
 
 def test_progress_counts_names_and_estimates(finished):
     text = (finished[0] / "progress.txt").read_text()
-    assert re.search(r"\[\d+/\d+\] train dataset dream dim 6 heads 2 blocks 2 head AP seed 1 · \d+ s", text)
+    assert re.search(r"\[\d+/\d+\] train point dataset~dream/dim~6_heads~2_blocks~2_head~AP_seed~1 · \d+ s", text)
     assert re.search(r"about \d+ (s|min) left", text)
     assert "Report: results/report.html" in text
 

@@ -26,15 +26,39 @@ GRIDS = active_grids(config)
 JOBS = {job.path: job for job in training_jobs(config)}
 
 
+def checkout(name):
+    """A file of the checkout, relative where that can be: a checkout that is moved finds its results up to date."""
+    path = ROOT / name
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def library(*names):
     """Files of the library that a job depends on: modules or packages below src/proformer."""
     base = ROOT / "src" / "proformer"
     found = [path for name in names for path in [*sorted((base / name).rglob("*.py")), base / f"{name}.py"]]
-    return [str(path) for path in found if path.is_file()]
+    return [checkout(path) for path in found if path.is_file()]
+
+
+def model_code(jobs):
+    """Files that make the models of some trainings: their own, and what these import from the models folder."""
+    names, seen = {"__init__", "folder", *(job.config["model"].get("model", "proformer") for job in jobs)}, set()
+    while names - seen:
+        name = min(names - seen)
+        seen.add(name)
+        text = (ROOT / "src/proformer/models" / f"{name}.py").read_text() if name != "__init__" else ""
+        names |= set(re.findall(r"proformer\.models\.(\w+)", text))
+        names |= set(re.findall(r"\w+", " ".join(re.findall(r"from proformer\.models import (.+)", text))))
+        names = {name for name in names if (ROOT / "src/proformer/models" / f"{name}.py").is_file()}
+    return library(*(f"models/{name}" for name in sorted(seen)))
+
+
+def code_of_model(dataset):
+    """An input function: what predicts with one of a data set's models, the wildcard `model`."""
+    return lambda wildcards: library("predict") + model_code([JOBS[f"dataset~{dataset}/{wildcards.model}"]])
 
 
 def script(name):
-    return str(ROOT / "scripts" / name)
+    return checkout(f"scripts/{name}")
 
 
 def raw(name):

@@ -21,9 +21,10 @@ rule prepare:
     params:
         lambda wildcards: config["datasets"][wildcards.dataset],
         lambda wildcards: medium_option(config["datasets"][wildcards.dataset]),
+        lambda wildcards: shlex.join(config["datasets"][wildcards.dataset]["flanks"]),  # :q loses empty words
     shell:
         "python -m proformer prepare --sequences {input.sequences:q} --out {output.store:q} --counts {output.counts:q}"
-        " --length {params[0][length]} --flanks {params[0][flanks]:q} --too-long {params[0][too_long]}"
+        " --length {params[0][length]} --flanks {params[2]} --too-long {params[0][too_long]}"
         " --wrong-flank {params[0][wrong_flank]} {params[1]} > {log:q} 2>&1"
 
 

@@ -33,7 +33,7 @@ rule collect:
 rule published:
     """The paper's own grid table (Figures 2c and 3b), as it comes with the library."""
     input:
-        grid=str(ROOT / "src/proformer/evaluation/published/grid.tsv"),
+        grid=checkout("src/proformer/evaluation/published/grid.tsv"),
     output:
         grid=f"{R}/tables/{{dataset}}/published/grid.tsv",
     log:

@@ -446,7 +446,7 @@ rule report:
     """Gather all figures and tables in one self-contained page."""
     input:
         final_targets(),
-        captions=sorted(str(path) for path in (ROOT / "workflow/report").glob("*.rst")),
+        captions=sorted(checkout(f"workflow/report/{path.name}") for path in (ROOT / "workflow/report").glob("*.rst")),
     output:
         page=f"{R}/report.html",
         config=f"{R}/config.json",

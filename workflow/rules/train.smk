@@ -5,7 +5,6 @@ PACKS = packs(list(JOBS.values()), config["points_per_gpu"]) if config["points_p
 PACKED = {job.path for pack in PACKS for job in pack}
 TRAINING = library(
     "training",
-    "models",
     "datasets/batches",
     "datasets/store",
     "sequences",
@@ -19,7 +18,7 @@ rule train:
     input:
         train=part_of("train"),
         validation=part_of("validation"),
-        code=TRAINING,
+        code=lambda wildcards: TRAINING + model_code([job_of(wildcards)]),
     output:
         model=f"{R}/models/{{point}}/model.safetensors",
         description=f"{R}/models/{{point}}/model.json",
@@ -78,7 +77,7 @@ for number, pack in enumerate(PACKS, start=1):
         input:
             train=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/train.safetensors",
             validation=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/validation.safetensors",
-            code=TRAINING,
+            code=TRAINING + model_code(pack),
         output:
             [f"{R}/models/{job.path}/{name}" for job in pack for name in MODEL_FILES],
         log:
@@ -112,7 +111,7 @@ for dataset in dict.fromkeys(job.dataset for job, _, _ in predictions()):
             description=f"{R}/models/dataset~{dataset}/{{model}}/model.json",
             model=f"{R}/models/dataset~{dataset}/{{model}}/model.safetensors",
             sequences=list(evaluated_on(dataset).values()),
-            code=library("predict", "models"),
+            code=code_of_model(dataset),
         output:
             [f"{R}/predictions/dataset~{dataset}/{{model}}/{name}.tsv" for name in evaluated_on(dataset)],
         log:

@@ -87,7 +87,7 @@ rule peers:
         table=rules.measured.output.table,
         published=lambda wildcards: [raw(file) for file in EVALUATIONS[wildcards.evaluation]["published"].values()],
         predictions=lambda wildcards: [path for _, path in evaluation_models(wildcards.evaluation)],
-        printed=str(ROOT / "src/proformer/evaluation/published/peers.tsv"),
+        printed=checkout("src/proformer/evaluation/published/peers.tsv"),
         code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured"),
     output:
         scores=f"{E}/{{evaluation}}/scores.tsv",
