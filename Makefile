@@ -30,8 +30,11 @@ paper: setup
 	@echo "This is what the paper takes. To run it on a machine with GPUs (here: 4):"
 	@echo "    $(BIN)/snakemake --configfile config/paper.yaml --cores all --resources gpu=4"
 
+# Two at a time: most tests of the workflow and of Slurm wait for one thing or another.
 test: check chromium slurm
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest tests/workflow & workflow=$$!; \
+	    $(BIN)/python -m pytest tests/unit tests/slurm; others=$$?; \
+	    wait $$workflow && exit $$others
 
 test-faults: setup slurm
 	@$(BIN)/python -m pytest tests/slurm -m "" -v --durations=0
