@@ -26,9 +26,10 @@ def test_a_model_and_data_of_ones_own_enter_the_comparison(root, finished, tmp_p
     assert done.returncode == 0, done.stdout + done.stderr
     table = pd.read_csv(folder / "results/tables/comparison.tsv", sep="\t")
     tiny = table[(table["model"] == "tiny") & (table["metric"] == "pearson")]
-    assert set(tiny[["dataset", "evaluation"]].itertuples(index=False, name=None)) == {
-        ("dream", "validation"), ("dream", "test"), ("mine", "validation"),
-    }  # fmt: skip
+    found = set(tiny[["dataset", "evaluation"]].itertuples(index=False, name=None))
+    assert found >= {("dream", "validation"), ("dream", "test"), ("dream", "dream all"), ("mine", "validation")}
+    trained = re.findall(r"rule train:\n(?:.*\n)*?.*wildcards: point=(\S+)", done.stderr)
+    assert set(trained) == {f"dataset~{name}/model~tiny_seed~1" for name in ("dream", "mine")}  # and no other again
     assert (table["model"] == "proformer-meh").any()
     monkeypatch.chdir(folder)
     assert main(commands[1][1:]) == 0
