@@ -160,7 +160,8 @@ def training_memory(jobs):
 def training_minutes(jobs):
     """Minutes: half an hour, and the operations of all epochs at a modest rate; twice as much for the second attempt.
 
-    Rates: 10 TFLOP/s of a GPU, 5 GFLOP/s of a CPU thread. Training that takes longer goes on with the next attempt.
+    Rates: 10 TFLOP/s of a GPU, 5 GFLOP/s of a CPU thread. At most a day for the first attempt, since a queue may never
+    start what asks for more than it allows; training that takes longer goes on with the next one.
     """
     rate = 1e13 if config["device"] == "cuda" else 5e9 * config["threads"]
 
@@ -170,7 +171,7 @@ def training_minutes(jobs):
             # A byte of the store is a nucleotide; a Proformer's cost stands for that of other models.
             each = STEP * proformer_flops(**{**job.config["model"], "length": 100}) / 100
             work += each * input.size_mb * 1e6 * job.config["training"].get("epochs", 20) / (job.gpus * job.nodes)
-        return attempt * (30 + int(work / rate / 60))
+        return attempt * min(30 + int(work / rate / 60), 24 * 60)
 
     return minutes
 
