@@ -40,7 +40,7 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
     settings = run.settings
     codes, target = next(run.train.batches(settings.batch_size, run.train.order(1, 1)))
     stamp()
-    run.optimiser.zero_grad(set_to_none=True)
+    run.optimiser.zero_grad()
     with torch.autocast(run.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
         loss = compute_loss(run.model, codes, target, settings)
     stamp()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,12 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table as TSV atomically; floats keep ten significant digits, missing values stay empty."""
     with atomic(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, float_format="%.10g", lineterminator="\n")
+
+
+def write_rows(path: str | Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write rows of numbers, all with the same keys, as `write_table` would; needs no pandas."""
+    lines = [list(rows[0]), *(["" if v != v else f"{v:.10g}" for v in row.values()] for row in rows)]
+    write_text(path, "".join("\t".join(line) + "\n" for line in lines))
 
 
 def read_table(path: str | Path, **keywords: object) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from proformer.errors import InputError
 from proformer.models import build
 from proformer.training.config import Training, digest, read_training
 from proformer.training.objective import compute_loss, fill_mask_loss
-from proformer.training.optimisation import build_optimiser, clip_each, learning_rate, set_rate
+from proformer.training.optimisation import clip_each, learning_rate, set_rate
+from proformer.training.optimiser import Optimiser
 from proformer.training.run import train
 
 MODEL = {"dim": 8, "heads": 1, "blocks": 1, "kmer": 5, "expression_heads": 4}
@@ -269,37 +270,82 @@ def test_one_cycle_is_that_of_torch(warmup):
     """Rate and first beta at every step, when the peak falls on a step and when it falls between two."""
     keys = {"schedule": "onecycle", "epochs": 10, "warmup_epochs": warmup, "learning_rate": 0.005}
     settings = Training(optimiser="adamw", warmup_start=2e-4, final_rate=2e-8, **keys)
-    ours, theirs = (torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0) for _ in range(2))
+    ours, theirs = Optimiser(settings, []), torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(theirs, 0.005, total_steps=70, pct_start=warmup / 10, div_factor=25)
     betas = []
     for step in range(70):
         set_rate(ours, settings, step, 7, 1)
-        found, expected = ours.param_groups[0], theirs.param_groups[0]
-        assert found["lr"] == pytest.approx(expected["lr"], rel=1e-6)
-        assert found["betas"] == pytest.approx(expected["betas"], rel=1e-9)
-        betas.append(found["betas"][0])
+        expected = theirs.param_groups[0]
+        assert ours.rate == pytest.approx(expected["lr"], rel=1e-6)
+        assert ours.betas == pytest.approx(expected["betas"], rel=1e-9)
+        betas.append(ours.betas[0])
         theirs.step()
         if step < 69:
             schedule.step()
     assert (betas[0], min(betas), betas[-1]) == pytest.approx((0.95, 0.85, 0.95), abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("keys", "theirs"),
+    [
+        ({"optimiser": "adam"}, lambda p: torch.optim.Adam(p, 0.01, (0.9, 0.98), 1e-7)),
+        ({"optimiser": "adamw", "weight_decay": 0.3}, lambda p: torch.optim.AdamW(p, 0.01, (0.9, 0.98), 1e-7, 0.3)),
+        ({"optimiser": "rmsprop"}, lambda p: torch.optim.RMSprop(p, 0.01, 0.9, 1e-7)),
+    ],
+)
+def test_optimisers_are_those_of_torch(keys, theirs):
+    """Variables without a gradient, or with their first one later, included; stopped and gone on in between."""
+    torch.manual_seed(3)
+    settings = Training(betas=(0.9, 0.98), epsilon=1e-7, **keys)
+    one, two = ([torch.nn.Parameter(torch.linspace(-1, 1, 6).view(2, 3)) for _ in range(3)] for _ in range(2))
+    ours, theirs = Optimiser(settings, one), theirs(two)
+    for step in range(6):
+        for number, (a, b) in enumerate(zip(one, two, strict=True)):
+            gradient = torch.randn(2, 3)
+            a.grad, b.grad = (None, None) if step < 2 * number else (gradient, gradient.clone())
+        ours.rate = 0.01
+        ours.step()
+        theirs.step()
+        if step == 3:
+            state = ours.state_dict()
+            ours = Optimiser(settings, one)
+            ours.load_state_dict(state)
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7)
+    ours.zero_grad()
+    before = [parameter.detach().clone() for parameter in one]
+    ours.step()
+    assert all(torch.equal(a, b) for a, b in zip(before, one, strict=True))
+
+
+def test_a_training_imports_no_compiler(stores, tmp_path):
+    """Nor scipy or pandas: small trainings are mostly start-up."""
+    code = (
+        "import sys; from pathlib import Path; from proformer.training.run import train\n"
+        "train({'model': {'dim': 4, 'heads': 1, 'blocks': 1}, 'training': {'epochs': 1}}, *map(Path, sys.argv[1:]))\n"
+        "print(sorted({'torch._dynamo', 'torch._inductor', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    paths = [*map(str, stores), str(tmp_path / "out"), str(tmp_path / "c.pt")]
+    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "[]", done.stdout
+
+
 def test_lion():
     """Against the published update rule, with decoupled decay; one-cycle leaves its betas alone."""
     settings = Training(optimiser="lion", schedule="onecycle", betas=(0.9, 0.99), weight_decay=0.1)
     weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 0.5]))
-    optimiser = build_optimiser(settings, [weight])
+    optimiser = Optimiser(settings, [weight])
     expected, momentum = weight.detach().clone(), torch.zeros(3)
     for step in range(4):
         weight.grad = torch.tensor([0.3, -0.1, (-1.0) ** step])
         set_rate(optimiser, settings, step, 10, 1)
-        rate = optimiser.param_groups[0]["lr"]
+        rate = optimiser.rate
         optimiser.step()
         direction = (0.9 * momentum + 0.1 * weight.grad).sign()
         expected = expected * (1 - 0.1 * rate) - rate * direction
         momentum = 0.99 * momentum + 0.01 * weight.grad
         assert weight.tolist() == pytest.approx(expected.tolist(), rel=1e-5)
-    assert optimiser.param_groups[0]["betas"] == (0.9, 0.99)
+    assert optimiser.betas == (0.9, 0.99)
 
 
 def test_clipping_is_per_variable_value_then_norm():

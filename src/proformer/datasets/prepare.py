@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
 from proformer.datasets.chromosomes import by_chromosome
-from proformer.datasets.measured import measured_rows
 from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.datasets.text import Rows
 from proformer.errors import InputError
 from proformer.files import file_digest
 from proformer.sequences import Spans, centre_pad, encode, flank_extent, has_flanks, mix, strand_free_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHUNK = 1 << 17
 
@@ -84,6 +85,10 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
     `medium` if that is given. One pass, flat memory. Rows keep their order; the forward strand alone is stored. The
     header records the layout and the SHA-256 of the sources.
     """
+    import pandas as pd
+
+    from proformer.datasets.measured import measured_rows
+
     sources = [sources] if isinstance(sources, Path) else list(sources)
     for source in sources:
         if not source.is_file():
@@ -128,6 +133,8 @@ def split(
     parts either. Each header gains the mean and sd of the *training* targets, by which every part is standardised
     (Proformer, Methods).
     """
+    import pandas as pd
+
     if min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
         raise InputError(f"split fractions {list(fractions)}: expected positive numbers that add up to at most 1")
     store = open_store(source)

@@ -81,10 +81,16 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman ρ: Pearson r of the ranks, ties at their average rank. Raises as `pearson`."""
-    from scipy.stats import rankdata
-
     x, y = _checked(x, y)
-    return PearsonAccumulator().update(rankdata(x), rankdata(y)).value
+    return PearsonAccumulator().update(_ranks(x), _ranks(y)).value
+
+
+def _ranks(values: Any) -> Any:
+    """Ranks from 1, ties at their average; scipy's `rankdata` without the import, half a second of each training."""
+    import numpy as np
+
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]
 
 
 def score(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:

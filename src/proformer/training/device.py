@@ -35,7 +35,11 @@ def set_up(device: torch.device, threads: int | None, deterministic: bool | None
     """
     if threads:
         torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(device.type == "cpu" if deterministic is None else deterministic, warn_only=True)
+    exact = device.type == "cpu" if deterministic is None else deterministic
+    if device.type == "cuda":
+        torch.use_deterministic_algorithms(exact, warn_only=True)
+    else:  # the same, less an import of the compiler
+        torch.set_deterministic_debug_mode("warn" if exact else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # unread
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     products.use(device.type == "cpu" and products.pays())

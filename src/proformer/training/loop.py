@@ -25,7 +25,8 @@ from proformer.training import checkpoint
 from proformer.training.config import Training
 from proformer.training.distributed import ONE, GradientSum, Ranks
 from proformer.training.objective import Loss, compute_loss
-from proformer.training.optimisation import build_optimiser, clip_each, set_rate
+from proformer.training.optimisation import clip_each, set_rate
+from proformer.training.optimiser import Optimiser
 
 LOSSES = ("total", "expression", "nucleotides")
 
@@ -69,7 +70,7 @@ class Run:
         self.dim = getattr(getattr(self.model, "config", None), "dim", 1)
         graphs = self.settings.compile and self.device.type == "cuda"
         self.stepped: Any = torch.compile(self.model, mode="reduce-overhead", dynamic=False) if graphs else self.model
-        self.optimiser = build_optimiser(self.settings, self.model.parameters())
+        self.optimiser = Optimiser(self.settings, self.model.parameters())
         self.gradients = GradientSum(self.model.parameters()) if self.ranks.world > 1 else None
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
@@ -141,7 +142,7 @@ class Run:
         step = self.progress.step
         torch.manual_seed(self.settings.seed * 2_000_003 + step)
         set_rate(self.optimiser, self.settings, step, self.steps_per_epoch, self.dim)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         rows, total = self.ranks.rows(len(target)), len(target)
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
         with autocast, self.ranks.whole_batch(total):
@@ -196,7 +197,7 @@ class Run:
             "validation_r": r,
             "validation_rho": spearman(prediction, truth),
             "validation_r_batches": self._mean_batch_r(prediction, truth),
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "learning_rate": self.optimiser.rate,
             "sequences_per_second": n / state.seconds if state.seconds else float("nan"),
         }
         state.rows.append(row)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from proformer.training.config import Training
+from proformer.training.optimiser import Optimiser
 
 
 def learning_rate(settings: Training, step: int, steps_per_epoch: int, dim: int) -> float:
@@ -43,52 +44,11 @@ def cycle(settings: Training, step: int, steps_per_epoch: int) -> float:
     return 0.5 * (1 - math.cos(math.pi * progress))
 
 
-def build_optimiser(settings: Training, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser of a run; its learning rate is set before every step."""
-    if settings.optimiser == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=0.0, alpha=0.9, eps=settings.epsilon, foreach=True)
-    if settings.optimiser == "lion":
-        return Lion(parameters, settings.betas, settings.weight_decay)
-    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
-    return kind(
-        parameters,
-        lr=0.0,
-        betas=settings.betas,
-        eps=settings.epsilon,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
-
-
-class Lion(torch.optim.Optimizer):
-    """Steps of one size, by the sign of a momentum; decoupled weight decay (Chen et al. 2023)."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter], betas: tuple[float, float], weight_decay: float) -> None:
-        super().__init__(parameters, {"lr": 0.0, "betas": betas, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter that has a gradient."""
-        for group in self.param_groups:
-            rate, (beta1, beta2) = group["lr"], group["betas"]
-            parameters = [p for p in group["params"] if p.grad is not None]
-            gradients = [p.grad for p in parameters]
-            for p in parameters:
-                if not self.state[p]:
-                    self.state[p]["momentum"] = torch.zeros_like(p)
-            momenta = [self.state[p]["momentum"] for p in parameters]
-            directions = torch._foreach_sign(torch._foreach_lerp(gradients, momenta, beta1))
-            torch._foreach_mul_(parameters, 1 - rate * group["weight_decay"])
-            torch._foreach_add_(parameters, directions, alpha=-rate)
-            torch._foreach_lerp_(momenta, gradients, 1 - beta2)
-
-
-def set_rate(optimiser: torch.optim.Optimizer, settings: Training, step: int, steps_per_epoch: int, dim: int) -> None:
+def set_rate(optimiser: Optimiser, settings: Training, step: int, steps_per_epoch: int, dim: int) -> None:
     """Set what the schedule says of update number `step` (from 0): the learning rate, and under one-cycle beta 1."""
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(settings, step, steps_per_epoch, dim)
-        if settings.schedule == "onecycle" and settings.optimiser in ("adam", "adamw"):
-            group["betas"] = (0.95 - 0.1 * cycle(settings, step, steps_per_epoch), settings.betas[1])
+    optimiser.rate = learning_rate(settings, step, steps_per_epoch, dim)
+    if settings.schedule == "onecycle" and settings.optimiser in ("adam", "adamw"):
+        optimiser.betas = (0.95 - 0.1 * cycle(settings, step, steps_per_epoch), settings.betas[1])
 
 
 @torch.no_grad()

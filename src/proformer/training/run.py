@@ -9,13 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
-from proformer.files import write_table
+from proformer.files import write_rows
 from proformer.models import build, find_recipe, resolve
 from proformer.models.folder import read_description, write_folder
 from proformer.training import products
@@ -92,7 +91,6 @@ def train(
             progress = run.execute()
     if not ranks.first:
         return
-    metrics = pd.DataFrame(progress.rows)
     description = {
         "model": model_config,
         "training": asdict(settings),
@@ -107,7 +105,7 @@ def train(
         | {"processes": ranks.world},
     }
     write_folder(out, run.best, description)
-    write_table(out / "metrics.tsv", metrics)
+    write_rows(out / "metrics.tsv", progress.rows)
     checkpoint.unlink(missing_ok=True)
 
 
