@@ -14,7 +14,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from proformer.errors import InputError
 from proformer.files import read_table
@@ -152,6 +151,8 @@ def compare(a: np.ndarray | pd.Series, b: np.ndarray | pd.Series, test: str, alt
     """Return statistic (of `a`) and p of one of the two tests; NaN for a group of one or none."""
     if min(len(a), len(b)) < 2:
         return np.nan, np.nan
+    from scipy import stats  # half a second of every figure's job, which have no test to compute
+
     side = "less" if alternative == GREATER else "two-sided"
     if test == MANN_WHITNEY:
         result = stats.mannwhitneyu(a, b, alternative=side, method="exact")
