@@ -5,11 +5,12 @@
 Roofline: for every shape, the work that a step really does per byte that it must move at least (weights, gradients,
 optimiser states and the activations kept for the backward pass, each written and read once), against the rate that it
 reaches; the roof is what plain matrix products and copies reach on the same device in the same run. Growth: time of a
-step over batch, length, depth and width around 64/2/2.
+step over batch, length, depth and width around 64/2/2, and over the rows of the data set that batches are drawn from.
 """
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ import torch
 from harness import arguments, pin, publish
 from torch.utils.flop_counter import FlopCounterMode
 
-from proformer.planning.benchmark import bandwidth, gemm_peak, one_step, random_run, seconds_of
+from proformer.planning.benchmark import RandomData, bandwidth, gemm_peak, one_step, random_run, seconds_of
 
 SHAPES = [(d, h, n) for d, h in ((64, 2), (128, 4), (256, 8), (512, 8)) for n in (1, 2, 4, 8)]
 GROWTH = {
@@ -25,6 +26,7 @@ GROWTH = {
     "length": [50, 100, 200, 400],
     "blocks": [1, 2, 4, 8],
     "dim": [32, 64, 128, 256],
+    "rows": [10_000, 100_000, 1_000_000, 6_740_000],
 }
 
 
@@ -113,13 +115,14 @@ def growth(args: Any, device: torch.device, place: dict[str, Any]) -> None:
     for what, values in GROWTH.items():
         for value in values:
             keys = {"dim": 64, "heads": 2, "blocks": 2}
-            size = 512 if device.type == "cuda" else 32
-            if what == "batch":
-                size = value
-            else:
-                keys[what] = value
+            size = value if what == "batch" else 512 if device.type == "cuda" else 32
+            keys |= {what: value} if what in ("length", "blocks", "dim") else {}
             run = random_run(keys, size, args.precision, device)
-            seconds = seconds_of(lambda run=run: one_step(run), device, 0.3, args.repeats)
+            data = RandomData(value if what == "rows" else 4 * size, keys.get("length", 100), device)
+            batches = cycle(data.batches(size, data.order(1, 0)[: 64 * size]))
+            seconds = seconds_of(
+                lambda run=run, batches=batches: run._update(*next(batches)), device, 0.3, args.repeats
+            )
             rows.append({"what": what, "value": value, "seconds": seconds, "sequences_per_second": size / seconds})
     table = pd.DataFrame(rows).assign(precision=args.precision, **place)
     publish(f"growth_{device.type}_{args.precision}", table, args.out, draw_growth)
@@ -127,6 +130,8 @@ def growth(args: Any, device: torch.device, place: dict[str, Any]) -> None:
 
 def draw_growth(table: pd.DataFrame) -> Any:
     """A panel per thing that grows; dotted: in proportion."""
+    from matplotlib.ticker import EngFormatter
+
     from proformer.figures.style import BLUE, DOUBLE, GREY, new, styled
 
     @styled
@@ -136,11 +141,12 @@ def draw_growth(table: pd.DataFrame) -> Any:
         for axes, (what, rows) in zip(panels, table.groupby("what", sort=False), strict=True):
             axes.plot(rows["value"], rows["seconds"], "o-", ms=3, color=BLUE)
             first = rows.iloc[0]
-            axes.plot(rows["value"], first["seconds"] * rows["value"] / first["value"], ":", color=GREY)
+            if what != "rows":
+                axes.plot(rows["value"], first["seconds"] * rows["value"] / first["value"], ":", color=GREY)
             axes.set(xscale="log", yscale="log", xlabel=what)
             plain_numbers(axes.yaxis)
             axes.minorticks_off()
-            axes.set_xticks(rows["value"], [str(value) for value in rows["value"]])
+            axes.set_xticks(rows["value"], [EngFormatter(sep="")(value) for value in rows["value"]])
         panels[0].set_ylabel("seconds per step")
         return figure
 

@@ -4,12 +4,13 @@
 
 The straight path is the model as it is written down: no rewrite, the default matrix library. Both run the training
 loop's own step: loss, gradients, clipping, Adam. On a GPU batches are 512. Operations are those of the straight path,
-so a rate of "original" operations may exceed what the processor can do.
+so a rate of "original" operations may exceed the peak: what plain products of this precision reach in the same run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -59,11 +60,24 @@ def make_step(keys: dict[str, Any], batch: int, precision: str, fast: bool, devi
     return step
 
 
+@cache
+def peak(fast: bool, precision: str, device: str) -> float:
+    """FLOP/s of large products of one precision, by the library that a way uses."""
+    import torch
+
+    from proformer.planning.benchmark import gemm_peak
+    from proformer.training import products
+
+    products.use(fast and device == "cpu" and products.pays())
+    return gemm_peak(torch.device(device), precision)
+
+
 def main(args: Any) -> None:
     """Measure, print, write."""
     place = pin(args.device, args.threads)
     gpu = place["device"] == "cuda"
     tables = []
+    peaks = {way: peak(*key, place["device"]) for way, (_, *key) in WAYS.items()}
     for name in args.shapes:
         *shape, batch = SHAPES[name]
         batch = args.batch or (512 if gpu else batch)
@@ -77,6 +91,7 @@ def main(args: Any) -> None:
         table.insert(1, "batch", batch)
         table["sequences_per_second"] = batch / table["seconds"]
         table["original_gflops_per_second"] = table["sequences_per_second"] * 3 * proformer_flops(*shape) / 1e9
+        table["percent_of_peak"] = 1e11 * table["original_gflops_per_second"] / table["way"].map(peaks)
         if not gpu:
             own = ("--device", "cpu", "--threads", args.threads, "--shapes", name, "--only")
             table["peak_mb"] = [peak_memory(__file__, *own, way) for way in table["way"]]
