@@ -42,7 +42,10 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/figures_atac.smk"
+include: "workflow/rules/figures_scores.smk"
 include: "workflow/rules/vaishnav.smk"
+include: "workflow/rules/report.smk"
 
 
 set_for_gpus()
