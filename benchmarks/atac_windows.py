@@ -1,6 +1,6 @@
 """How long 100,000 windows take: sequences and signals from a genome-wide track, against bedtools and deepTools.
 
-    python benchmarks/atac_windows.py --folder FOLDER --out benchmarks/results/atac_windows.tsv
+    python benchmarks/atac_windows.py --folder FOLDER
 
 Writes, in FOLDER, a random genome of human size (one letter per base) and a bigWig of as many fragments as 80 million
 reads make, around 80,000 summits; then times, on one core: ours (`make_windows`: sequences, signals, blacklist, keys
@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyBigWig
+from harness import measures, publish
 
 from proformer.atac.contigs import Genome, make_genome, open_genome
 from proformer.atac.signal import Signal, write_signal
 from proformer.atac.windows import Windows, draw, make_windows
-from proformer.files import write_table
 from proformer.provenance import processor
 
 CONTIGS = 23
@@ -139,13 +139,14 @@ def main(args: argparse.Namespace) -> None:
         rows.append(row)
     row, _ = timed("bedtools getfasta", sequences)
     rows.append(row)
-    write_table(args.out, pd.DataFrame(rows).assign(machine=processor()))
+    bars = measures("what", {"processor_seconds": "processor seconds"})
+    publish("atac_windows", pd.DataFrame(rows).assign(machine=processor()), args.out, bars)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="for the genome and the track (8 GB)")
-    parser.add_argument("--out", type=Path, required=True, help="table to write")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder of the results")
     parser.add_argument("--deeptools", help="path of deepTools' multiBigwigSummary (default: left out)")
     parser.add_argument("--size", type=int, default=3_000_000_000, help="bp of the genome (default: %(default)s)")
     parser.add_argument("--fragments", type=int, default=40_000_000, help="80 million reads are 40 million pairs")

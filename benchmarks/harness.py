@@ -102,6 +102,37 @@ def publish(name: str, table: pd.DataFrame, out: Path, draw: Callable[[pd.DataFr
         save(draw(table), str(out / name), table)
 
 
+def measures(names: str, columns: Mapping[str, str]) -> Callable[[pd.DataFrame], Any]:
+    """A drawing function: a bar for each of `names`, a panel for each column (its label); logarithmic if need be."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    from proformer.figures.style import BLUE, DOUBLE, new, styled
+
+    @styled
+    def draw(table: pd.DataFrame) -> Any:
+        one = "threads" in table and table["threads"].nunique() == 1
+        where = table["machine"].iloc[0] + (f"; {table['threads'].iloc[0]} thread(s)" if one else "")
+        figure = new(DOUBLE, 18 + 5 * len(table), note=where)
+        panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+        for axes, (column, label) in zip(panels, columns.items(), strict=True):
+            values = table[column]
+            axes.barh(range(len(values)), values.fillna(0), color=BLUE, height=0.65)
+            wide = values.max() > 50 * values.min() > 0
+            for place, value in enumerate(values):
+                if value == value:
+                    axes.text(value, place, f" {value:,.3g}" if value < 1000 else f" {value:,.0f}", va="center")
+            axes.set(xlabel=label, yticks=range(len(values)), yticklabels=table[names].astype(str))
+            axes.set_xscale("log" if wide else "linear")
+            axes.set_xlim(values.min() / 2 if wide else 0, values.max() * (12 if wide else 1.4))
+            axes.xaxis.set_major_locator(LogLocator(numticks=5) if wide else MaxNLocator(4))
+            axes.xaxis.set_major_formatter(lambda value, position: f"{value:,g}" if value < 1e4 else f"{value:,.0f}")
+            axes.minorticks_off()
+        panels[0].invert_yaxis()
+        return figure
+
+    return draw
+
+
 def bars(table: pd.DataFrame, value: str, label: str, groups: str, note: str) -> Any:
     """Horizontal bars of a ratio with its range, a panel per group, a line at 1."""
     from proformer.figures.style import BLUE, DOUBLE, GREY, new, styled

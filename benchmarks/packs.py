@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness import arguments, interleave, pin, publish, summarise
+from harness import arguments, interleave, measures, pin, publish, summarise
 
 FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 
@@ -64,7 +64,9 @@ def main(args: Any) -> None:
         table = summarise(interleave(ways, args.repeats, 0), next(iter(ways)))
     table["sequences_per_second"] = 0.95 * args.rows * training["epochs"] * points / table["seconds"]
     table = table.rename(columns={"times_straight": "times_one_by_one"})
-    publish(f"packs_{place['device']}", table.assign(points=points, model=json.dumps(model), **place), args.out)
+    table = table.assign(points=points, model=json.dumps(model), **place)
+    draw = measures("way", {"sequences_per_second": "sequences/s", "times_one_by_one": "speed, one by one = 1"})
+    publish(f"packs_{place['device']}", table, args.out, draw)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from harness import measures, publish
 
 from proformer.datasets.prepare import Layout, prepare
-from proformer.files import write_table
 from proformer.provenance import processor
 from proformer.simulate import write_dream
 
@@ -83,8 +83,8 @@ def main(rows: int, repeats: int, out: Path) -> None:
             }
             for way, times in seconds.items()
         )
-    write_table(out / "prepare.tsv", table)
-    print(table.round(2).to_string(index=False))
+    draw = measures("way", {"sequences_per_second": "sequences/s", "peak_mb": "peak memory, MB"})
+    publish("prepare", table, out, draw)
 
 
 if __name__ == "__main__":

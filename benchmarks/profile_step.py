@@ -97,7 +97,31 @@ def main(args: Any) -> None:
                  "percent": 100 * seconds / whole}
                 for kind, what, seconds in found
             ]  # fmt: skip
-    publish(f"profile_{place['device']}_{place['threads']}", pd.DataFrame(rows).assign(**place), args.out)
+    publish(f"profile_{place['device']}_{place['threads']}", pd.DataFrame(rows).assign(**place), args.out, draw_parts)
+
+
+def draw_parts(table: pd.DataFrame) -> Any:
+    """The parts of a step as one bar per way, a panel per shape."""
+    from proformer.figures.style import DOUBLE, SERIES, new, styled
+
+    @styled
+    def draw() -> Any:
+        parts = table[table["kind"] == "part"]
+        names, ways = list(dict.fromkeys(parts["shape"])), list(dict.fromkeys(parts["way"]))
+        figure = new(DOUBLE, 22 + 6 * len(ways), note=f"{table['machine'][0]}; {table['threads'][0]} thread(s)")
+        panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=True):
+            wide = parts[parts["shape"] == name].pivot(index="way", columns="what", values="milliseconds").loc[ways]
+            left = 0 * wide["data"]
+            for part, colour in zip(PARTS, SERIES, strict=False):
+                axes.barh(range(len(ways)), wide[part], left=left, color=colour, height=0.65, label=part)
+                left = left + wide[part]
+            axes.set(title=name, xlabel="milliseconds per step", yticks=range(len(ways)), yticklabels=ways)
+        panels[0].invert_yaxis()
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(PARTS))
+        return figure
+
+    return draw()
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ GROWTH = {
 }
 
 
-def executed_work(run: Any) -> tuple[float, float]:
-    """FLOPs that a step executes (counted), and the least bytes that it moves."""
+def executed_work(run: Any) -> tuple[float, float, float]:
+    """FLOPs that a step executes (counted), the least bytes that it moves, and those kept for the backward pass."""
     from proformer.training import products
 
     kept = 0
@@ -47,7 +47,7 @@ def executed_work(run: Any) -> tuple[float, float]:
         one_step(run)
     products.use(fast)
     parameters = sum(p.numel() for p in run.model.parameters())
-    return counter.get_total_flops(), 2 * kept + 4 * parameters * (2 + 2 + 4)
+    return counter.get_total_flops(), 2 * kept + 4 * parameters * (2 + 2 + 4), kept
 
 
 def roofline(args: Any, device: torch.device, place: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def roofline(args: Any, device: torch.device, place: dict[str, Any]) -> None:
         size = 512 if device.type == "cuda" else max(2, 8192 // (dim * blocks))
         run = random_run({"dim": dim, "heads": heads, "blocks": blocks}, size, args.precision, device)
         seconds = seconds_of(lambda run=run: one_step(run), device, 0.3, args.repeats)
-        flops, moved = executed_work(run)
+        flops, moved, _ = executed_work(run)
         copy, peak = max(copy, bandwidth(device)), max(peak, gemm_peak(device, args.precision))  # the best of all turns
         rows.append({
             "shape": f"{dim}/{heads}/{blocks}", "dim": dim, "batch": size, "seconds": seconds, "flops": flops,
@@ -123,7 +123,10 @@ def growth(args: Any, device: torch.device, place: dict[str, Any]) -> None:
             seconds = seconds_of(
                 lambda run=run, batches=batches: run._update(*next(batches)), device, 0.3, args.repeats
             )
-            rows.append({"what": what, "value": value, "seconds": seconds, "sequences_per_second": size / seconds})
+            rows.append({
+                "what": what, "value": value, "seconds": seconds, "sequences_per_second": size / seconds,
+                "data_mb": data.codes.numel() / 1e6, "activations_mb": executed_work(run)[2] / 1e6,
+            })  # fmt: skip
     table = pd.DataFrame(rows).assign(precision=args.precision, **place)
     publish(f"growth_{device.type}_{args.precision}", table, args.out, draw_growth)
 
@@ -136,18 +139,20 @@ def draw_growth(table: pd.DataFrame) -> Any:
 
     @styled
     def draw() -> Any:
-        figure = new(DOUBLE, 50, note=f"{table['machine'][0]}; {table['threads'][0]} thread(s); around 64/2/2")
-        panels = figure.subplots(1, table["what"].nunique(), sharey=True)
-        for axes, (what, rows) in zip(panels, table.groupby("what", sort=False), strict=True):
-            axes.plot(rows["value"], rows["seconds"], "o-", ms=3, color=BLUE)
-            first = rows.iloc[0]
-            if what != "rows":
-                axes.plot(rows["value"], first["seconds"] * rows["value"] / first["value"], ":", color=GREY)
-            axes.set(xscale="log", yscale="log", xlabel=what)
-            plain_numbers(axes.yaxis)
-            axes.minorticks_off()
+        figure = new(DOUBLE, 80, note=f"{table['machine'][0]}; {table['threads'][0]} thread(s); around 64/2/2")
+        panels = figure.subplots(2, table["what"].nunique(), sharex="col", sharey="row")
+        for column, (what, rows) in zip(panels.T, table.groupby("what", sort=False), strict=True):
+            for axes, values in zip(column, (rows["seconds"], rows["data_mb"] + rows["activations_mb"]), strict=True):
+                axes.plot(rows["value"], values, "o-", ms=3, color=BLUE)
+                if what != "rows":
+                    axes.plot(rows["value"], values.iloc[0] * rows["value"] / rows["value"].iloc[0], ":", color=GREY)
+                axes.set(xscale="log", yscale="log")
+                plain_numbers(axes.yaxis)
+                axes.minorticks_off()
+            axes.set_xlabel(what)
             axes.set_xticks(rows["value"], [EngFormatter(sep="")(value) for value in rows["value"]])
-        panels[0].set_ylabel("seconds per step")
+        panels[0, 0].set_ylabel("seconds per step")
+        panels[1, 0].set_ylabel("data and activations, MB")
         return figure
 
     return draw()

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from harness import measures, publish
 from scipy import stats
 
 from proformer.evaluation.bootstrap import FRACTION, resample
 from proformer.evaluation.dream import ALL, WEIGHTS, Benchmark
-from proformer.files import write_table
 from proformer.provenance import processor
 
 ROWS = 71_103
@@ -79,8 +79,10 @@ def main(models: int, samples: int, plain_samples: int, out: Path) -> None:
     table = pd.DataFrame(rows, columns=["way", "threads", "samples_run", "seconds", "peak_mb"])
     table["times_scipy"] = loop / table["seconds"]
     table = table.assign(models=models, samples=samples, machine=processor())
-    write_table(out / "score.tsv", table)
-    print(table.round(2).to_string(index=False))
+    table["what"] = [
+        f"{row.way}, {row.threads} thread(s), {row.samples_run:,} samples run" for row in table.itertuples()
+    ]
+    publish("score", table, out, measures("what", {"seconds": "seconds", "peak_mb": "peak memory, MB"}))
 
 
 if __name__ == "__main__":

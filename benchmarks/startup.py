@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from harness import arguments, interleave, pin, publish
+from harness import arguments, interleave, measures, pin, publish
 
 FIRST_STEP = """
 import os, sys
@@ -83,7 +83,7 @@ def main(args: Any) -> None:
         {"what": what, "seconds": pd.Series(times).median(), "fastest": min(times), "slowest": max(times)}
         for what, times in seconds.items()
     )
-    publish(f"startup_{place['device']}", table.assign(**place), args.out)
+    publish(f"startup_{place['device']}", table.assign(**place), args.out, measures("what", {"seconds": "seconds"}))
 
 
 if __name__ == "__main__":

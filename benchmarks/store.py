@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from harness import arguments, pin, publish
+from harness import arguments, measures, pin, publish
 
 FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 PEAK = """
@@ -93,7 +93,7 @@ def main(args: Any) -> None:
     table = pd.DataFrame(rows).assign(rows=int(count), store_bytes=size, **place)
     table["rows_per_second"] = table["rows"] / table["seconds"]
     table["rows_per_processor_second"] = table["rows"] / table["processor_seconds"]
-    publish("store", table, args.out)
+    publish("store", table, args.out, measures("what", {"seconds": "seconds", "peak_mb": "memory, MB"}))
 
 
 if __name__ == "__main__":

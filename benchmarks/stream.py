@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from harness import measures, publish
 
 from proformer.datasets.nearest import NearIndex, centred_reverse_complement, nearest, read_codes
 from proformer.datasets.prepare import Layout, prepare, split
 from proformer.datasets.store import open_store
-from proformer.files import write_table
 from proformer.provenance import processor
 
 LEFT, RIGHT = FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
@@ -148,7 +148,8 @@ if __name__ == "__main__":
     if args.only:
         print(measure(args.only, args.folder))
     else:
-        for name, table in (("nearest", ratio(args.repeats)), ("stream", sizes(args.rows))):
-            table["machine"] = processor()
-            write_table(args.out / f"{name}.tsv", table)
-            print(table.round(2).to_string(index=False))
+        draw = measures("way", {"rows_per_second": "training rows/s", "times_all_against_all": "all against all = 1"})
+        publish("nearest", ratio(args.repeats).assign(machine=processor()), args.out, draw)
+        table = sizes(args.rows).assign(machine=processor())
+        table["what"] = [f"{row.step}, {row.rows:,} rows" for row in table.itertuples()]
+        publish("stream", table, args.out, measures("what", {"peak_mb": "peak anonymous memory, MB"}))

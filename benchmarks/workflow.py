@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from harness import arguments, interleave, pin, publish
+from harness import arguments, interleave, measures, pin, publish
 
 RULES = """
 rule all:
@@ -43,7 +43,7 @@ def main(args: Any) -> None:
         {"what": what, "seconds": pd.Series(times).median(), "fastest": min(times), "slowest": max(times)}
         for what, times in (seconds | {"each further job": each}).items()
     ]
-    publish("workflow", pd.DataFrame(rows).assign(**place), args.out)
+    publish("workflow", pd.DataFrame(rows).assign(**place), args.out, measures("what", {"seconds": "seconds"}))
 
 
 if __name__ == "__main__":
