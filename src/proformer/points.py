@@ -88,7 +88,7 @@ def _grid_job(config: Mapping[str, Any], point: Mapping[str, Any]) -> TrainingJo
         dataset=point["dataset"],
         label=_label(point),
         seed=point["seed"],
-        config={"model": {**grid["model"], **model}, "training": {**grid["training"], "seed": point["seed"]}},
+        config={"model": {**grid["model"], **model}, "training": {**(grid["training"] or {}), "seed": point["seed"]}},
     )
 
 
@@ -103,7 +103,8 @@ def _single_jobs(config: Mapping[str, Any]) -> list[TrainingJob]:
             if dataset not in active_datasets(config):
                 continue
             for seed in keys["seeds"] or config["seeds"]:
-                settings = {"model": {"model": model, **keys["keys"]}, "training": {**keys["training"], "seed": seed}}
+                own, training = keys["keys"] or {}, keys["training"] or {}
+                settings = {"model": {"model": model, **own}, "training": {**training, "seed": seed}}
                 settings |= {"recipe": keys["recipe"]} if keys["recipe"] else {}
                 path = f"dataset~{dataset}/model~{name}_seed~{seed}"
                 jobs.append(TrainingJob(path, dataset, name, seed, settings, keys["gpus"], keys["nodes"]))

@@ -31,6 +31,14 @@ def test_every_key_exists(root, overlay):
         resolved(model.pop("model"), job.config.get("recipe"), model, job.config["training"])
 
 
+def test_null_in_an_overlay_is_the_recipe_alone(root, tmp_path):
+    """In place of setting every key of the demo again."""
+    (tmp_path / "own.yaml").write_text("models: {deepsea: {keys: null, training: null}}")
+    config, _ = read_configuration([tmp_path / "own.yaml"], root)
+    (job,) = (job for job in training_jobs(config) if job.label == "deepsea")
+    assert job.config == {"model": {"model": "deepsea"}, "training": {"seed": 1}, "recipe": "as-released"}
+
+
 def test_at_full_size_nothing_of_the_demo_is_left_in_a_peer(root):
     """Overlays are merged key by key, so a key of the demo that is not set again would stay."""
     peers = [job for job in jobs_of(root, "paper") if job.config["model"]["model"] != "proformer"]

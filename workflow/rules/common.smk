@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+import warnings
 
 import yaml
 from snakemake.exceptions import WorkflowError
@@ -16,6 +17,8 @@ from proformer.sources import load_catalogue
 from proformer.status import write_jobs
 
 cluster.guard()
+# Snakemake asks for sizes of files that are not there yet, and leaves its question behind.
+warnings.filterwarnings("ignore", "coroutine 'InputFiles", RuntimeWarning)
 
 R = config["results"].rstrip("/")
 CATALOGUE = load_catalogue()
