@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 from harness import arguments, interleave, measures, pin, publish
+from packs import write_stores
 
 FIRST_STEP = """
 import os, sys
@@ -40,32 +41,13 @@ def main(args: Any) -> None:
     """Measure, print, write."""
     place = pin(args.device, args.threads)
     with tempfile.TemporaryDirectory() as folder:
-        source, stores = Path(folder) / "train_sequences.txt", [f"{folder}/{part}" for part in ("train", "validation")]
+        stores = write_stores(Path(folder), 20_000)
 
         def run(*words: object) -> None:
             done = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(done.stderr)
 
-        run("-m", "proformer", "simulate", "--out", folder, "--train", 20_000, "--test", 100)
-        flanks = ("--flanks", "TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
-        run(
-            "-m", "proformer", "prepare", "--sequences", source, "--out", f"{folder}/all", *flanks, "--too-long", "drop"
-        )
-        run(
-            "-m",
-            "proformer",
-            "split",
-            "--store",
-            f"{folder}/all",
-            "--out",
-            *stores,
-            "--fractions",
-            0.9,
-            0.1,
-            "--seed",
-            1,
-        )
         data = ("--train", stores[0], "--validation", stores[1], "--out", f"{folder}/model", "--threads", args.threads)
         device = ("--device", place["device"])
         ways = {"proformer --help": lambda: run("-m", "proformer", "--help")}
