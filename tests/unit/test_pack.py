@@ -56,8 +56,12 @@ def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
         assert log.count("epoch   1") == 1  # not trained a second time
 
 
-@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, tmp_path, kill):
+@pytest.mark.parametrize(
+    ("send", "number"),
+    # Slurm sends its signals to all processes of a job.
+    [(os.kill, signal.SIGTERM), (os.killpg, signal.SIGTERM), (os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL)],
+)
+def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, tmp_path, send, number):
     longer = {path: config | {"training": config["training"] | {"epochs": 12}} for path, config in JOBS.items()}
     train_pack(longer, tmp_path / "whole", options(stores), gpu=False)
     command = [
@@ -69,13 +73,16 @@ def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, tmp_path,
         yaml.safe_dump(longer, default_flow_style=True),
     ]
     command += ["--results", str(tmp_path / "cut"), *options(stores)]
-    running = subprocess.Popen(command, env=os.environ)
+    running = subprocess.Popen(command, env=os.environ, start_new_session=True)
     first = tmp_path / "cut/checkpoints/dataset~x"
     while not list(first.glob("*.pt")):
         assert running.poll() is None
         time.sleep(0.05)
-    running.send_signal(kill)
-    assert running.wait() == (75 if kill == signal.SIGTERM else -9)
+    send(running.pid, number)
+    assert running.wait() == (75 if number == signal.SIGTERM else -9)
+    if number == signal.SIGTERM:
+        logs = [path.read_text() for path in (tmp_path / "cut/logs").rglob("*.log")]
+        assert all("stopped by a signal, saved at step" in log for log in logs)
     train_pack(longer, tmp_path / "cut", options(stores), gpu=False)
     for path in longer:
         assert weights(tmp_path / "cut/models" / path) == weights(tmp_path / "whole/models" / path)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ import yaml
 
 from proformer.cli import main
 from proformer.errors import EXIT_INTERRUPTED, InputError
+
+TERMINATION = {signal.SIGTERM}
 
 
 def train_pack(jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Sequence[str], gpu: bool) -> None:
@@ -35,10 +38,11 @@ def train_pack(jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Se
     others have finished; SystemExit(75) after a termination signal that all answered with a checkpoint.
     """
     with ExitStack() as stack:
-        if gpu:
-            stack.enter_context(shared_gpu())
-        children = {path: _start(path, config, results, options) for path, config in jobs.items()}
-        stack.enter_context(_forward_termination(list(children.values())))
+        with _held_back():
+            if gpu:
+                stack.enter_context(shared_gpu())
+            children = {path: _start(path, config, results, options) for path, config in jobs.items()}
+            stack.enter_context(_forward_termination(list(children.values())))
         for child in children.values():
             child.join()
     codes = {path: child.exitcode for path, child in children.items()}
@@ -93,10 +97,25 @@ def _train(arguments: list[str], log: Path) -> None:
     if platform.system() == "Linux":
         # The server ends with the pack, however that ends; then the kernel sends SIGTERM, and the training saves.
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
     with open(log, "ab") as handle:
         for stream in (1, 2):
             os.dup2(handle.fileno(), stream)
     sys.exit(main(arguments))
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let SIGTERM wait, in this process until all is in place, and in those started now (the servers) for good.
+
+    Slurm sends it to every process of a job. Without the server no exit code of a training would be known.
+    """
+    resource_tracker.ensure_running()  # its start would let the signal through
+    signal.pthread_sigmask(signal.SIG_BLOCK, TERMINATION)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
 
 
 @contextmanager
