@@ -43,6 +43,14 @@ def test_without_a_gpu_no_job_goes_to_the_gpu_partition(asked):
     assert {job["slurm_partition"] for rule in found if rule != "all" for job in found[rule]} == {"cpu"}
 
 
+def test_no_job_asks_for_less_memory_than_snakemake_takes_on_the_node(asked):
+    """Two processes of it run beside what the rule does, of more than 100 MB each."""
+    memory = [(job["mem_mb"], rule) for rule, jobs in asked("{}").items() if rule != "all" for job in jobs]
+    known = [(int(megabytes), rule) for megabytes, rule in memory if megabytes != "<TBD>"]  # by the size of inputs
+    assert len(known) > 50
+    assert min(known)[0] >= 500, min(known)
+
+
 def test_variant_with_gres(asked):
     found = asked(
         "{device: cuda}", with_gpu={"slurm_partition": "gpu", "gpu": 0, "gres": "'gpu:h100:1'", "gpu_jobs": 1}

@@ -379,7 +379,7 @@ rule atac_counts:
     conda:
         "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 100 * attempt,
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
         "(python -m proformer.provenance atac_counts {wildcards.step} &&"

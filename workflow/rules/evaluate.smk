@@ -43,7 +43,7 @@ rule published:
     conda:
         "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 100 * attempt,
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
         lambda wildcards: published_as(wildcards.dataset),

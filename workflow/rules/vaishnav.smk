@@ -123,7 +123,7 @@ rule join_evaluations:
     conda:
         "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 100 * attempt,
+        mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
         "(python -m proformer.provenance join_evaluations {wildcards.table} &&"
