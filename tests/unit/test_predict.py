@@ -1,6 +1,7 @@
 """Prediction and evaluation from the command line."""
 
 import gzip
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import pytest
 import torch
 
 from proformer.models import build, resolve
-from proformer.models.folder import write_folder
+from proformer.models.folder import read_folder, write_folder
+from proformer.predict import batch_for_memory
 
 LEFT, RIGHT = FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 CONFIG = {"length": 100, "kmer": 3, "dim": 8, "heads": 1, "blocks": 1, "expression_heads": 4}
@@ -102,6 +104,14 @@ def test_a_row_that_cannot_be_predicted_stops_with_its_line(proformer, model, tm
     assert re.search(message, done.stderr), done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out.tsv").exists()
+
+
+def test_batches_are_the_same_whatever_memory_is_free(model, monkeypatch):
+    """Sums over another batch differ in the last digit."""
+    trained = read_folder(model, torch.device("cpu"))
+    before = batch_for_memory(trained, torch.device("cpu"))
+    monkeypatch.setattr(os, "sysconf", lambda name: 1000)
+    assert batch_for_memory(trained, torch.device("cpu")) == before > 1
 
 
 def test_wrong_paths(proformer, model, promoter_file, tmp_path):

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sequences", type=Path, nargs="+", required=True, help="TSV (first column) or FASTA files, plain or gz")
     add("--out", type=Path, nargs="+", required=True, help="table for each file: name, sequence, prediction")
     parser.add_argument("--trimmed", action="store_true", help="the sequences come without the constant flanks")
-    parser.add_argument("--batch-size", type=int, help="sequences at once (default: by free memory)")
+    parser.add_argument("--batch-size", type=int, help="sequences at once (default: by the model's size)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     parser.add_argument("--threads", type=int, help="CPU threads")
 
