@@ -110,6 +110,10 @@ class Cluster:
                 found.append(job)
         return sorted(found, key=lambda job: int(job["JobId"]))
 
+    def next_job(self) -> int:
+        """Number of the job that is submitted next."""
+        return 1 + max((int(job["JobId"]) for job in self.jobs()), default=0)
+
     def step_daemons(self) -> list[int]:
         """Process numbers of slurmstepd of the running jobs."""
         running = {job["JobId"] for job in self.jobs() if job["JobState"] == "RUNNING"}

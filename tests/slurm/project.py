@@ -16,6 +16,7 @@ from checkouts import checkout
 from cluster import Cluster, wait_for
 
 POINTS = 3
+PACK = "train_pack_dream_seed1_1"  # the rule of all points, where one GPU takes so many
 GPU_LIMIT = 2
 CONFIG = {
     "atac": None,
@@ -39,7 +40,7 @@ class Project:
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         self.folder, self.cluster = folder, cluster
-        self.first_job = 1
+        self.first_job = cluster.next_job()
         self.profile = ""
         self.heads: list[subprocess.Popen[bytes]] = []
 
@@ -59,20 +60,20 @@ class Project:
         for name in ("locks", "incomplete"):
             shutil.rmtree(self.folder / ".snakemake" / name, ignore_errors=True)
         (self.folder / "slurm/config.yaml").write_text(self.profile)
-        self.first_job = 1 + max((int(job["JobId"]) for job in self.cluster.jobs()), default=0)
+        self.first_job = self.cluster.next_job()
 
     def jobs(self, rule: str = "") -> list[dict[str, str]]:
         """The jobs of a rule since then, in the order of submission."""
-        return [job for job in self.cluster.jobs(rule) if int(job["JobId"]) >= self.first_job]
+        jobs = [job for job in self.cluster.jobs(rule) if job["WorkDir"] == str(self.folder)]
+        return [job for job in jobs if int(job["JobId"]) >= self.first_job]
 
     def edit_profile(self, train: dict[str, Any], **keys: Any) -> None:
         """Set resources of training jobs, and any key of the profile."""
         path = self.folder / "slurm/config.yaml"
         profile = yaml.safe_load(path.read_text())
         rules = profile["set-resources"]
-        rules["train"] = (
-            rules.get("train", rules["with_gpu"]) | train
-        )  # no rule asks for a GPU by itself: device is cpu
+        for rule in ("train", PACK):  # no rule asks for a GPU by itself: device is cpu
+            rules[rule] = rules.get(rule, rules["with_gpu"]) | train
         profile |= {"slurm-init-seconds-before-status-checks": 2} | keys
         path.write_text(yaml.safe_dump(profile))
 
@@ -97,9 +98,9 @@ class Project:
                 head.wait()
         self.cluster.cancel_all()
 
-    def train(self) -> subprocess.Popen[bytes]:
+    def train(self, **keywords: str) -> subprocess.Popen[bytes]:
         """Start the run that ends with the tables of the grid."""
-        return self.start("--", *TABLES)
+        return self.start("--", *TABLES, **keywords)
 
     def finish(self, process: subprocess.Popen[bytes], seconds: float = 400) -> str:
         """Wait until a run ends as it should; what it said."""
@@ -153,6 +154,17 @@ class Project:
         return held
 
 
+def check_gpus(jobs: list[dict[str, str]]) -> None:
+    """Each training job has ended well with one GPU, all others without."""
+    for job in jobs:
+        training = job["Comment"].startswith("rule_train")
+        assert job["JobState"] == "COMPLETED"
+        assert job.get("TresPerJob") == ("gres:gpu:1" if training else None)
+        assert job["JOB_GRES"] == ("gpu:h200:1" if training else "(null)")
+        assert job["Partition"] == ("gpu" if training else "cpu")
+        assert job["Account"] == "lab"
+
+
 def environment_of(pid: int) -> dict[str, str]:
     """Environment of a process."""
     words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
@@ -169,3 +181,12 @@ def go_on(pids: list[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+def signalled(pid: int, number: int) -> bool:
+    """Whether a signal waits for a process that is held, or has ended it: Slurm may send SIGCONT, too."""
+    if not Path(f"/proc/{pid}").exists():
+        return True
+    status = Path(f"/proc/{pid}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return any(int(fields[name], 16) >> (number - 1) & 1 for name in ("SigPnd", "ShdPnd"))

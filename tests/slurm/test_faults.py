@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cluster import GPUS, wait_for
-from project import POINTS, TABLES, environment_of, go_on, job_of
+from project import POINTS, TABLES, environment_of, go_on, job_of, signalled
 
 pytestmark = pytest.mark.faults
 
@@ -24,15 +24,6 @@ def ends_as_undisturbed(project, undisturbed):
         return said
 
     return check
-
-
-def signalled(pid, number):
-    """Whether a signal waits for a process that is held, or has ended it: Slurm may send SIGCONT, too."""
-    if not Path(f"/proc/{pid}").exists():
-        return True
-    status = Path(f"/proc/{pid}/status").read_text()
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return any(int(fields[name], 16) >> (number - 1) & 1 for name in ("SigPnd", "ShdPnd"))
 
 
 def fill(path):

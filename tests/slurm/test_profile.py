@@ -7,7 +7,8 @@ import subprocess
 from datetime import datetime
 
 import pytest
-from project import GPU_LIMIT, POINTS, TABLES, environment_of, go_on, job_of
+import yaml
+from project import CONFIG, GPU_LIMIT, POINTS, TABLES, Project, check_gpus, environment_of, go_on, job_of
 
 
 @pytest.fixture
@@ -22,13 +23,7 @@ def of(jobs, rule):
 
 def test_each_training_job_has_one_gpu_and_others_have_none(jobs):
     assert len(of(jobs, "train")) == POINTS
-    for job in jobs:
-        training = job in of(jobs, "train")
-        assert job["JobState"] == "COMPLETED"
-        assert job.get("TresPerJob") == ("gres:gpu:1" if training else None)
-        assert job["JOB_GRES"] == ("gpu:h200:1" if training else "(null)")
-        assert job["Partition"] == ("gpu" if training else "cpu")
-        assert job["Account"] == "lab"
+    check_gpus(jobs)
 
 
 def test_limit_on_gpu_jobs_at_one_time_holds(jobs):
@@ -53,6 +48,21 @@ def test_jobs_and_logs_say_what_they_train(jobs, undisturbed):
 
 def test_nothing_is_left_beside_the_results(undisturbed):
     assert not [name for name in undisturbed.files if name.startswith("results/checkpoints/")]
+
+
+def test_downloads_run_here_and_not_as_jobs(root, cluster, tmp_path):
+    """Nodes often have no network: `--until fetch` prepares what they need."""
+    project = Project.fresh(root, tmp_path / "lab", cluster)
+    entry = {"title": "x", "licence": "x", "citation": "x", "address": "https://example.org/tiny.txt"}
+    with open(project.folder / "src/proformer/sources/catalogue.yaml", "a") as catalogue:
+        catalogue.write(f"  tiny: {yaml.safe_dump(entry, default_flow_style=True, width=1000)}")
+    (tmp_path / "mirror/example.org").mkdir(parents=True)
+    (tmp_path / "mirror/example.org/tiny.txt").write_text("ACGT\t1\n")
+    keys = CONFIG | {"mirror": str(tmp_path / "mirror"), "datasets": {"dream": {"train": "tiny"}}}
+    (project.folder / "fetch.yaml").write_text(yaml.safe_dump(keys))
+    project.run("--until", "fetch", configfile="fetch.yaml")
+    assert (project.folder / "results/data/raw/tiny/tiny.txt").read_text() == "ACGT\t1\n"
+    assert project.jobs() == []
 
 
 def test_quick_faults_in_one_run(project, undisturbed):

@@ -70,10 +70,11 @@ use rule train as train_nodes with:
 
 
 for number, pack in enumerate(PACKS, start=1):
+    pack_name = f"pack_{pack[0].dataset}_seed{pack[0].seed}_{number}"
 
     rule:
         name:
-            f"train_pack_{pack[0].dataset}_seed{pack[0].seed}_{number}"
+            f"train_{pack_name}"
         input:
             train=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/train.safetensors",
             validation=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/validation.safetensors",
@@ -81,9 +82,9 @@ for number, pack in enumerate(PACKS, start=1):
         output:
             [f"{R}/models/{job.path}/{name}" for job in pack for name in MODEL_FILES],
         log:
-            f"{R}/logs/train/pack_{number}.log",
+            f"{R}/logs/train/{pack_name}.log",
         benchmark:
-            f"{R}/benchmarks/train/pack_{number}.tsv"
+            f"{R}/benchmarks/train/{pack_name}.tsv"
         conda:
             "../../envs/python.yaml"
         threads: config["threads"] * len(pack)
