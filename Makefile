@@ -1,6 +1,6 @@
 # make demo    the whole analysis on embedded data: results/report.html
 # make test    all tests and checks
-# make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: half an hour, root on Debian or Ubuntu
+# make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
 # make sample  the same on small slices of the real data; MIRROR=folder takes the files from there
 # make paper   what the full analysis would run, and how to start it
 
@@ -36,7 +36,7 @@ test: check chromium slurm
 	    $(BIN)/python -m pytest tests/unit tests/slurm; others=$$?; \
 	    wait $$workflow && exit $$others
 
-test-faults: setup slurm
+test-faults: setup chromium slurm
 	@$(BIN)/python -m pytest tests/slurm -m "" -v --durations=0
 
 check: setup
