@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from proformer.errors import InputError
-from proformer.models import build
+from proformer.models import build, resolve
 from proformer.models.proformer import Config
 from proformer.planning import rates
 from proformer.planning.configuration import read_configuration
-from proformer.planning.cost import TRAINING, cost, forward_flops, proformer_flops
+from proformer.planning.cost import TRAINING, _kept, cost, forward_flops, proformer_flops
 from proformer.planning.data import Amount, count_rows, find
 from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
 from proformer.sources import load_catalogue
@@ -90,6 +90,17 @@ def test_other_models_are_counted_by_torch(tiny):
     assert found.forward_flops == 2 * 20 * 4 * 8 * (4 + 8) + 2 * 8  # four gates at 20 positions, and the dense layer
     assert found.parameters == 6 * 4 + 4 * 8 * (4 + 8 + 2) + 8 + 1
     assert forward_flops(tiny) == found.forward_flops
+
+
+@pytest.mark.parametrize("head", ["ap", "meh", "glu"])
+def test_a_proformers_cost_needs_shapes_alone(head):
+    """Large models are counted without their memory; a layer that asks a tensor for its device could prevent it."""
+    keys = resolve({"model": "proformer", "dim": 16, "heads": 2, "blocks": 2, "head": head}, {"length": 100})
+    kept = {}
+    for device in ("meta", "cpu"):
+        with torch.device(device):
+            kept[device] = _kept(build(keys), 100, device, 2)
+    assert kept["meta"] == pytest.approx(kept["cpu"], rel=0.05)
 
 
 def test_kept_memory_is_what_autograd_keeps():

@@ -80,8 +80,9 @@ class FeedForward(nn.Module):
 
 def _has_rows_kernel(x: Tensor, dim: int) -> bool:
     """Whether channels last is the faster layout: on CPUs, but oneDNN has no bf16 kernel for few channels."""
-    full = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(x.device.type)
-    return x.device.type == "cpu" and (full or dim >= 32)
+    if x.device.type != "cpu":
+        return False
+    return dim >= 32 or (x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu"))
 
 
 class SeparableConv(nn.Module):

@@ -122,4 +122,6 @@ def _kept(model: Any, length: int, device: str, batch: int) -> int:
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         output = model(*_inputs(model, length, device, batch))
     del output
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    kept.clear()  # they hold their graph, which holds `note`: nothing else would ever free them
+    return size
