@@ -103,8 +103,11 @@ def draw_roofline(table: pd.DataFrame) -> Any:
 
 
 def plain_numbers(*axes: Any) -> None:
-    """Write 0.1, 1, 10 on logarithmic axes."""
+    """Write 1, 2, 5, 10 on logarithmic axes."""
+    from matplotlib.ticker import LogLocator
+
     for axis in axes:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(lambda value, position: f"{value:g}")
         axis.set_minor_formatter(lambda value, position: "")
 
