@@ -103,9 +103,10 @@ rule peers:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         options=peer_options,
+        samples=config["score_samples"],
     shell:
-        "python -m proformer peers --table {input.table:q} {params.options} --out {output.scores:q}"
-        " --tests {output.pairs:q} > {log:q} 2>&1"
+        "python -m proformer peers --table {input.table:q} {params.options} --samples {params.samples}"
+        " --out {output.scores:q} --tests {output.pairs:q} > {log:q} 2>&1"
 
 
 rule join_evaluations:
