@@ -5,7 +5,7 @@
 
 Each Proformer of a grid is trained again on the run's own stores by the straight float32 path, and in bf16, and the
 best validation r is compared with that in the run's tables. The straight path rounds differently from the first step
-on, and training amplifies it: the yardstick is what another seed of initialisation, order and masks changes.
+on, and training amplifies it. Yardsticks: first weights that differ in their last digit, and another seed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ import pandas as pd
 from harness import arguments, pin, publish
 from train_step import REWRITES
 
-# name: rewrites and matrix library, precision, added to the seed
+# name: rewrites and matrix library, precision, added to the seed, factor of the first weights
 WAYS = {
-    "straight, float32": (False, "float32", 0),
-    "ours, bf16": (True, "bf16", 0),
-    "ours, float32, another seed": (True, "float32", 1),
+    "straight, float32": (False, "float32", 0, 1.0),
+    "ours, float32, weights off by a rounding": (True, "float32", 0, 1 + 2**-22),
+    "ours, bf16": (True, "bf16", 0, 1.0),
+    "ours, float32, another seed": (True, "float32", 1, 1.0),
 }
 
 
@@ -35,10 +36,19 @@ def best_r(metrics: Path) -> float:
 
 def train_again(job: dict[str, Any], way: str, results: Path, device: str, threads: int) -> float:
     """Train a job of the run in another way: its best validation r."""
-    from proformer.training import products
-    from proformer.training.run import train
+    import torch
 
-    rewrites, precision, seed = WAYS[way]
+    from proformer.training import products, run
+
+    rewrites, precision, seed, factor = WAYS[way]
+    build = run.build
+
+    def build_nudged(config: dict[str, Any]) -> torch.nn.Module:
+        model = build(config)
+        torch._foreach_mul_([p.data for p in model.parameters()], factor)
+        return model
+
+    run.build = build_nudged
     if not rewrites:
         products.pays = lambda model=None: False  # type: ignore[assignment]
     model = job["config"]["model"] | dict.fromkeys(REWRITES, rewrites)
@@ -48,7 +58,7 @@ def train_again(job: dict[str, Any], way: str, results: Path, device: str, threa
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
         stores = data / "train.safetensors", data / "validation.safetensors"
-        train(config, *stores, out, out / "checkpoint.pt", device=device, threads=threads)
+        run.train(config, *stores, out, out / "checkpoint.pt", device=device, threads=threads)
         return best_r(out / "metrics.tsv")
 
 
