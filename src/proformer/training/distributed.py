@@ -118,18 +118,24 @@ class Ranks:
         if self.world == 1:
             yield
             return
+        well = False
         try:
             dist.init_process_group(
                 "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl", rank=self.rank, world_size=self.world
             )
             yield
             self.any(False)  # all end together
-            dist.destroy_process_group()
+            well = True
         except RuntimeError as error:
             text = " ".join(str(error).split())
             if not isinstance(error, dist.DistError) and "gloo" not in text and "NCCL" not in text:
                 raise
             raise ConnectionError(f"rank {self.rank} of {self.world} lost another process ({text[:200]})") from None
+        finally:
+            # Gloo's threads, left behind, may abort the process as it ends, whatever its exit code was to be. NCCL's
+            # would be waited for, and they for a lost rank.
+            if dist.is_initialized() and (well or device.type == "cpu"):
+                dist.destroy_process_group()
 
 
 ONE = Ranks()  # one process

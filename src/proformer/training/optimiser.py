@@ -77,13 +77,14 @@ class Optimiser:
         torch._foreach_add_(weights, directions, alpha=-self.rate)
         torch._foreach_lerp_(mean, gradients, 1 - beta2)
 
-    def state_dict(self) -> dict[int, dict[str, Tensor]]:
-        """What a checkpoint holds; rate and betas follow from the step."""
-        return self.state
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds; betas follow from the step."""
+        return {"rate": self.rate, "state": self.state}
 
-    def load_state_dict(self, state: dict[int, dict[str, Tensor]]) -> None:
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned, on the parameters' devices."""
+        self.rate = saved["rate"]
         self.state = {
             place: {name: value.to(self.parameters[place].device).clone() for name, value in values.items()}
-            for place, values in state.items()
+            for place, values in saved["state"].items()
         }
