@@ -186,6 +186,15 @@ def test_checkpoints_of_other_runs_are_refused(stores, tmp_path, environment):
         run(stores, tmp_path)
 
 
+def test_checkpoints_of_another_version_are_refused(tmp_path):
+    """As they were while the optimisers were those of torch: nothing of theirs would be found."""
+    from proformer.training import checkpoint
+
+    torch.save({"run": "x", "optimiser": {"state": {}, "param_groups": []}}, tmp_path / "c.pt")
+    with pytest.raises(InputError, match=r"c.pt: checkpoint of another version of proformer; remove it"):
+        checkpoint.load(tmp_path / "c.pt", "x")
+
+
 def test_checkpoints_run_no_code(tmp_path):
     import pickle
 

@@ -10,6 +10,8 @@ import torch
 from proformer.errors import InputError
 from proformer.files import atomic
 
+FORMAT = 2  # of what a checkpoint holds; 1 had the optimisers of torch
+
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint; the previous one stays in place until the new one is complete.
@@ -18,7 +20,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """
     try:
         with atomic(path) as temporary, open(temporary, "wb") as handle:
-            torch.save(state, handle)
+            torch.save({"format": FORMAT} | state, handle)
     except (OSError, RuntimeError) as error:  # torch wraps what the system says
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         kept = "the one before is whole" if path.exists() else "there is none before it"
@@ -37,6 +39,8 @@ def load(path: Path, run: str) -> dict[str, Any] | None:
         found = state["run"]
     except Exception as error:
         raise InputError(f"{path}: unreadable ({type(error).__name__}); remove it to start anew") from None
+    if state.get("format") != FORMAT:
+        raise InputError(f"{path}: checkpoint of another version of proformer; remove it to start anew")
     if found != run:
         raise InputError(
             f"{path}: checkpoint of another configuration or data set (run {found}, expected {run}); "
