@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> None:
             known = ", ".join(sorted(set(table[column])))
             raise InputError(f"--{column} {wanted}: not in this run; there are {known}")
         table = table[table[column] == wanted] if wanted else table
-    shown = table.drop(columns=["hardware", "run", "config", "best_epoch"]).dropna(axis="columns", how="all")
+    hidden = ["hardware", "precision", "run", "config", "best_epoch"]
+    shown = table.drop(columns=hidden).dropna(axis="columns", how="all")
     print(shown.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))
 
 

@@ -23,6 +23,7 @@ COSTS = [
     "best_epoch",
     "n_train",
     "hardware",
+    "precision",
     "run",
     "config",
 ]
@@ -112,6 +113,7 @@ def _cost(made: dict[str, Any], epochs: pd.DataFrame) -> dict[str, Any]:
         "best_epoch": made["best_epoch"],
         "n_train": n,
         "hardware": made["made_by"]["hardware"],
+        "precision": made["made_by"].get("precision", made["training"]["precision"]),
         "run": made["made_by"]["run"],
         "config": json.dumps({"model": made["model"], "training": made["training"]}, sort_keys=True),
     }

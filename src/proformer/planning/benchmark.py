@@ -14,7 +14,7 @@ from proformer.datasets.batches import DeviceData, both_strands
 from proformer.models import build
 from proformer.planning.cost import TRAINING, proformer_flops
 from proformer.training.config import Training
-from proformer.training.device import choose_device, hardware, set_up
+from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up
 from proformer.training.loop import Run
 
 SHAPES = ((64, 2, 1), (64, 2, 2), (128, 4, 2), (256, 8, 2), (512, 8, 4))  # width, heads, blocks
@@ -89,10 +89,15 @@ def measure(
     """Rates of training on this machine, a row per shape and precision.
 
     `training_flops` (per sequence, of the model as published), `sequences_per_second`, `gemm_flops_per_second` and
-    `bytes_per_second` (what the device reaches on plain products and copies, measured in the same minute).
+    `bytes_per_second` (what the device reaches on plain products and copies, measured in the same minute). Where a
+    training in bf16 runs in float32, so does this.
     """
     where = choose_device(device)
     set_up(where, threads, None)
+    precisions = list(precisions)
+    if "bf16" in precisions and not has_bf16(where):
+        print(NO_BF16, file=sys.stderr, flush=True)
+        precisions = ["float32"]
     rows = []
     copy = bandwidth(where)
     for precision in precisions:

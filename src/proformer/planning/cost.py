@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 TRAINING = 3  # a step's forward passes' worth: forward, and backward to inputs and to weights
@@ -64,7 +64,7 @@ def cost(config: Mapping[str, Any]) -> Cost:
     return _cost(json.dumps(dict(config), sort_keys=True))
 
 
-@lru_cache
+@cache
 def _cost(text: str) -> Cost:
     import torch
 

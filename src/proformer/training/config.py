@@ -28,7 +28,8 @@ class Training:
     clip_value, clip_norm: per variable, first each gradient entry, then the variable's norm (0: off).
     mask_rate, mask: share of nucleotides masked; on each strand alone (as released) or on both at once ("joint").
     beta: weight of the fill-mask loss. patience: epochs without a better validation r before stopping (None: never).
-    precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32).
+    precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32), where the device
+    has such arithmetic; elsewhere in float32.
     compile: on a GPU, compile the model and replay its steps as CUDA graphs, for small models; a CPU ignores it.
     """
 

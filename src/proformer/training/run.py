@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from proformer.models import build, find_recipe, resolve
 from proformer.models.folder import read_description, write_folder
 from proformer.training import products
 from proformer.training.config import digest, read_training
-from proformer.training.device import choose_device, hardware, set_up, versions
+from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up, versions
 from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run
 from proformer.training.progress import ProgressFile
@@ -87,6 +87,10 @@ def train(
         if ranks.from_first(lambda: finished(out, run.digest)):
             log(f"{out}: holds this very run, finished")
             return
+        (lacking,) = ranks.any(not has_bf16(where))
+        if lacking and settings.precision == "bf16":  # the digest stays: a run may go on where there is some, or none
+            run.settings = replace(settings, precision="float32")
+            log(NO_BF16)
         with Reporter(run, tensorboard, state) if ranks.first else nullcontext():
             progress = run.execute()
     if not ranks.first:
@@ -102,7 +106,7 @@ def train(
         "parameters": parameters,
         "made_by": versions()
         | {"hardware": hardware(where), "run": run.digest, "threads": torch.get_num_threads()}
-        | {"processes": ranks.world},
+        | {"processes": ranks.world, "precision": ", then ".join(progress.precisions)},
     }
     write_folder(out, run.best, description)
     write_rows(out / "metrics.tsv", progress.rows)
