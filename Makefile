@@ -1,5 +1,6 @@
 # make demo    the whole analysis on embedded data: results/report.html
 # make test    all tests and checks
+# make test-learning  the tests of learning with ten seeds each, with all instructions and with AVX2 alone
 # make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
 # make sample  the same on small slices of the real data; MIRROR=folder takes the files from there
 # make paper   what the full analysis would run, and how to start it
@@ -14,7 +15,7 @@ RUN := $(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON
 
-.PHONY: demo sample paper test test-faults check chromium slurm setup tools
+.PHONY: demo sample paper test test-learning test-faults check chromium slurm setup tools
 
 demo: setup
 	@$(RUN)
@@ -30,11 +31,19 @@ paper: setup
 	@echo "This is what the paper takes. To run it on a machine with GPUs (here: 4):"
 	@echo "    $(BIN)/snakemake --configfile config/paper.yaml --cores all --resources gpu=4"
 
+# What a processor without AVX-512 computes; elsewhere than on x86 it changes nothing.
+AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
+LEARNING = $(BIN)/python -m pytest tests/unit -m learns
+
 # Two at a time: most tests of the workflow and of Slurm wait for one thing or another.
 test: check chromium slurm
-	@$(BIN)/python -m pytest tests/workflow & workflow=$$!; \
+	@{ $(BIN)/python -m pytest tests/workflow && $(AVX2) $(LEARNING); } & workflow=$$!; \
 	    $(BIN)/python -m pytest tests/unit tests/slurm; others=$$?; \
 	    wait $$workflow && exit $$others
+
+test-learning: setup
+	@$(LEARNING) --seeds 10
+	@$(AVX2) $(LEARNING) --seeds 10
 
 test-faults: setup chromium slurm
 	@$(BIN)/python -m pytest tests/slurm -m "" -v --durations=0
