@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 import torch
 
 from proformer.training import products
 
 THREADS = torch.get_num_threads()
+# The same examples every time, however slow the machine.
+hypothesis.settings.register_profile("any machine", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

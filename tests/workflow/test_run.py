@@ -109,11 +109,9 @@ def test_progress_counts_names_and_estimates(finished):
 
 
 def test_a_second_run_does_nothing_and_says_so(finished):
-    started = time.monotonic()
     done = finished[1]("--configfile", "tiny.yaml")
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
-    assert time.monotonic() - started < 30
 
 
 def jobs(run, *arguments):
