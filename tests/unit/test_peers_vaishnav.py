@@ -385,7 +385,7 @@ LEARNS = {
     "danq": ("repaired", {}, {"epochs": 5, "learning_rate": 0.01}),
     "deepatt": ("repaired", {}, {"epochs": 12, "learning_rate": 0.005}),
     "vaishnav_convolutional": ("repaired", {}, {"epochs": 6, "learning_rate": 0.003}),
-    "vaishnav_transformer": ("repaired", {}, {"epochs": 8, "learning_rate": 0.005}),
+    "vaishnav_transformer": ("repaired", {}, {"epochs": 10, "learning_rate": 0.005, "schedule": "cosine"}),
     # The released initialisation (sd 0.1 whatever the width) needs width to let anything through.
     "vaishnav_convolutional, dead": (
         "as-released",
