@@ -382,7 +382,7 @@ def motif_stores(motif_file):
 
 LEARNS = {
     "deepsea": ("repaired", {}, {"epochs": 8, "learning_rate": 0.005}),
-    "danq": ("repaired", {}, {"epochs": 5, "learning_rate": 0.01}),
+    "danq": ("repaired", {}, {"epochs": 12, "learning_rate": 0.003, "schedule": "cosine"}),
     "deepatt": ("repaired", {}, {"epochs": 12, "learning_rate": 0.005}),
     "vaishnav_convolutional": ("repaired", {}, {"epochs": 6, "learning_rate": 0.003}),
     "vaishnav_transformer": ("repaired", {}, {"epochs": 10, "learning_rate": 0.005, "schedule": "cosine"}),
