@@ -46,7 +46,7 @@ test-learning: setup
 	@$(AVX2) $(LEARNING) --seeds 10
 
 test-faults: setup chromium slurm
-	@$(BIN)/python -m pytest tests/slurm -m "" -v --durations=0
+	@$(BIN)/python -m pytest tests/slurm tests/workflow/test_scheduling.py -m "" -v --durations=0
 
 check: setup
 	@$(BIN)/ruff check

@@ -10,7 +10,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(ROOT / "src"))
-from proformer import cluster
+from proformer import cluster, scheduling
 from proformer.planning.cost import TRAINING as STEP, host_megabytes, proformer_flops
 from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
