@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-# So many tiny jobs that Snakemake is mostly selecting them and noting their ends, one job that saves and one that sleeps.
+# So many tiny jobs that Snakemake is mostly selecting them and noting their ends; one job saves, one sleeps.
 RULES = """
 import threading
 from proformer import scheduling
