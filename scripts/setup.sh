@@ -73,7 +73,7 @@ fi
 
 what="Installing $lock" many=$(grep -c == "$lock")
 if [ -n "$part" ]; then
-	install --no-deps --requirement "$lock"
+	install --no-deps --use-pep517 --requirement "$lock"
 	touch "$mark"
 	say ""
 	exit
@@ -97,7 +97,7 @@ install --constraint "$lock" $torch
 touch .venv/.torch
 many=$(grep -c == "$lock") what="Installing $lock"
 grep -v ^MACS2== "$lock" >.venv/rest.lock
-install --no-deps --requirement .venv/rest.lock
+install "${build[@]}" --requirement .venv/rest.lock
 say "Compiling MACS2 (a minute) ..." line
 # If that fails, it is tried again below, and its error said.
 wait || true
