@@ -98,7 +98,7 @@ touch .venv/.torch
 many=$(grep -c == "$lock") what="Installing $lock"
 grep -v ^MACS2== "$lock" >.venv/rest.lock
 install "${build[@]}" --requirement .venv/rest.lock
-say "Compiling MACS2 (a minute) ..." line
+[ -z "$(jobs -p)" ] || say "Compiling MACS2 (a minute) ..." line
 # If that fails, it is tried again below, and its error said.
 wait || true
 trap - EXIT
