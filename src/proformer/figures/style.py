@@ -135,6 +135,13 @@ def head_name(head: str) -> str:
     return head if head == "AP" else f"H = {head}"
 
 
+def ceiling(axes: Axes, table: pd.DataFrame, column: str = "ceiling", upright: bool = False) -> None:
+    """Draw the r of a perfect model as a dashed line, where a table of simulated data has the column."""
+    if column in table and table[column].notna().any():
+        line = axes.axvline if upright else axes.axhline
+        line(table[column].max(), color=DARK, linewidth=0.7, linestyle=(0, (4, 2)), label="perfect model", zorder=0)
+
+
 def integer_axis(axes: Axes) -> None:
     """Put whole numbers alone on the x axis."""
     from matplotlib.ticker import MaxNLocator

@@ -2,7 +2,7 @@
 
 - random: as the training inserts, 80 nt. Some are the backgrounds of the motif subsets, as published.
 - yeast: AT-rich stretches with poly-A or poly-T tracts and a binding site here and there, 80-nt sections of a promoter.
-- high, low: a genetic algorithm on the model's expression.
+- high, low: a genetic algorithm on the model's expression, stopped while its designs still differ.
 - challenging: the same algorithm on the difference between the model and its additive variant, both ways round (the
   challenge: between a neural network and a biochemical model).
 - SNVs: pairs that differ by one base; half are the steps of trajectories that select for higher or lower expression,
@@ -29,13 +29,13 @@ SHARES = {"yeast": 0.08, "high_exp": 0.06, "low_exp": 0.06, "challenging": 0.08,
 SHARES |= {"motif_perturbation": 0.12, "motif_tiling": 0.12}
 SINGLES = ("random", "yeast", "high_exp", "low_exp", "challenging")
 PAIRS = ("SNVs", "motif_perturbation", "motif_tiling")
-YEAST = Library(bases=(0.326, 0.185, 0.186, 0.303), gc_shifts=(-0.08, 0.0, 0.08), gc_shares=(0.25, 0.5, 0.25))
+YEAST = Library(bases=(0.326, 0.185, 0.186, 0.303), gc_shifts=(-0.12, 0.0, 0.12), gc_shares=(0.3, 0.4, 0.3))
 TILED = {
     name: site for name, site in [(s.factor, s.consensus) for s in PARAMETERS.sites] if name not in ("Reb1", "Hsf1")
 }
 REB1 = {"s": "TTACCCG", "m": "TTAGCCG"}  # strong: the consensus; medium: one mismatch
 HSF1_MONOMER, HSF1_TRIMER = "ATGGAACA", "TTCTAGAANNTTCT"
-POPULATION, GENERATIONS, MUTATION, RECOMBINATION = 100, 8, 0.02, 0.5
+POPULATION, GENERATIONS, MUTATION, RECOMBINATION = 100, 5, 0.02, 0.5
 STEPS, CANDIDATES = 5, 10  # of a trajectory, per step
 
 Design = tuple[str, np.ndarray]  # its tag, its codes uint8 [80]
@@ -110,7 +110,7 @@ def yeast_designs(rng: np.random.Generator) -> Iterator[Design]:
         for _ in range(rng.integers(0, 3)):
             tract = np.full(rng.integers(5, 13), rng.choice([0, 3]), dtype=np.uint8)
             insert_at(codes, tract, int(rng.integers(0, INSERT - len(tract) + 1)))
-        for _ in range(rng.integers(0, 3)):
+        for _ in range(rng.integers(0, 2)):
             motif = fill_gaps(rng, encode(PARAMETERS.sites[rng.integers(len(PARAMETERS.sites))].consensus))
             motif = motif if rng.random() < 0.5 else reverse_complement(motif)
             insert_at(codes, motif, int(rng.integers(0, INSERT - len(motif) + 1)))
