@@ -185,7 +185,7 @@ def checkpoint_minutes(wildcards, resources):
     return min(asked, runtime / 20) if isinstance(runtime, int) else asked
 
 
-def simulated(dataset):
+def ceiling_option(dataset):
     """Option for a simulated data set: a perfect model's r stands beside."""
     if not is_simulated(dataset):
         return ""

@@ -25,7 +25,7 @@ rule collect:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         folders=lambda wildcards: [f"{R}/models/{path}" for path in grid_paths(wildcards.dataset)],
-        simulated=lambda wildcards: simulated(wildcards.dataset),
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
     shell:
         "python {input.program:q} --dataset {wildcards.dataset} --models {params.folders:q}"
         " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} {params.simulated} > {log:q} 2>&1"
@@ -102,7 +102,7 @@ rule compare:
         called=[f"{job.path}={name}" for dataset in SCORED for name, job in scored_jobs(dataset).items()],
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
         simulated=[
-            simulated(name).replace("--simulated", name).replace(" ", "=") for name in DATASETS if is_simulated(name)
+            ceiling_option(name).replace("--simulated", name).replace(" ", "=") for name in DATASETS if is_simulated(name)
         ],
     shell:
         "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"

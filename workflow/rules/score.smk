@@ -60,7 +60,7 @@ rule score:
         names=lambda wildcards: list(scored_jobs(wildcards.dataset)),
         options=lambda wildcards: score_options(wildcards.dataset),
         samples=config["score_samples"],
-        simulated=lambda wildcards: simulated(wildcards.dataset),
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
     shell:
         "python -m proformer score {params.simulated} --predictions {input.predictions:q} --names {params.names:q} {params.options}"
         " --samples {params.samples} --threads {threads} --out {output.scores:q} --ranks {output.ranks:q}"
@@ -92,7 +92,7 @@ rule report_card_scores:
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         note=lambda wildcards: run_note(wildcards.dataset),
-        simulated=lambda wildcards: simulated(wildcards.dataset),
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
     shell:
         "python {input.program:q} --differences {input.differences:q} {params.simulated} --note {params.note:q} --out {output.table:q}"
         " --html {output.page:q} > {log:q} 2>&1"
@@ -118,4 +118,4 @@ use rule collect as collect_finals with:
         f"{R}/benchmarks/collect_finals/{{dataset}}.tsv"
     params:
         folders=lambda wildcards: [f"{R}/models/{job.path}" for job in learning_curves(wildcards.dataset)[1]],
-        simulated=lambda wildcards: simulated(wildcards.dataset),
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
