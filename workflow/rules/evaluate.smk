@@ -9,7 +9,7 @@ rule collect:
         models=lambda wildcards: [f"{R}/models/{path}/model.safetensors" for path in grid_paths(wildcards.dataset)],
         metrics=lambda wildcards: [f"{R}/models/{path}/metrics.tsv" for path in grid_paths(wildcards.dataset)],
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
-        code=library("evaluation/collect", "models", "simulate"),
+        code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
         program=script("collect.py"),
     output:
         grid=f"{R}/tables/{{dataset}}/run/grid.tsv",

@@ -107,7 +107,7 @@ use rule collect as collect_finals with:
             f"{R}/models/{job.path}/metrics.tsv" for job in learning_curves(wildcards.dataset)[1]
         ],
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
-        code=library("evaluation/collect", "models", "simulate"),
+        code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
         program=script("collect.py"),
     output:
         grid=f"{R}/tables/{{dataset}}/run/finals.tsv",
