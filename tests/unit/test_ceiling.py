@@ -14,7 +14,7 @@ from proformer.evaluation.ceiling import file_ceiling, store_ceiling
 from proformer.evaluation.dream import MEASURES, SCORES, read_benchmark, score_table, with_ceiling
 from proformer.evaluation.peers import CEILINGS, COLUMNS, RUN, Entry, printed, score_set
 from proformer.evaluation.statistics import all_tests, published_grid
-from proformer.figures import bars, convergence, grid, peers, scores, violins
+from proformer.figures import bars, convergence, grid, peers, scores, style, violins
 from proformer.simulate import dream, write_dream
 from proformer.simulate.atac import simulate_fragments, simulate_genome
 from proformer.simulate.perfect import perfect_codes, perfect_sequences
@@ -163,11 +163,11 @@ def test_scores_show_the_ceiling_of_each_measure_and_subset(folder):
     assert len(at) == len(scores.PANELS)
     assert_nothing_is_cut(figure)
     figure, drawn = scores.draw_subsets(table)
-    row = drawn[drawn["name"] == scores.PERFECT].set_index(["subset", "measure"])["value"]
+    row = drawn[drawn["name"] == style.PERFECT].set_index(["subset", "measure"])["value"]
     assert row["SNVs", "r2"] == ideal["SNVs", "r2"]
     assert_nothing_is_cut(figure)
     assert_no_two_texts_overlap(figure)
-    assert scores.PERFECT not in set(scores.draw_subsets(table.drop(columns="ceiling"))[1]["name"])
+    assert style.PERFECT not in set(scores.draw_subsets(table.drop(columns="ceiling"))[1]["name"])
 
 
 def test_peers_show_the_ceiling_of_each_panel():

@@ -18,8 +18,12 @@ from proformer.figures import style
 PANELS = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
 PANELS |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
 PAPER = "#b8b8b8"
+PLATE: dict[str, Any] = {
+    "facecolor": "white",
+    "linewidth": 0,
+    "pad": 0.4,
+}  # behind a number, over the line of a perfect model
 NEEDED = ["model", "part", "subset", "measure", "value", "n", "note"]
-PERFECT = "perfect model"  # of simulated data
 SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntiling"}
 
 
@@ -77,7 +81,7 @@ def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tup
     table = _mean_over_seeds(_named(scores[scores["measure"].isin([*titles, *SCORES])]))
     if "ceiling" in table:
         first = table.drop_duplicates(["subset", "measure"])
-        table = pd.concat([table, first.assign(name=PERFECT, value=first["ceiling"])], ignore_index=True)
+        table = pd.concat([table, first.assign(name=style.PERFECT, value=first["ceiling"])], ignore_index=True)
     names = list(dict.fromkeys(table["name"]))
     figure = style.new(style.DOUBLE, 34 + 9.2 * max(len(names), 2), letter, _note(scores, label))
     panels = figure.subplots(2, 1)
@@ -88,10 +92,10 @@ def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tup
         mine = table[table["measure"].isin([measure, score])]
         cells = mine.pivot(index="name", columns="subset", values="value").reindex(index=names)
         cells = cells.reindex(columns=[*WEIGHTS, title])
-        models = cells.drop(index=PERFECT, errors="ignore")
+        models = cells.drop(index=style.PERFECT, errors="ignore")
         low, high = models.min(), models.max()
         shade = ((cells - low) / (high - low).where(high > low)).where(cells.isna() | (high > low), 0.5)
-        shade.loc[shade.index == PERFECT] = np.nan
+        shade.loc[shade.index == style.PERFECT] = np.nan
         mesh = axes.pcolormesh(shade.to_numpy(), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
         for (i, j), value in np.ndenumerate(cells.to_numpy()):
             background = mesh.get_cmap()(shade.iloc[i, j]) if not np.isnan(value) else (0.9, 0.9, 0.9, 1)
@@ -129,7 +133,7 @@ def _bar(axes: Axes, y: float, bar: pd.Series, seeds: Sequence[float] | pd.Serie
     dots = list(seeds) if len(seeds) > 1 else []
     circle: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.4}
     axes.plot(dots, [y] * len(dots), "o", markersize=1.8, **circle)
-    axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center")
+    axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center", bbox=PLATE)
 
 
 def _named(scores: pd.DataFrame) -> pd.DataFrame:

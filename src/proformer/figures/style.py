@@ -51,6 +51,7 @@ SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "proformer",
     "savefig.dpi": 300,
 }
+PERFECT = "perfect model"  # of simulated data
 # No dates and no versions in the files.
 METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -139,7 +140,7 @@ def ceiling(axes: Axes, table: pd.DataFrame, column: str = "ceiling", upright: b
     """Draw the r of a perfect model as a dashed line, where a table of simulated data has the column."""
     if column in table and table[column].notna().any():
         line = axes.axvline if upright else axes.axhline
-        line(table[column].max(), color=DARK, linewidth=0.7, linestyle=(0, (4, 2)), label="perfect model", zorder=0)
+        line(table[column].max(), color=DARK, linewidth=0.7, linestyle=(0, (4, 2)), label=PERFECT, zorder=0)
 
 
 def integer_axis(axes: Axes) -> None:

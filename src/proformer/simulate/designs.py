@@ -2,7 +2,7 @@
 
 - random: as the training inserts, 80 nt. Some are the backgrounds of the motif subsets, as published.
 - yeast: AT-rich stretches with poly-A or poly-T tracts and a binding site here and there, 80-nt sections of a promoter.
-- high, low: a genetic algorithm on the model's expression, stopped while its designs still differ.
+- high, low: a genetic algorithm on the model's expression; designs of all generations, so that they differ.
 - challenging: the same algorithm on the difference between the model and its additive variant, both ways round (the
   challenge: between a neural network and a biochemical model).
 - SNVs: pairs that differ by one base; half are the steps of trajectories that select for higher or lower expression,
@@ -35,7 +35,7 @@ TILED = {
 }
 REB1 = {"s": "TTACCCG", "m": "TTAGCCG"}  # strong: the consensus; medium: one mismatch
 HSF1_MONOMER, HSF1_TRIMER = "ATGGAACA", "TTCTAGAANNTTCT"
-POPULATION, GENERATIONS, MUTATION, RECOMBINATION = 100, 5, 0.02, 0.5
+POPULATION, GENERATIONS, MUTATION, RECOMBINATION = 100, 8, 0.02, 0.5
 STEPS, CANDIDATES = 5, 10  # of a trajectory, per step
 
 Design = tuple[str, np.ndarray]  # its tag, its codes uint8 [80]
@@ -129,12 +129,12 @@ def fill_gaps(rng: np.random.Generator, motif: np.ndarray) -> np.ndarray:
 
 
 def evolve(rng: np.random.Generator, score: Callable[[np.ndarray], np.ndarray], library: Library) -> np.ndarray:
-    """A population after a genetic algorithm that maximises `score`: uint8 [100, 80].
+    """Designs of all generations of a genetic algorithm that maximises `score`, in turn: uint8 [100, 80].
 
     Tournaments of three, two-point crossover, and the mutation and recombination rates of the challenge's designs.
     """
     population = random_inserts(rng, POPULATION, library).T
-    column = np.arange(INSERT)
+    column, generations = np.arange(INSERT), []
     for _ in range(GENERATIONS):
         fitness = score(population)
         contest = rng.integers(0, POPULATION, (POPULATION, 3))
@@ -145,7 +145,9 @@ def evolve(rng: np.random.Generator, score: Callable[[np.ndarray], np.ndarray], 
         children = np.where(swap[:, None], mates[:, ::-1], mates).reshape(POPULATION, INSERT)
         change = rng.integers(1, 4, children.shape) * (rng.random(children.shape) < MUTATION)
         population = ((children + change) % 4).astype(np.uint8)
-    return population
+        generations.append(population)
+    row = np.arange(POPULATION)
+    return np.stack(generations)[row % GENERATIONS, row]
 
 
 def evolved_designs(
