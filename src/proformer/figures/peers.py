@@ -109,4 +109,4 @@ def _bar(axes: Axes, x: float, width: float, bar: Any) -> None:
     if np.isfinite([bar.pearson_low, bar.pearson_high]).all():
         axes.plot([x, x], [bar.pearson_low, bar.pearson_high], color="black", linewidth=0.8, solid_capstyle="butt")
         top = max(top, bar.pearson_high)
-    axes.text(x, max(top, 0) + 0.015, f"{bar.pearson:.3f}", **words)
+    axes.text(x, max(top, 0) + 0.015, f"{bar.pearson:.3f}", bbox=style.PLATE, **words)

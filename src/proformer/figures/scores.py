@@ -18,11 +18,6 @@ from proformer.figures import style
 PANELS = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
 PANELS |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
 PAPER = "#b8b8b8"
-PLATE: dict[str, Any] = {
-    "facecolor": "white",
-    "linewidth": 0,
-    "pad": 0.4,
-}  # behind a number, over the line of a perfect model
 NEEDED = ["model", "part", "subset", "measure", "value", "n", "note"]
 SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntiling"}
 
@@ -133,7 +128,7 @@ def _bar(axes: Axes, y: float, bar: pd.Series, seeds: Sequence[float] | pd.Serie
     dots = list(seeds) if len(seeds) > 1 else []
     circle: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.4}
     axes.plot(dots, [y] * len(dots), "o", markersize=1.8, **circle)
-    axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center", bbox=PLATE)
+    axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center", bbox=style.PLATE)
 
 
 def _named(scores: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,7 @@ SETTINGS: dict[Any, Any] = {
     "savefig.dpi": 300,
 }
 PERFECT = "perfect model"  # of simulated data
+PLATE: dict[str, Any] = {"facecolor": "white", "linewidth": 0, "pad": 0.4}  # behind a number that its line may cross
 # No dates and no versions in the files.
 METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
