@@ -19,7 +19,7 @@ from harness import arguments, bars, interleave, own_peak, peak_memory, pin, pub
 from proformer.planning.cost import proformer_flops
 
 SHAPES = {"64/2/2": (64, 2, 2, 128), "512/8/4": (512, 8, 4, 8)}
-REWRITES = ("merge_projections", "read_rows_only", "convolve_in_place")
+REWRITES = ("merge_projections", "read_rows_only", "convolve_in_place", "fuse_feed_forward")
 # name: rewrites, fast matrix library, precision
 WAYS = {
     "straight, float32": (False, False, "float32"),

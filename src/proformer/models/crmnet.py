@@ -31,7 +31,7 @@ from proformer.errors import InputError
 from proformer.models import check
 from proformer.models.construct import construct
 from proformer.models.keras import SameConv1d, batch_norm, he_normal
-from proformer.models.layers import Attention
+from proformer.models.rewrites import MergedAttention
 from proformer.sequences import N
 
 DENSE_DROPOUT = (0.2, 0.2, 0.1, 0.1)
@@ -119,15 +119,13 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int, feed_forward: int, dropout: float) -> None:
         super().__init__()
-        self.attn = Attention(dim, heads, merged=False)
+        self.attn = MergedAttention(dim, heads)
         self.ffn = nn.Sequential(nn.Linear(dim, feed_forward), nn.ReLU(), nn.Linear(feed_forward, dim))
         self.ln1, self.ln2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, L, d] to the same shape."""
-        # Merging the projections is exact, and fewer operations where there are more rows than features.
-        self.attn.merged = x.shape[0] * x.shape[1] > x.shape[2]
         x = self.ln1(x + self.dropout(self.attn(x)))
         return self.ln2(x + self.dropout(self.ffn(x)))
 

@@ -10,7 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from proformer.errors import InputError
-from proformer.models.layers import AveragePooling, Block, MultipleExpressionHeads, Rows, Stem, take
+from proformer.models.layers import (
+    Attention,
+    AveragePooling,
+    Block,
+    FeedForward,
+    MultipleExpressionHeads,
+    Rows,
+    SeparableConv,
+    Stem,
+    take,
+)
+from proformer.models.rewrites import FusedFeedForward, MergedAttention, RowsConv
 
 
 @dataclass(frozen=True)
@@ -18,8 +29,8 @@ class Config:
     """What defines a Proformer; `length` is one strand.
 
     `expression_start`: "shared" as released, or "learned" (each token its own start). `merge_projections`,
-    `read_rows_only` and `convolve_in_place` are exact rewrites: they change neither parameters nor outputs, only the
-    work.
+    `read_rows_only`, `convolve_in_place` and `fuse_feed_forward` are exact rewrites: they change neither parameters nor
+    outputs, only the work.
     """
 
     length: int = 100
@@ -34,6 +45,7 @@ class Config:
     merge_projections: bool = True
     read_rows_only: bool = True
     convolve_in_place: bool = True
+    fuse_feed_forward: bool = True
 
     def __post_init__(self) -> None:
         for name in ("length", "kmer", "dim", "heads", "blocks", "expression_heads"):
@@ -58,10 +70,12 @@ class Proformer(nn.Module):
         self.config = config
         self.tokens = 0 if config.head == "ap" else config.expression_heads
         self.stem = Stem(config.length, config.kmer, config.dim, self.tokens, config.expression_start == "learned")
-        self.core = nn.ModuleList(
-            Block(config.dim, config.heads, config.dropout, config.merge_projections, config.convolve_in_place)
-            for _ in range(config.blocks)
+        parts = (
+            FusedFeedForward if config.fuse_feed_forward else FeedForward,
+            RowsConv if config.convolve_in_place else SeparableConv,
+            MergedAttention if config.merge_projections else Attention,
         )
+        self.core = nn.ModuleList(Block(config.dim, config.heads, config.dropout, *parts) for _ in range(config.blocks))
         self.head = (
             MultipleExpressionHeads(config.dim, self.tokens, config.head == "glu")
             if self.tokens
