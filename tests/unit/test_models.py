@@ -10,7 +10,7 @@ from keras_reference import forward, random_arrays
 from proformer.errors import InputError
 from proformer.models import build, load_original, resolve, rewrites
 from proformer.models.folder import read_folder, write_folder
-from proformer.models.layers import Attention, FeedForward
+from proformer.models.layers import Attention, FeedForward, SeparableConv
 
 SIZES = {
     (64, 2): {1: 105_415, 2: 193_415, 4: 369_415, 8: 721_415},
@@ -147,25 +147,30 @@ def test_rewrites_are_exact_in_outputs_and_gradients(head, seed, dtype, toleranc
 def test_parts_with_their_own_gradients_are_exact_beside_their_twins(rows, monkeypatch):
     monkeypatch.setattr(rewrites, "_ROWS", rows)
     monkeypatch.setattr(rewrites, "_SCORES", 30 * rows)
+    monkeypatch.setattr(rewrites, "_SUMS", 90 * rows)
     torch.manual_seed(rows)
     straight, fused = FeedForward(6, 0.0).double(), rewrites.FusedFeedForward(6, 0.0).double()
     torch.nn.init.normal_(straight.ln.weight)
     fused.load_state_dict(straight.state_dict())
     queries, x = torch.randn(4, 10, 6, dtype=torch.float64), torch.randn(4, 7, 6, dtype=torch.float64)
+    conv, in_rows = SeparableConv(6, 0.0).double(), rewrites.RowsConv(6, 0.0).double()
+    in_rows.load_state_dict(conv.state_dict())
     for a, b, operands in (
+        (conv, in_rows, (x,)),
+        (conv, in_rows, (x.transpose(0, 1),)),
         (straight, fused, (x,)),
         (straight, fused, (x.transpose(0, 1),)),
         (lambda q, v: (q @ v.transpose(1, 2)).softmax(2) @ v, rewrites.attend, (queries, x)),
     ):
         results = []
         for function in (a, b):
-            straight.zero_grad(), fused.zero_grad()
+            owner = function if isinstance(function, torch.nn.Module) else torch.nn.Identity()
+            owner.zero_grad()
             leaves = [operand.clone().requires_grad_() for operand in operands]
             out = function(*leaves)
             (out * torch.linspace(-1, 1, out.numel(), dtype=torch.float64).view(out.shape)).sum().backward()
             with torch.inference_mode():
-                assert torch.equal(function(*operands), out)
-            owner = function if isinstance(function, torch.nn.Module) else torch.nn.Identity()
+                assert torch.allclose(function(*operands), out, rtol=1e-12, atol=1e-12)
             results.append([out, *(t.grad for t in (*leaves, *owner.parameters()))])
         for one, other in zip(*results, strict=True):
             assert torch.allclose(one, other, rtol=1e-10, atol=1e-10)

@@ -1,6 +1,6 @@
 """Faster twins of the parts of Proformer: same parameters, same function up to rounding, less work.
 
-Two of them compute their gradients themselves, a part of the batch at a time, so that what lies between two products
+Three of them compute their gradients themselves, a part of the batch at a time, so that what lies between two products
 is still in the cache when it is read. They do so in float32 and float64 on CPUs; elsewhere PyTorch's own
 differentiation is used. Second derivatives are those of the straight twins alone.
 """
@@ -19,6 +19,7 @@ from proformer.models.layers import Attention, FeedForward, Rows, SeparableConv,
 
 _ROWS = 1024  # of a feed-forward at a time: at width 64, 1 MB between its products
 _SCORES = 1 << 18  # of an attention at a time, or one sequence's
+_SUMS = 1 << 17  # of a convolution's weight gradient at a time: half a MB
 
 
 def _in_parts(x: Tensor) -> bool:
@@ -95,9 +96,39 @@ class RowsConv(SeparableConv):
         weight = self.depthwise.weight
         if not _has_rows_kernel(x, len(weight)):
             return super().mix(x)
-        padding = (0, self.depthwise.kernel_size[0] // 2)
-        image = x.transpose(1, 2)[:, :, None]
-        return F.conv2d(image, weight[:, :, None], padding=padding, groups=len(weight)).squeeze(2).transpose(1, 2)
+        return _Rows.apply(x, weight) if _in_parts(x) else _convolve(x, weight)  # type: ignore[no-untyped-call]
+
+
+def _convolve(x: Tensor, weight: Tensor) -> Tensor:
+    """Rows [B, R, d] with weight [d, 1, width], an odd width."""
+    channels, _, width = weight.shape
+    image = x.transpose(1, 2)[:, :, None]
+    return F.conv2d(image, weight[:, :, None], padding=(0, width // 2), groups=channels).squeeze(2).transpose(1, 2)
+
+
+class _Rows(Function):
+    """The convolution; oneDNN's gradient of so few weights takes ten times the time of the rest."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _convolve(x, weight)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        channels, _, width = weight.shape
+        # weight k's gradient is the sum over rows of x shifted by k times the gradient; zeros part the sequences
+        x_rows = F.pad(x, (0, 0, width // 2, width // 2)).flatten(0, 1)
+        g_rows = F.pad(gradient, (0, 0, 0, width - 1)).flatten(0, 1)[: len(x_rows) - width + 1]
+        size = min(max(1, _SUMS // weight.numel()), len(g_rows))
+        sums = x.new_zeros(width, size, channels)
+        for start in range(0, len(g_rows), size):
+            g = g_rows[start : start + size]
+            shifted = x_rows[start:].as_strided((width, *g.shape), (channels, channels, 1))
+            sums[:, : len(g)].addcmul_(shifted, g)
+        return _convolve(gradient, weight.flip(2)), sums.sum(1).t()[:, None]
 
 
 class MergedAttention(Attention):
