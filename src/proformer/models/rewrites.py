@@ -147,13 +147,13 @@ class MergedAttention(Attention):
             w_o = self.output.weight.view(dim, h, dim).permute(1, 2, 0)  # [h, d (value), d (out)]
             scale = dim**-0.5
             # score(i, j) = (W_q x_i + b_q)·(W_k x_j + b_k); what b_k adds is constant in j and cancels in the softmax
-            w_qk = (w_q.transpose(1, 2) @ w_k) * scale  # [h, d (query), d (key)]
+            w_kq = (w_k.transpose(1, 2) @ w_q) * scale  # [h, d (key), d (query)]
             c_qk = (self.query.bias.view(h, 1, dim) @ w_k) * scale
             w_vo = w_v.transpose(1, 2) @ w_o  # [h, d (in), d (out)]
             c_vo = self.output.weight @ self.value.bias + self.output.bias
-        queries = F.linear(take(x, rows), w_qk.transpose(1, 2).reshape(h * dim, dim), c_qk.flatten())
+        queries = F.linear(take(x, rows), w_kq.view(h * dim, dim), c_qk.flatten())
         mixed = attend(queries.view(len(x), -1, dim), x).view(len(x), -1, h * dim)
-        return F.linear(mixed, w_vo.reshape(h * dim, dim).t(), c_vo)
+        return F.linear(mixed, w_vo.view(h * dim, dim).t(), c_vo)
 
 
 def attend(queries: Tensor, x: Tensor) -> Tensor:
