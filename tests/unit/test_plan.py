@@ -98,9 +98,12 @@ def test_a_proformers_cost_needs_shapes_alone(head):
     keys = resolve({"model": "proformer", "dim": 16, "heads": 2, "blocks": 2, "head": head}, {"length": 100})
     kept = {}
     for device in ("meta", "cpu"):
-        with torch.device(device):
-            kept[device] = _kept(build(keys), 100, device, 2)
-    assert kept["meta"] == pytest.approx(kept["cpu"], rel=0.05)
+        for fused in (False, True):
+            with torch.device(device):
+                kept[device, fused] = _kept(build(keys | {"fuse_feed_forward": fused}), 100, device, 2)
+    assert kept["meta", True] == kept["meta", False]  # as on a GPU
+    assert kept["meta", False] == pytest.approx(kept["cpu", False], rel=0.05)
+    assert kept["cpu", True] < kept["cpu", False]
 
 
 def test_kept_memory_is_what_autograd_keeps():
