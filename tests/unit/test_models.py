@@ -10,7 +10,7 @@ from keras_reference import forward, random_arrays
 from proformer.errors import InputError
 from proformer.models import build, load_original, resolve, rewrites
 from proformer.models.folder import read_folder, write_folder
-from proformer.models.layers import Attention, FeedForward, SeparableConv
+from proformer.models.layers import FeedForward, SeparableConv
 
 SIZES = {
     (64, 2): {1: 105_415, 2: 193_415, 4: 369_415, 8: 721_415},
@@ -187,16 +187,6 @@ def test_the_straight_path_has_second_derivatives_and_rewrites_say_that_they_hav
         else:
             first.sum().backward()
             assert x.grad.abs().max() > 0
-
-
-@pytest.mark.parametrize("batch", [1, 6])
-def test_merging_waits_for_enough_rows(batch):
-    torch.manual_seed(0)
-    straight, merged = Attention(16, 2).double(), rewrites.MergedAttention(16, 2).double()
-    merged.load_state_dict(straight.state_dict())
-    x = torch.randn(batch, 5, 16, dtype=torch.float64)
-    assert torch.equal(straight(x), merged(x)) == (batch == 1)
-    assert torch.allclose(straight(x), merged(x), rtol=1e-10, atol=1e-10)
 
 
 def test_dead_parameters_are_where_the_original_has_them():

@@ -31,6 +31,7 @@ from proformer.errors import InputError
 from proformer.models import check
 from proformer.models.construct import construct
 from proformer.models.keras import SameConv1d, batch_norm, he_normal
+from proformer.models.layers import Attention
 from proformer.models.rewrites import MergedAttention
 from proformer.sequences import N
 
@@ -126,7 +127,10 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, L, d] to the same shape."""
-        x = self.ln1(x + self.dropout(self.attn(x)))
+        # Merging the projections is exact, and fewer operations where there are more rows than features.
+        merge = x.shape[0] * x.shape[1] > x.shape[2]
+        attended = self.attn(x) if merge else Attention.forward(self.attn, x)
+        x = self.ln1(x + self.dropout(attended))
         return self.ln2(x + self.dropout(self.ffn(x)))
 
 

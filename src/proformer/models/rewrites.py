@@ -140,8 +140,6 @@ class MergedAttention(Attention):
     def forward(self, x: Tensor, rows: Rows = None) -> Tensor:
         """Rows of x [B, R, d] attend to all of x: [B, K, d]."""
         dim, h = x.shape[2], self.heads
-        if x.shape[0] * x.shape[1] <= dim:
-            return super().forward(x, rows)
         with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):  # torch's meta device knows no autocast
             w_q, w_k, w_v = (dense.weight.view(h, dim, dim) for dense in (self.query, self.key, self.value))
             w_o = self.output.weight.view(dim, h, dim).permute(1, 2, 0)  # [h, d (value), d (out)]
