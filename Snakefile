@@ -33,22 +33,15 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
-include: "workflow/rules/vaishnav_common.smk"
-include: "workflow/rules/atac_common.smk"
 include: "workflow/rules/atac.smk"
-include: "workflow/rules/score_common.smk"
 include: "workflow/rules/dream.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/figures_atac.smk"
-include: "workflow/rules/figures_scores.smk"
 include: "workflow/rules/vaishnav.smk"
 include: "workflow/rules/report.smk"
-
-
-set_for_gpus()
+include: "workflow/rules/gpus.smk"
 
 
 rule all:
@@ -67,8 +60,9 @@ rule results:
 onstart:
     scheduling.guard(workflow.scheduler, local=workflow.local_exec)
     # For `proformer status`.
-    write_jobs(Path(R) / "jobs.json", JOBS.values())
+    write_jobs(Path(R) / "jobs.json", results.jobs.values())
     if workflow.executor_plugin.name == "slurm":
+        cluster.guard()
         cluster.end_orphans(os.getcwd())
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proformer.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -48,10 +50,16 @@ def write_rows(path: str | Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 
 def read_table(path: str | Path, **keywords: object) -> pd.DataFrame:
-    """Read a TSV; the column `head` stays text, so that `AP` and `8` are the same kind of thing."""
+    """Read a TSV; the column `head` stays text, so that `AP` and `8` are the same kind of thing.
+
+    Raises InputError for a file that is no table.
+    """
     import pandas as pd
 
-    return pd.read_csv(path, sep="\t", dtype={"head": str}, **keywords)
+    try:
+        return pd.read_csv(path, sep="\t", dtype={"head": str}, **keywords)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: found no table ({' '.join(str(error).split())}), expected TSV") from None
 
 
 def file_digest(path: str | Path, algorithm: str) -> str:

@@ -61,7 +61,7 @@ def training_jobs(config: Mapping[str, Any]) -> list[TrainingJob]:
 
 
 def packs(jobs: list[TrainingJob], size: int) -> list[list[TrainingJob]]:
-    """Jobs that share one GPU: up to `size` of one data set and seed; those that want several GPUs stay alone."""
+    """Trainings that share a job: up to `size` of one data set and seed; those that want several GPUs are not there."""
     groups: dict[tuple[str, int], list[TrainingJob]] = {}
     for job in jobs:
         if job.gpus == job.nodes == 1:

@@ -19,7 +19,7 @@ def start(project):
     """Start the run of the grid with all of its points in one job."""
 
     def run(**train):
-        (project.folder / "packs.yaml").write_text(yaml.safe_dump(CONFIG | {"points_per_gpu": SIZE}))
+        (project.folder / "packs.yaml").write_text(yaml.safe_dump(CONFIG | {"points_per_job": SIZE}))
         project.edit_profile(train)
         return project.train(configfile="packs.yaml")
 

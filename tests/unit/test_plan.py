@@ -260,7 +260,7 @@ def test_the_paper_costs_what_its_grid_costs(config):
 
 def test_seeds_and_packs_are_counted(config):
     one = make_plan(config(atac=None), None).everything
-    three = make_plan(config(atac=None, seeds=[1, 2, 3], points_per_gpu=5), None).everything
+    three = make_plan(config(atac=None, seeds=[1, 2, 3], points_per_job=5), None).everything
     assert len(three.trainings) == 3 * len(one.trainings)
     assert three.flops == pytest.approx(3 * one.flops)
     assert three.jobs == 3 * math.ceil(len(one.trainings) / 5)

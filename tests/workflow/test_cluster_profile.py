@@ -27,7 +27,7 @@ def asked(fresh, root, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("overlay", ["{device: cuda}", "{device: cuda, points_per_gpu: 3}"])
+@pytest.mark.parametrize("overlay", ["{device: cuda}", "{device: cuda, points_per_job: 3}"])
 def test_every_job_with_a_gpu_is_one_of_the_gpu_partition(asked, overlay):
     found = asked(overlay)
     with_gpu = {rule for rule, jobs in found.items() if any(int(job.get("gpu", 0)) for job in jobs)}

@@ -199,7 +199,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_tables(finished, root, tmp_p
 
 def test_points_that_share_a_job_end_with_the_same_tables(root, finished, tmp_path):
     folder = checkout(root, tmp_path)
-    (folder / "packs.yaml").write_text("points_per_gpu: 7\n")
+    (folder / "packs.yaml").write_text("points_per_job: 7\n")
     targets = [f"results/tables/dream/run/{name}.tsv" for name in ("grid", "epochs")]
     done = snakemake_in(folder)("--configfile", "tiny.yaml", "packs.yaml", "--", *targets)
     assert done.returncode == 0, done.stdout + done.stderr

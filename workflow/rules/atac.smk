@@ -1,5 +1,10 @@
 """ATAC-seq, from reads (or BAM, fragments, peaks and signal) to an encoded store of windows."""
 
+if experiment.samples:
+    validate([*experiment.samples.values()], str(ROOT / "workflow/schemas/samples.schema.yaml"))
+
+LIBRARIES = [chr(ord("A") + number) for number in range(config["simulate_atac"]["libraries"])]
+
 
 rule simulate_atac:
     """Write a genome with planted accessible regions, and the paired reads of an ATAC-seq experiment on it."""
@@ -33,7 +38,7 @@ rule simulate_atac:
 rule atac_genome:
     """Lay the genome out for reading by position, and count the known bases of its contigs."""
     input:
-        genome=side_file("genome"),
+        genome=experiment.side_file("genome"),
         code=library("atac/contigs", "sequences"),
     output:
         fasta=f"{A}/genome.fa",
@@ -65,7 +70,7 @@ rule atac_index:
         f"{R}/benchmarks/atac/index.tsv"
     conda:
         "../../envs/align.yaml"
-    threads: setting("threads") or 1
+    threads: experiment.setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, input, attempt: attempt * (1000 + int(6 * input.size_mb)),
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
@@ -77,7 +82,7 @@ rule atac_index:
 rule atac_check:
     """Read both FASTQ files of a library to their end: whole, as many mates in each, and of the same reads."""
     input:
-        reads=sample_files("read1", "read2"),
+        reads=lambda wildcards: experiment.files(wildcards.sample, "read1", "read2"),
         code=library("atac/reads"),
     output:
         f"{A}/qc/{{sample}}.pairs.tsv",
@@ -86,7 +91,7 @@ rule atac_check:
     benchmark:
         f"{R}/benchmarks/atac/check/{{sample}}.tsv"
     wildcard_constraints:
-        sample=among("reads"),
+        sample=experiment.among("reads"),
     conda:
         "../../envs/atac.yaml"
     threads: 2
@@ -101,7 +106,7 @@ rule atac_check:
 rule atac_trim:
     """Cut adapters off with fastp, found by the overlap of the mates."""
     input:
-        reads=sample_files("read1", "read2"),
+        reads=lambda wildcards: experiment.files(wildcards.sample, "read1", "read2"),
         checked=rules.atac_check.output,
         code=library("atac/reads"),
     output:
@@ -113,10 +118,10 @@ rule atac_trim:
     benchmark:
         f"{R}/benchmarks/atac/trim/{{sample}}.tsv"
     wildcard_constraints:
-        sample=among("reads"),
+        sample=experiment.among("reads"),
     conda:
         "../../envs/align.yaml"
-    threads: setting("threads") or 1
+    threads: experiment.setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 6, attempt),
@@ -128,7 +133,7 @@ rule atac_trim:
 rule atac_align:
     """Align pairs with Bowtie2 (fragments up to 2,000 bp), sort and mark duplicates in one stream of programs."""
     input:
-        reads=reads_of,
+        reads=lambda wildcards: experiment.aligned(wildcards.sample),
         pairs=rules.atac_check.output,
         index=rules.atac_index.output,
         code=library("atac/reads", "atac/tools"),
@@ -143,17 +148,17 @@ rule atac_align:
     benchmark:
         f"{R}/benchmarks/atac/align/{{sample}}.tsv"
     wildcard_constraints:
-        sample=among("reads"),
+        sample=experiment.among("reads"),
     conda:
         "../../envs/align.yaml"
-    threads: setting("threads") or 1
+    threads: experiment.setting("threads") or 1
     resources:
         # The human index takes 4 GB, and each thread sorts in 768 MB.
         mem_mb=lambda wildcards, threads, attempt: attempt * (6000 + 1000 * threads),
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
     params:
-        name=setting("genome_name"),
-        rate=setting("min_alignment_rate"),
+        name=experiment.setting("genome_name"),
+        rate=experiment.setting("min_alignment_rate"),
         logs=lambda wildcards, output: str(Path(output.counts).parent),
     shell:
         "python -m proformer atac align --reads {input.reads:q} --index {input.index:q}/genome"
@@ -164,7 +169,7 @@ rule atac_align:
 rule atac_mark:
     """Mark the duplicates of a BAM file that the samples table names, and index it."""
     input:
-        bam=sample_files("bam"),
+        bam=lambda wildcards: experiment.files(wildcards.sample, "bam"),
         code=library("atac/reads", "atac/tools"),
     output:
         bam=f"{A}/bam/{{sample}}.bam",
@@ -175,10 +180,10 @@ rule atac_mark:
     benchmark:
         f"{R}/benchmarks/atac/mark/{{sample}}.tsv"
     wildcard_constraints:
-        sample=among("bam"),
+        sample=experiment.among("bam"),
     conda:
         "../../envs/align.yaml"
-    threads: setting("threads") or 1
+    threads: experiment.setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt * (2000 + 1000 * threads),
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 15, attempt),
@@ -192,9 +197,9 @@ rule atac_mark:
 rule atac_fragments:
     """Filter: proper pairs, mapping quality, no duplicates, wanted contigs, off the blacklist; counted step by step."""
     input:
-        source=before_fragments,
+        source=lambda wildcards: experiment.before_fragments(wildcards.sample),
         genome=rules.atac_genome.output,
-        blacklist=side_file("blacklist"),
+        blacklist=experiment.side_file("blacklist"),
         code=library("atac/fragments", "atac/contigs", "atac/tools"),
     output:
         fragments=f"{A}/fragments/{{sample}}.bed.gz",
@@ -205,17 +210,19 @@ rule atac_fragments:
         f"{R}/benchmarks/atac/fragments/{{sample}}.tsv"
     conda:
         "../../envs/align.yaml"
-    threads: setting("threads") or 1
+    threads: experiment.setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 15, attempt),
     params:
-        source=lambda wildcards: "--fragments" if SAMPLES[wildcards.sample]["kind"] == "fragments" else "--bam",
-        shifted=lambda wildcards: option("--shifted", SAMPLES[wildcards.sample]["shifted"]),
-        mapq=setting("mapq"),
-        exclude=option("--exclude", setting("exclude_contigs")),
-        blacklist=option("--blacklist", side_file("blacklist")),
-        names=option("--contig-names", setting("contig_names")),
+        source=lambda wildcards: (
+            "--fragments" if experiment.samples[wildcards.sample]["kind"] == "fragments" else "--bam"
+        ),
+        shifted=lambda wildcards: option("--shifted", experiment.samples[wildcards.sample]["shifted"]),
+        mapq=experiment.setting("mapq"),
+        exclude=option("--exclude", experiment.setting("exclude_contigs")),
+        blacklist=option("--blacklist", experiment.side_file("blacklist")),
+        names=option("--contig-names", experiment.setting("contig_names")),
     shell:
         "python -m proformer atac fragments {params.source} {input.source:q} --genome {input.genome[0]:q}"
         " --sample {wildcards.sample} --mapq {params.mapq} {params.shifted} {params.exclude} {params.blacklist}"
@@ -225,7 +232,7 @@ rule atac_fragments:
 rule atac_pool:
     """Merge the fragments of all replicates into one sorted file."""
     input:
-        fragments=FRAGMENTS,
+        fragments=experiment.fragments,
         code=library("atac/fragments", "atac/tools"),
     output:
         f"{A}/pooled.bed.gz",
@@ -235,7 +242,7 @@ rule atac_pool:
         f"{R}/benchmarks/atac/pool.tsv"
     conda:
         "../../envs/align.yaml"
-    threads: setting("threads") or 1
+    threads: experiment.setting("threads") or 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 20, attempt),
@@ -262,9 +269,9 @@ rule atac_peaks:
         mem_mb=lambda wildcards, input, attempt: attempt * (2000 + int(16 * input.size_mb)),
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
     params:
-        mode=setting("peaks"),
-        exclude=option("--exclude", setting("exclude_contigs")),
-        size=option("--genome-size", setting("effective_genome_size")),
+        mode=experiment.setting("peaks"),
+        exclude=option("--exclude", experiment.setting("exclude_contigs")),
+        size=option("--genome-size", experiment.setting("effective_genome_size")),
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m proformer atac peaks --fragments {input.fragments:q} --mode {params.mode}"
@@ -289,7 +296,7 @@ rule atac_signal:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 60, attempt),
     params:
-        mode=setting("signal"),
+        mode=experiment.setting("signal"),
     shell:
         "python -m proformer atac signal --fragments {input.fragments:q} --genome {input.genome[0]:q}"
         " --mode {params.mode} --out {output:q} > {log:q} 2>&1"
@@ -298,10 +305,10 @@ rule atac_signal:
 rule atac_windows:
     """Draw windows around the summits, with the signal of their centres as targets, into an encoded store."""
     input:
-        peaks=PEAKS,
-        signal=SIGNAL,
+        peaks=experiment.peaks,
+        signal=experiment.signal,
         genome=rules.atac_genome.output,
-        blacklist=side_file("blacklist"),
+        blacklist=experiment.side_file("blacklist"),
         code=library("atac/windows", "atac/signal", "atac/contigs", "atac/peaks", "sequences", "datasets/store"),
     output:
         store=f"{A}/windows.safetensors",
@@ -316,9 +323,11 @@ rule atac_windows:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        windows=" ".join(f"--{name.replace('_', '-')} {value}" for name, value in (setting("windows") or {}).items()),
-        blacklist=option("--blacklist", side_file("blacklist")),
-        names=option("--contig-names", setting("contig_names")),
+        windows=" ".join(
+            f"--{name.replace('_', '-')} {value}" for name, value in (experiment.setting("windows") or {}).items()
+        ),
+        blacklist=option("--blacklist", experiment.side_file("blacklist")),
+        names=option("--contig-names", experiment.setting("contig_names")),
     shell:
         "python -m proformer atac windows --peaks {input.peaks:q} --signal {input.signal:q} --genome {input.genome[0]:q}"
         " {params.windows} {params.blacklist} {params.names} --out {output.store:q} --counts {output.counts:q}"
@@ -328,17 +337,17 @@ rule atac_windows:
 rule atac_quality:
     """Tables of quality, and those behind the figures: lengths, FRiP, signal around summits, a locus, TSSs, recall."""
     input:
-        fragments=FRAGMENTS,
-        pooled=POOLED,
-        peaks=PEAKS,
-        signal=SIGNAL,
+        fragments=experiment.fragments,
+        pooled=experiment.pooled,
+        peaks=experiment.peaks,
+        signal=experiment.signal,
         windows=rules.atac_windows.output.store,
         genome=rules.atac_genome.output,
-        annotation=side_file("annotation"),
-        regions=rules.simulate_atac.output.regions if simulated() else [],
+        annotation=experiment.side_file("annotation"),
+        regions=rules.simulate_atac.output.regions if experiment.simulated else [],
         code=library("atac/quality", "atac/signal", "atac/fragments"),
     output:
-        [f"{T}/{name}.tsv" for name in QUALITY],
+        [f"{T}/{name}.tsv" for name in experiment.quality],
     log:
         f"{R}/logs/atac/quality.log",
     benchmark:
@@ -349,12 +358,12 @@ rule atac_quality:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
         runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 20, attempt),
     params:
-        fragments=option("--fragments", FRAGMENTS),
-        samples=option("--samples", [*SAMPLES] if FRAGMENTS else []),
-        pooled=option("--pooled", POOLED),
-        annotation=option("--annotation", side_file("annotation")),
+        fragments=option("--fragments", experiment.fragments),
+        samples=option("--samples", [*experiment.samples] if experiment.fragments else []),
+        pooled=option("--pooled", experiment.pooled),
+        annotation=option("--annotation", experiment.side_file("annotation")),
         regions=lambda wildcards, input: option("--regions", input.regions),
-        names=option("--contig-names", setting("contig_names")),
+        names=option("--contig-names", experiment.setting("contig_names")),
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m proformer atac quality {params.fragments} {params.samples} {params.pooled} --peaks {input.peaks:q}"
@@ -366,7 +375,8 @@ rule atac_counts:
     """Join the counts of all libraries: what became of the pairs when aligned, or when filtered."""
     input:
         lambda wildcards: [
-            f"{A}/qc/{name}.{wildcards.step}.tsv" for name in (READS if wildcards.step == "alignment" else SAMPLES)
+            f"{A}/qc/{name}.{wildcards.step}.tsv"
+            for name in (experiment.reads if wildcards.step == "alignment" else experiment.samples)
         ],
     output:
         f"{T}/{{step}}.tsv",
@@ -382,15 +392,14 @@ rule atac_counts:
         mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
-        "(python -m proformer.provenance atac_counts {wildcards.step} &&"
-        " awk 'FNR > 1 || NR == 1' {input:q} > {output:q}) 2> {log:q}"
+        "python -m proformer join --tables {input:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule atac_tools:
     """Which version of which program ran in which step, as each job wrote it to its log."""
     input:
         rules.atac_windows.output.store,
-        FRAGMENTS,
+        experiment.fragments,
         code=library("atac/steps"),
     output:
         f"{T}/tools.tsv",
@@ -412,9 +421,9 @@ rule atac_tools:
 rule atac_multiqc:
     """One page over the tools' own logs, where MultiQC is installed: fastp, Bowtie2, samtools markdup, MACS2."""
     input:
-        [f"{A}/qc/{name}.{log}" for name in READS for log in ("bowtie2.txt", "markdup.txt")],
-        [f"{A}/qc/{name}.fastp.json" for name in READS if setting("trim")],
-        [] if FINISHED else f"{A}/peaks/atac_peaks.xls",
+        [f"{A}/qc/{name}.{log}" for name in experiment.reads for log in ("bowtie2.txt", "markdup.txt")],
+        [f"{A}/qc/{name}.fastp.json" for name in experiment.reads if experiment.setting("trim")],
+        [] if experiment.finished else f"{A}/peaks/atac_peaks.xls",
     output:
         report(
             f"{A}/multiqc.html",

@@ -4,7 +4,7 @@
 rule prepare:
     """Encode the training file or files: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
     input:
-        sequences=lambda wildcards: [raw(name) for name in train_files(wildcards.dataset)],
+        sequences=lambda wildcards: results.raws(wildcards.dataset, "train"),
         code=library("datasets", "sequences"),
     output:
         store=f"{R}/data/{{dataset}}/all.safetensors",
@@ -20,7 +20,7 @@ rule prepare:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         lambda wildcards: config["datasets"][wildcards.dataset],
-        lambda wildcards: medium_option(config["datasets"][wildcards.dataset]),
+        lambda wildcards: option("--medium", config["datasets"][wildcards.dataset]["medium"]),
         lambda wildcards: shlex.join(config["datasets"][wildcards.dataset]["flanks"]),  # :q loses empty words
     shell:
         "python -m proformer prepare --sequences {input.sequences:q} --out {output.store:q} --counts {output.counts:q}"
@@ -31,7 +31,7 @@ rule prepare:
 rule split:
     """Draw the training and the validation part by seed; copies of a sequence never straddle them."""
     input:
-        store=store_of,
+        store=lambda wildcards: results.store(wildcards.dataset),
         code=library("datasets/prepare", "datasets/chromosomes", "datasets/store", "sequences"),
     output:
         train=f"{R}/data/{{dataset}}/seed~{{seed}}/train.safetensors",
@@ -48,7 +48,7 @@ rule split:
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
         fractions=lambda wildcards: config["datasets"][wildcards.dataset]["fractions"],
-        by=split_options,
+        by=lambda wildcards: commands.split_options(config["datasets"][wildcards.dataset]),
     shell:
         "python -m proformer split --store {input.store:q} --out {output.train:q} {output.validation:q}"
         " --fractions {params.fractions[train]} {params.fractions[validation]} --seed {wildcards.seed} {params.by}"

@@ -6,11 +6,13 @@ TABLES = f"{R}/tables/{{dataset}}/{{source}}"
 rule collect:
     """Gather all points of a grid: validation r, best epoch, distinct expression tokens; and every epoch's numbers."""
     input:
-        models=lambda wildcards: [f"{R}/models/{path}/model.safetensors" for path in grid_paths(wildcards.dataset)],
-        metrics=lambda wildcards: [f"{R}/models/{path}/metrics.tsv" for path in grid_paths(wildcards.dataset)],
+        models=lambda wildcards: expand(
+            f"{R}/models/{{job.path}}/{{file}}",
+            job=results.grid_jobs(wildcards.dataset),
+            file=["model.safetensors", "metrics.tsv"],
+        ),
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
-        code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
-        program=script("collect.py"),
+        code=library("evaluation/collect", "models"),
     output:
         grid=f"{R}/tables/{{dataset}}/run/grid.tsv",
         epochs=f"{R}/tables/{{dataset}}/run/epochs.tsv",
@@ -24,17 +26,16 @@ rule collect:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        folders=lambda wildcards: [f"{R}/models/{path}" for path in grid_paths(wildcards.dataset)],
-        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
+        folders=lambda wildcards: [results.model(job.path) for job in results.grid_jobs(wildcards.dataset)],
     shell:
-        "python {input.program:q} --dataset {wildcards.dataset} --models {params.folders:q}"
-        " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} {params.simulated} > {log:q} 2>&1"
+        "python -m proformer collect --dataset {wildcards.dataset} --models {params.folders:q}"
+        " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} > {log:q} 2>&1"
 
 
 rule published:
     """The paper's own grid table (Figures 2c and 3b), as it comes with the library."""
     input:
-        grid=checkout("src/proformer/evaluation/published/grid.tsv"),
+        grid=relative(ROOT / "src/proformer/evaluation/published/grid.tsv"),
     output:
         grid=f"{R}/tables/{{dataset}}/published/grid.tsv",
     log:
@@ -47,10 +48,9 @@ rule published:
         mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        lambda wildcards: published_as(wildcards.dataset),
+        lambda wildcards: results.published_as(wildcards.dataset),
     shell:
-        "(python -m proformer.provenance published {wildcards.dataset} &&"
-        " awk -F '\\t' 'NR == 1 || $1 == \"{params}\"' {input.grid:q} > {output.grid:q}) 2> {log:q}"
+        "python -m proformer join --tables {input.grid:q} --where {params} --out {output.grid:q} > {log:q} 2>&1"
 
 
 rule test_grid:
@@ -58,7 +58,6 @@ rule test_grid:
     input:
         grid=f"{TABLES}/grid.tsv",
         code=library("evaluation/statistics"),
-        program=script("test_grid.py"),
     output:
         tests=f"{TABLES}/tests.tsv",
         means=f"{TABLES}/means.tsv",
@@ -73,18 +72,23 @@ rule test_grid:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     shell:
-        "python {input.program:q} --grid {input.grid:q} --tests {output.tests:q} --means {output.means:q}"
+        "python -m proformer test-grid --grid {input.grid:q} --tests {output.tests:q} --means {output.means:q}"
         " --spread {output.spread:q} > {log:q} 2>&1"
 
 
 rule compare:
     """One table of everything: model, evaluation set, metric and seed, with what each model is and what it cost."""
     input:
-        models=[f"{R}/models/{path}/{name}" for path in JOBS for name in MODEL_FILES],
-        predictions=[table for _, _, table in predictions()],
-        truth=list(dict.fromkeys(truth for dataset in DATASETS for truth in measured_for(dataset).values())),
-        dream=[f"{R}/tables/{dataset}/run/scores.tsv" for dataset in SCORED],
-        code=library("evaluation", "models", "simulate"),
+        models=[f"{results.model(path)}/{name}" for path in results.jobs for name in MODEL_FILES],
+        predictions=[
+            table
+            for name in results.datasets
+            for job in results.predicting_jobs(name)
+            for table in results.predictions(job).values()
+        ],
+        truth=list(dict.fromkeys(truth for name in results.datasets for truth in results.measured_for(name).values())),
+        dream=[f"{R}/tables/{dataset}/run/scores.tsv" for dataset in results.scored],
+        code=library("evaluation/comparison", "evaluation/compare", "evaluation/metrics", "evaluation/peers", "models"),
     output:
         f"{R}/tables/comparison.tsv",
     log:
@@ -97,16 +101,19 @@ rule compare:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
     params:
-        points=list(JOBS),
-        truth=[f"{dataset}/{name}={file}" for dataset in DATASETS for name, file in measured_for(dataset).items()],
-        called=[f"{job.path}={name}" for dataset in SCORED for name, job in scored_jobs(dataset).items()],
-        results=lambda wildcards, output: str(Path(output[0]).parents[1]),
-        simulated=[
-            ceiling_option(name).replace("--simulated", name).replace(" ", "=") for name in DATASETS if is_simulated(name)
+        points=list(results.jobs),
+        truth=[
+            f"{name}/{part}={file}" for name in results.datasets for part, file in results.measured_for(name).items()
         ],
+        called=[
+            f"{job.path}={name}"
+            for dataset in results.scored
+            for name, job in finals.scored_jobs(results, dataset).items()
+        ],
+        results=lambda wildcards, output: str(Path(output[0]).parents[1]),
     shell:
         "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"
-        " --dream {input.dream:q} --called {params.called:q} --simulated {params.simulated:q} --out {output:q} > {log:q} 2>&1"
+        " --dream {input.dream:q} --called {params.called:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule report_card:
@@ -115,7 +122,6 @@ rule report_card:
         published=f"{R}/tables/{{dataset}}/published/grid.tsv",
         run=f"{R}/tables/{{dataset}}/run/grid.tsv",
         code=library("evaluation/claims", "evaluation/claims_atac", "evaluation/statistics"),
-        program=script("report_card.py"),
     output:
         table=f"{R}/tables/{{dataset}}/report_card.tsv",
         page=report(
@@ -134,9 +140,8 @@ rule report_card:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        figure=lambda wildcards: 3 if published_as(wildcards.dataset) == "atac" else 2,
-        note=lambda wildcards: run_note(wildcards.dataset),
-        simulated=lambda wildcards: "--simulated" if is_simulated(wildcards.dataset) else "",
+        figure=lambda wildcards: 3 if results.published_as(wildcards.dataset) == "atac" else 2,
+        note=lambda wildcards: results.run_note(wildcards.dataset),
     shell:
-        "python {input.program:q} --published {input.published:q} --run {input.run:q} --dataset {wildcards.dataset}"
-        " --figure {params.figure} {params.simulated} --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
+        "python -m proformer report-card --published {input.published:q} --run {input.run:q} --dataset {wildcards.dataset}"
+        " --figure {params.figure} --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 """Download what the catalogue names, and simulate what the demo reads."""
 
 # Nodes of a cluster often have no network: here, unless the profile names a partition to download on.
-if "slurm_partition" not in workflow.resource_settings._parsed_overwrite_resources.get("fetch", {}):
+if "slurm_partition" not in workflow.resource_settings.overwrite_resources.get("fetch", {}):
 
     localrules:
         fetch,
@@ -22,7 +22,7 @@ rule fetch:
         mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
-        mirror=f"--mirror {shlex.quote(config['mirror'])}" if config["mirror"] else "",
+        mirror=option("--mirror", config["mirror"]),
         folder=lambda wildcards, output: str(Path(output.file).parent),
     shell:
         "python -m proformer fetch {wildcards.name} --out {params.folder:q} {params.mirror}"

@@ -1,37 +1,41 @@
 """Sortable tables, what made the results, and the page that holds everything."""
 
 
-rule table_page:
-    """A table as a page of the report, sortable by its columns."""
+rule pages:
+    """All tables as pages of the report, sortable by their columns, each with its caption beside it."""
     input:
-        table=f"{R}/tables/{{table}}.tsv",
+        tables=[f"{R}/tables/{name}.tsv" for name in PAGES],
         code=library("tables"),
-        program=script("table_page.py"),
     output:
-        report(
-            f"{R}/pages/{{table}}.html",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        [
+            report(
+                f"{R}/pages/{name}.html",
+                caption=Path(f"{R}/pages/{name}.rst").absolute(),
+                category="Tables",
+                labels={"table": name},
+            )
+            for name in PAGES
+        ],
+        [f"{R}/pages/{name}.rst" for name in PAGES],
     log:
-        f"{R}/logs/pages/{{table}}.log",
+        f"{R}/logs/pages.log",
     benchmark:
-        f"{R}/benchmarks/pages/{{table}}.tsv"
+        f"{R}/benchmarks/pages.tsv"
     conda:
         "../../envs/python.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
+    params:
+        captions=as_yaml(PAGES),
     shell:
-        "python {input.program:q} --table {input.table:q} --out {output:q} > {log:q} 2>&1"
+        "python -m proformer pages --captions {params.captions:q} --tables {R:q}/tables --out {R:q}/pages > {log:q} 2>&1"
 
 
 rule versions:
     """What made the results: versions, hardware, git revision and the resolved configuration."""
     input:
         code=library("provenance"),
-        program=script("versions.py"),
     output:
         f"{R}/tables/versions.tsv",
     log:
@@ -44,16 +48,25 @@ rule versions:
         mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
-        config=yaml.safe_dump(config, default_flow_style=True, width=10**6).strip(),
+        config=as_yaml(config),
     shell:
-        "python {input.program:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+        "python -m proformer versions --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+
+
+def final_targets():
+    """Every figure, table page and card that the report shows."""
+    cards = [f"{R}/tables/{dataset}/report_card_scores.html" for dataset in results.scored]
+    cards += [f"{R}/tables/{dataset}/report_card.html" for dataset in results.grids]
+    figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
+    logs = [f"{A}/multiqc.html"] if experiment.reads else []
+    return [*figures, *cards, *logs, *(f"{R}/pages/{name}.html" for name in PAGES)]
 
 
 rule report:
     """Gather all figures and tables in one self-contained page."""
     input:
         final_targets(),
-        captions=sorted(checkout(f"workflow/report/{path.name}") for path in (ROOT / "workflow/report").glob("*.rst")),
+        captions=sorted(relative(path) for path in (ROOT / "workflow/report").glob("*.rst")),
     output:
         page=f"{R}/report.html",
         config=f"{R}/config.json",

@@ -4,10 +4,9 @@
 rule public_test:
     """The test sequences that the public files name, with their measured values."""
     input:
-        subsets=lambda wildcards: score_files(wildcards.dataset, "subsets"),
-        leaderboard=lambda wildcards: score_files(wildcards.dataset, "leaderboard"),
+        subsets=lambda wildcards: results.raws(wildcards.dataset, "subsets"),
+        leaderboard=lambda wildcards: results.raws(wildcards.dataset, "leaderboard"),
         code=library("evaluation/dream"),
-        program=script("public_test.py"),
     output:
         f"{R}/data/{{dataset}}/public_test.txt",
     log:
@@ -20,7 +19,7 @@ rule public_test:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     shell:
-        "python {input.program:q} --subsets {input.subsets:q} --leaderboard {input.leaderboard:q} --out {output:q}"
+        "python -m proformer public-test --subsets {input.subsets:q} --leaderboard {input.leaderboard:q} --out {output:q}"
         " > {log:q} 2>&1"
 
 
@@ -28,18 +27,17 @@ rule score:
     """Score all models on the same samples: every subset, both weighted scores, intervals, ranks, densities."""
     input:
         predictions=lambda wildcards: [
-            f"{R}/predictions/{job.path}/test.tsv" for job in scored_jobs(wildcards.dataset).values()
+            f"{R}/predictions/{job.path}/test.tsv" for job in finals.scored_jobs(results, wildcards.dataset).values()
         ],
-        subsets=lambda wildcards: score_files(wildcards.dataset, "subsets"),
-        leaderboard=lambda wildcards: score_files(wildcards.dataset, "leaderboard"),
-        truth=lambda wildcards: test_file(wildcards.dataset),
+        subsets=lambda wildcards: results.raws(wildcards.dataset, "subsets"),
+        leaderboard=lambda wildcards: results.raws(wildcards.dataset, "leaderboard"),
+        truth=lambda wildcards: results.test_file(wildcards.dataset),
         code=library(
             "evaluation/dream",
             "evaluation/submissions",
             "evaluation/bootstrap",
             "evaluation/density",
             "evaluation/metrics",
-            "simulate",
         ),
     output:
         scores=f"{R}/tables/{{dataset}}/run/scores.tsv",
@@ -57,12 +55,11 @@ rule score:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        names=lambda wildcards: list(scored_jobs(wildcards.dataset)),
-        options=lambda wildcards: score_options(wildcards.dataset),
+        names=lambda wildcards: list(finals.scored_jobs(results, wildcards.dataset)),
+        options=lambda wildcards: commands.score_options(results, wildcards.dataset),
         samples=config["score_samples"],
-        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
     shell:
-        "python -m proformer score {params.simulated} --predictions {input.predictions:q} --names {params.names:q} {params.options}"
+        "python -m proformer score --predictions {input.predictions:q} --names {params.names:q} {params.options}"
         " --samples {params.samples} --threads {threads} --out {output.scores:q} --ranks {output.ranks:q}"
         " --differences {output.differences:q} --density {output.density:q} > {log:q} 2>&1"
 
@@ -72,7 +69,6 @@ rule report_card_scores:
     input:
         differences=rules.score.output.differences,
         code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/finals"),
-        program=script("report_card_scores.py"),
     output:
         table=f"{R}/tables/{{dataset}}/report_card_scores.tsv",
         page=report(
@@ -91,24 +87,21 @@ rule report_card_scores:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        note=lambda wildcards: run_note(wildcards.dataset),
-        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
+        note=lambda wildcards: results.run_note(wildcards.dataset),
     shell:
-        "python {input.program:q} --differences {input.differences:q} {params.simulated} --note {params.note:q} --out {output.table:q}"
-        " --html {output.page:q} > {log:q} 2>&1"
+        "python -m proformer report-card --figure 4 --run {input.differences:q} --note {params.note:q}"
+        " --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
 
 
 use rule collect as collect_finals with:
     input:
-        models=lambda wildcards: [
-            f"{R}/models/{job.path}/model.safetensors" for job in learning_curves(wildcards.dataset)[1]
-        ],
-        metrics=lambda wildcards: [
-            f"{R}/models/{job.path}/metrics.tsv" for job in learning_curves(wildcards.dataset)[1]
-        ],
-        sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
-        code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
-        program=script("collect.py"),
+        models=lambda wildcards: expand(
+            f"{R}/models/{{job.path}}/{{file}}",
+            job=finals.learning_curves(results, wildcards.dataset)[1],
+            file=["model.safetensors", "metrics.tsv"],
+        ),
+        sequences=rules.collect.input.sequences,
+        code=rules.collect.input.code,
     output:
         grid=f"{R}/tables/{{dataset}}/run/finals.tsv",
         epochs=f"{R}/tables/{{dataset}}/run/finals_epochs.tsv",
@@ -117,5 +110,6 @@ use rule collect as collect_finals with:
     benchmark:
         f"{R}/benchmarks/collect_finals/{{dataset}}.tsv"
     params:
-        folders=lambda wildcards: [f"{R}/models/{job.path}" for job in learning_curves(wildcards.dataset)[1]],
-        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
+        folders=lambda wildcards: [
+            results.model(job.path) for job in finals.learning_curves(results, wildcards.dataset)[1]
+        ],

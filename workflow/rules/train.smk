@@ -1,24 +1,52 @@
-"""One training job per point and seed, or several points that share one GPU; and predictions of trained models."""
+"""One training job per point and seed, or several points that share a job; and predictions of trained models."""
 
-GPU = int(config["device"] == "cuda")
-PACKS = packs(list(JOBS.values()), config["points_per_gpu"]) if config["points_per_gpu"] > 1 else []
+import re
+
+PACKS = results.packs()
 PACKED = {job.path for pack in PACKS for job in pack}
-TRAINING = library(
-    "training",
-    "datasets/batches",
-    "datasets/store",
-    "sequences",
-    "evaluation/metrics",
-)
-MODEL_FILES = ("model.safetensors", "model.json", "metrics.tsv")
+
+
+def job_of(wildcards):
+    """The training of a point."""
+    return results.jobs[wildcards.point]
+
+
+def points_among(jobs):
+    """What the wildcard `point` may be."""
+    return "|".join(re.escape(job.path) for job in jobs) or "no-such-point"
+
+
+def memory_of(jobs):
+    """A resource function: megabytes of a job that trains these models, or that of its wildcard."""
+
+    def megabytes(wildcards, input, threads, attempt):
+        trained = jobs or [job_of(wildcards)]
+        return attempt * commands.training_memory(trained, at_once(len(jobs), threads), input.size_mb)
+
+    return megabytes
+
+
+def minutes_of(jobs):
+    """A resource function: minutes of a job that trains these models, or that of its wildcard."""
+
+    def minutes(wildcards, input, threads, attempt):
+        trained, together = jobs or [job_of(wildcards)], 1 if GPU else at_once(len(jobs), threads)
+        return attempt * commands.training_minutes(trained, together, input.size_mb, config)
+
+    return minutes
+
+
+def at_once(size, threads):
+    """How many trainings of a pack run at the same time: all on a GPU, on a CPU as many as the job has threads for."""
+    return max(1, size if GPU else min(size, threads // config["threads"]))
 
 
 rule train:
     """Train one point with one seed: one job, one GPU or several of a node. If interrupted, it goes on from there."""
     input:
-        train=part_of("train"),
-        validation=part_of("validation"),
-        code=lambda wildcards: TRAINING + model_code([job_of(wildcards)]),
+        train=lambda wildcards: results.part(job_of(wildcards), "train"),
+        validation=lambda wildcards: results.part(job_of(wildcards), "validation"),
+        code=lambda wildcards: library(*TRAINING) + model_code([job_of(wildcards)]),
     output:
         model=f"{R}/models/{{point}}/model.safetensors",
         description=f"{R}/models/{{point}}/model.json",
@@ -28,22 +56,24 @@ rule train:
     benchmark:
         f"{R}/benchmarks/train/{{point}}.tsv"
     wildcard_constraints:
-        point=points_among([job for job in JOBS.values() if job.path not in PACKED and job.nodes == 1]),
+        point=points_among([job for job in results.jobs.values() if job.path not in PACKED and job.nodes == 1]),
     conda:
         "../../envs/python.yaml"
     threads: lambda wildcards: config["threads"] * job_of(wildcards).gpus
     resources:
         gpu=lambda wildcards: GPU * job_of(wildcards).gpus,
         nodes=1,
-        mem_mb=training_memory([]),
-        runtime=training_minutes([]),
+        mem_mb=memory_of([]),
+        runtime=minutes_of([]),
     params:
-        launcher=launcher,
+        launcher=lambda wildcards: commands.launcher(job_of(wildcards), config),
         config=lambda wildcards: as_yaml(job_of(wildcards).config),
         folder=lambda wildcards, output: str(Path(output.model).parent),
         # No declared output: Snakemake would remove it when a job fails.
         checkpoint=f"{R}/checkpoints/{{point}}.pt",
-        minutes=checkpoint_minutes,
+        minutes=lambda wildcards, resources: commands.checkpoint_minutes(
+            config["checkpoint_minutes"], resources.get("runtime")
+        ),
         device=config["device"],
         threads=config["threads"],
     shell:
@@ -54,7 +84,7 @@ rule train:
 
 use rule train as train_nodes with:
     wildcard_constraints:
-        point=points_among([job for job in JOBS.values() if job.nodes > 1]),
+        point=points_among([job for job in results.jobs.values() if job.nodes > 1]),
     threads: config["threads"]
     resources:
         gpu=lambda wildcards: GPU * job_of(wildcards).gpus * job_of(wildcards).nodes,
@@ -65,8 +95,8 @@ use rule train as train_nodes with:
         tasks_per_node=lambda wildcards: job_of(wildcards).gpus if job_of(wildcards).gpus > 1 else 0,
         tasks=lambda wildcards: 0 if job_of(wildcards).gpus > 1 else job_of(wildcards).nodes,
         tasks_per_gpu=0,
-        mem_mb=training_memory([]),
-        runtime=training_minutes([]),
+        mem_mb=memory_of([]),
+        runtime=minutes_of([]),
 
 
 for number, pack in enumerate(PACKS, start=1):
@@ -76,9 +106,10 @@ for number, pack in enumerate(PACKS, start=1):
         name:
             f"train_{pack_name}"
         input:
-            train=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/train.safetensors",
-            validation=f"{R}/data/{pack[0].dataset}/seed~{pack[0].seed}/validation.safetensors",
-            code=TRAINING + model_code(pack),
+            train=results.part(pack[0], "train"),
+            validation=results.part(pack[0], "validation"),
+            code=library(*TRAINING) + model_code([]),
+            models=model_code(pack),
         output:
             [f"{R}/models/{job.path}/{name}" for job in pack for name in MODEL_FILES],
         log:
@@ -90,45 +121,50 @@ for number, pack in enumerate(PACKS, start=1):
         threads: config["threads"] * len(pack)
         resources:
             gpu=GPU,
-            mem_mb=training_memory(pack),
-            runtime=training_minutes(pack),
+            mem_mb=memory_of(pack),
+            runtime=minutes_of(pack),
         params:
             jobs=as_yaml({job.path: job.config for job in pack}),
             threads=config["threads"],
-            minutes=checkpoint_minutes,
+            at_once=lambda wildcards, threads, size=len(pack): at_once(size, threads),
+            minutes=lambda wildcards, resources: commands.checkpoint_minutes(
+                config["checkpoint_minutes"], resources.get("runtime")
+            ),
             device=config["device"],
         shell:
             "exec python -m proformer train-pack --jobs {params.jobs:q} --train {input.train:q}"
             " --validation {input.validation:q} --results {R:q} --checkpoint-minutes {params.minutes}"
-            " --device {params.device} --threads {params.threads} > {log:q} 2>&1"
+            " --device {params.device} --threads {params.threads} --at-once {params.at_once}"
+            " --since {input.code:q} > {log:q} 2>&1"
 
 
-for dataset in dict.fromkeys(job.dataset for job, _, _ in predictions()):
+for dataset in results.datasets:
+    for number, group in enumerate(results.predicting_packs(dataset), start=1):
 
-    rule:
-        name:
-            f"predict_{dataset}"
-        input:
-            description=f"{R}/models/dataset~{dataset}/{{model}}/model.json",
-            model=f"{R}/models/dataset~{dataset}/{{model}}/model.safetensors",
-            sequences=list(evaluated_on(dataset).values()),
-            code=code_of_model(dataset),
-        output:
-            [f"{R}/predictions/dataset~{dataset}/{{model}}/{name}.tsv" for name in evaluated_on(dataset)],
-        log:
-            f"{R}/logs/predict/dataset~{dataset}/{{model}}.log",
-        benchmark:
-            f"{R}/benchmarks/predict/dataset~{dataset}/{{model}}.tsv"
-        conda:
-            "../../envs/python.yaml"
-        threads: config["threads"]
-        resources:
-            gpu=GPU,
-            mem_mb=lambda wildcards, attempt: 4000 * attempt,
-            runtime=lambda wildcards, attempt: 30 * attempt,
-        params:
-            folder=lambda wildcards, input: str(Path(input.model).parent),
-            device=config["device"],
-        shell:
-            "python -m proformer predict --model {params.folder:q} --sequences {input.sequences:q}"
-            " --out {output:q} --device {params.device} --threads {threads} > {log:q} 2>&1"
+        rule:
+            name:
+                f"predict_{dataset}_{number}"
+            input:
+                description=[f"{results.model(job.path)}/model.json" for job in group],
+                model=[f"{results.model(job.path)}/model.safetensors" for job in group],
+                sequences=list(results.evaluated_on(dataset).values()),
+                code=library("predict") + model_code(group),
+            output:
+                [table for job in group for table in results.predictions(job).values()],
+            log:
+                f"{R}/logs/predict/{dataset}_{number}.log",
+            benchmark:
+                f"{R}/benchmarks/predict/{dataset}_{number}.tsv"
+            conda:
+                "../../envs/python.yaml"
+            threads: config["threads"]
+            resources:
+                gpu=GPU,
+                mem_mb=lambda wildcards, attempt: 4000 * attempt,
+                runtime=lambda wildcards, attempt: 30 * attempt,
+            params:
+                folders=[results.model(job.path) for job in group],
+                device=config["device"],
+            shell:
+                "python -m proformer predict --model {params.folders:q} --sequences {input.sequences:q}"
+                " --out {output:q} --device {params.device} --threads {threads} > {log:q} 2>&1"

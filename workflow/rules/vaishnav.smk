@@ -1,7 +1,5 @@
 """Evaluation sets: read, compared with what was trained on, predicted, scored beside published models, drawn."""
 
-E = f"{R}/tables/evaluations"
-
 
 rule simulate_vaishnav:
     """Write simulated evaluation sets in the published file formats."""
@@ -32,7 +30,7 @@ rule simulate_vaishnav:
 rule measured:
     """Read an evaluation set: padding off, flanks found and set whole, duplicates and references marked, all counted."""
     input:
-        file=lambda wildcards: raw(EVALUATIONS[wildcards.evaluation]["file"]),
+        file=lambda wildcards: results.raw(results.evaluations[wildcards.evaluation]["file"]),
         code=library("datasets/measured", "datasets/text", "sequences"),
     output:
         table=f"{R}/data/evaluations/{{evaluation}}.tsv",
@@ -48,7 +46,7 @@ rule measured:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        options=measured_options,
+        options=lambda wildcards: commands.measured_options(results.evaluations[wildcards.evaluation]),
     shell:
         "python -m proformer measured --file {input.file:q} --name {wildcards.evaluation} {params.options}"
         " --out {output.table:q} --sequences {output.sequences:q} --counts {output.counts:q} > {log:q} 2>&1"
@@ -85,10 +83,10 @@ rule peers:
     """Score this run's models and published predictions on one evaluation set, with intervals and paired tests."""
     input:
         table=rules.measured.output.table,
-        published=lambda wildcards: [raw(file) for file in EVALUATIONS[wildcards.evaluation]["published"].values()],
-        predictions=lambda wildcards: [path for _, path in evaluation_models(wildcards.evaluation)],
-        printed=checkout("src/proformer/evaluation/published/peers.tsv"),
-        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured", "simulate"),
+        published=lambda wildcards: map(results.raw, results.evaluations[wildcards.evaluation]["published"].values()),
+        predictions=lambda wildcards: results.evaluation_models(wildcards.evaluation).values(),
+        printed=relative(ROOT / "src/proformer/evaluation/published/peers.tsv"),
+        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured"),
     output:
         scores=f"{E}/{{evaluation}}/scores.tsv",
         pairs=f"{E}/{{evaluation}}/pairs.tsv",
@@ -102,20 +100,17 @@ rule peers:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
-        options=peer_options,
-        simulated=lambda wildcards: (
-            "--simulated" if EVALUATIONS[wildcards.evaluation]["file"].startswith("simulated") else ""
-        ),
+        options=lambda wildcards: commands.peer_options(results, wildcards.evaluation),
         samples=config["score_samples"],
     shell:
-        "python -m proformer peers --table {input.table:q} {params.options} {params.simulated} --samples {params.samples}"
+        "python -m proformer peers --table {input.table:q} {params.options} --samples {params.samples}"
         " --out {output.scores:q} --tests {output.pairs:q} > {log:q} 2>&1"
 
 
 rule join_evaluations:
     """One table of all evaluation sets: scores, paired tests, what was found, or what was near."""
     input:
-        evaluation_parts,
+        lambda wildcards: results.evaluation_parts(wildcards.table),
     output:
         f"{E}/{{table}}.tsv",
     log:
@@ -130,27 +125,4 @@ rule join_evaluations:
         mem_mb=lambda wildcards, attempt: 500 * attempt,
         runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
-        "(python -m proformer.provenance join_evaluations {wildcards.table} &&"
-        " awk 'NR == 1 || FNR > 1' {input:q} > {output:q}) 2> {log:q}"
-
-
-use rule figure_1 as figure_5 with:
-    input:
-        table=lambda wildcards: [f"{E}/{name}/scores.tsv" for name in sets_of_medium(wildcards.medium)],
-        code=DRAWING,
-        program=script("draw.py"),
-    output:
-        report(
-            f"{R}/figures/fig5_{{medium}}.png",
-            caption="../report/fig5.rst",
-            category="Figure 5",
-            labels={"figure": "5 peers, {medium} medium"},
-        ),
-        multiext(f"{R}/figures/fig5_{{medium}}", *SUFFIXES[1:]),
-    log:
-        f"{R}/logs/draw/fig5_{{medium}}.log",
-    benchmark:
-        f"{R}/benchmarks/draw/fig5_{{medium}}.tsv"
-    params:
-        prefix=lambda wildcards, output: str(Path(output[0]).with_suffix("")),
-        options=lambda wildcards: f"peers --label {shlex.quote(peers_note(wildcards.medium))}",
+        "python -m proformer join --tables {input:q} --out {output:q} > {log:q} 2>&1"

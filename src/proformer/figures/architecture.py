@@ -63,7 +63,7 @@ def draw(description: dict[str, Any], label: str = "", letter: str = "") -> tupl
 
 
 @style.styled
-def draw_heads(descriptions: list[dict[str, Any]], label: str = "", letter: str = "a") -> tuple[Figure, pd.DataFrame]:
+def draw_heads(*descriptions: dict[str, Any], label: str = "", letter: str = "a") -> tuple[Figure, pd.DataFrame]:
     """Draw the heads of up to three models beside each other, each below its name and core (Fig. 2a).
 
     Returns the figure (85 mm wide for one model, else 180 mm) and the rows of `draw` that it shows, with `name`.

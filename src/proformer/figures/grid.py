@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from proformer.evaluation.statistics import average_seeds, head_order
+from proformer.evaluation.statistics import average_seeds, checked, head_order
 from proformer.figures import style
 
 
@@ -21,7 +21,8 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure
     The colour scale spans the values within Tukey's fences, so that failed models do not wash out all others.
     Returns the figure (85 mm wide, 180 mm beyond six columns) and the drawn cells, with `best` for each row's best.
     """
-    points = average_seeds(style.one_dataset(grid))
+    grid = checked(style.one_dataset(grid))
+    points = average_seeds(grid)
     heads = head_order(points["head"])
     rows = ["dim", "heads", "blocks"]
     cells = points.pivot(index=rows, columns="head", values="r")[heads].sort_index()

@@ -25,14 +25,14 @@ CROWD = 18  # bars, beyond which a panel takes the whole width
 
 
 @style.styled
-def draw(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw(*scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
     """Draw tables of `evaluation.peers.score_set`, one panel per set and kind; a bar is r, or its mean over seeds.
 
     Whiskers are 95 % bootstrap intervals. Bars start at zero; each carries its number. Panels of changes come last; two
     stand side by side unless one has more than `CROWD` bars.
     Models without a defined r have no bar and say so. Returns the figure (180 mm wide) and what is drawn.
     """
-    bars = one_row_per_bar(style.needed(scores, COLUMNS, "scores"))
+    bars = one_row_per_bar(style.needed(pd.concat(scores, ignore_index=True), COLUMNS, "scores"))
     panels = sorted(dict.fromkeys(zip(bars["set"], bars["what"], strict=True)), key=lambda panel: panel[1] == CHANGE)
     crowded = bars.groupby(["set", "what"]).size().max() > CROWD
     columns = 1 if crowded else min(2, len(panels))

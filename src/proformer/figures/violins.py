@@ -17,7 +17,11 @@ LETTERS = {"blocks": "e", "dim": "f", "head": "g"}
 
 @style.styled
 def draw(
-    grid: pd.DataFrame, factor: str, tests: pd.DataFrame | None = None, label: str = "", letter: str | None = None
+    grid: pd.DataFrame,
+    tests: pd.DataFrame | None = None,
+    factor: str = "blocks",
+    label: str = "",
+    letter: str | None = None,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw violins with a box plot inside and the grid points (means over seeds) in grey.
 
@@ -28,13 +32,14 @@ def draw(
     """
     if factor not in FACTORS:
         raise InputError(f"factor: found {factor!r}, expected one of {', '.join(FACTORS)}")
-    points = multiple_heads(average_seeds(style.one_dataset(grid)))
+    grid = checked(style.one_dataset(grid))
+    points = multiple_heads(average_seeds(grid))
     if points.empty:
         raise InputError("grid table: found no model with more than one expression head, expected at least one")
     found = levels(points, factor)
     groups = {str(level): points.loc[points[factor] == level, "r"].to_numpy() for level in found}
     pairs = _pairs(tests, factor, points["dataset"].iloc[0], list(groups))
-    note = style.source(multiple_heads(checked(grid)), label)
+    note = style.source(multiple_heads(grid), label)
     if "ceiling" in points:
         note = f"r of a perfect model: {points['ceiling'].max():.3f}; {note}"
     if len(pairs):

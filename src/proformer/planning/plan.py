@@ -174,7 +174,7 @@ def _dataset(
     layout = {"length": length, "flanks": keys.get("flanks")}
     return Part(
         name,
-        len(packs(list(jobs), config["points_per_gpu"])) + sum(job.gpus * job.nodes > 1 for job in jobs),
+        len(packs(list(jobs), config["points_per_job"])) + sum(job.gpus * job.nodes > 1 for job in jobs),
         tuple(_training(job, layout, counts, rate, bf16) for job in jobs),
         files,
         Amount(stores * rows) if rows else Amount(unknown=(f"stores of {name}",)),

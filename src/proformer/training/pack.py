@@ -1,7 +1,8 @@
-"""Several small trainings at the same time on one GPU (or a few cores), each a process of its own.
+"""Several small trainings by one job, on one GPU or a few cores, each a process of its own.
 
 A small model leaves most of a GPU idle. Processes side by side fill it, and one that fails takes no other with it. They
-are forked from a server that has imported what all of them need, so that only the first one starts cold.
+are forked from a server that has imported what all of them need, so that only the first one starts cold: for models of
+a few seconds, on a CPU, that is most of the time.
 """
 
 from __future__ import annotations
@@ -18,60 +19,104 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from proformer import models
 from proformer.cli import main
 from proformer.errors import EXIT_INTERRUPTED, InputError
+from proformer.files import atomic
 
 TERMINATION = {signal.SIGTERM}
 
 
-def train_pack(jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Sequence[str], gpu: bool) -> None:
-    """Train every job (path below `models/` → config) at once, and put the model folders in place when all are done.
+def train_pack(
+    jobs: Mapping[str, Mapping[str, Any]],
+    results: Path,
+    options: Sequence[str],
+    gpu: bool,
+    at_once: int | None = None,
+    since: Iterable[Path] = (),
+) -> None:
+    """Train every job (path below `models/` → config), and put the model folders in place when all are done.
 
-    Until then finished folders wait beside the checkpoints, so that a pack that is run again trains only the rest.
-    options: the arguments of `proformer train` that all share. Raises InputError naming the jobs that failed, once the
-    others have finished; SystemExit(75) after a termination signal that all answered with a checkpoint.
+    Finished folders stay beside the checkpoints, so that a pack that is run again, with other members or after a
+    failure, trains only the rest: what is missing, has other settings, or is older than one of the files `since` or its
+    model's own file. at_once: trainings at the same time (default: all). options: the arguments of `proformer train`
+    that all share. Raises InputError naming the jobs that failed, once the others have finished; SystemExit(75) after a
+    termination signal that all answered with a checkpoint.
     """
-    with ExitStack() as stack:
-        with _held_back():
-            if gpu:
-                stack.enter_context(shared_gpu())
-            children = {path: _start(path, config, results, options) for path, config in jobs.items()}
-            stack.enter_context(_forward_termination(list(children.values())))
-        for child in children.values():
-            child.join()
-    codes = {path: child.exitcode for path, child in children.items()}
+    for path, config in jobs.items():
+        _remove_older(_finished(results, path), [*since, *_model_file(config)])
+    codes = _train_all(jobs, results, options, gpu, at_once or len(jobs))
     stopped = (EXIT_INTERRUPTED, -signal.SIGTERM)  # the latter before there was anything to save
     if failed := [path for path, code in codes.items() if code not in (0, *stopped)]:
         logs = ", ".join(str(_log(results, path)) for path in failed)
         raise InputError(f"{len(failed)} of {len(jobs)} trainings failed; see {logs}")
-    if any(code in stopped for code in codes.values()):
+    if len(codes) < len(jobs) or any(code in stopped for code in codes.values()):
         raise SystemExit(EXIT_INTERRUPTED)
     for path in jobs:
-        folder = results / "models" / path
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in sorted(_waiting(results, path).iterdir()):
-            os.replace(file, folder / file.name)
-        shutil.rmtree(_waiting(results, path))
+        for file in sorted(_finished(results, path).iterdir()):
+            _link(file, results / "models" / path / file.name)
 
 
-def take_back(jobs: Iterable[str], results: Path) -> None:
-    """Have models in place wait beside the checkpoints again, for `proformer train` to say whether they are its own.
+def _train_all(
+    jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Sequence[str], gpu: bool, at_once: int
+) -> dict[str, int | None]:
+    """Exit codes of all trainings; after a termination signal, of those that had been started."""
+    children: dict[str, BaseProcess] = {}
+    waiting = list(jobs)
 
-    For a pack that had to wait for another one of the same models.
-    """
-    for path in jobs:
-        if (folder := results / "models" / path).is_dir() and not _waiting(results, path).exists():
-            _waiting(results, path).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(folder, _waiting(results, path))
+    def stop(number: int, frame: object) -> None:
+        waiting.clear()
+        for child in children.values():
+            if child.is_alive():
+                child.terminate()
+
+    with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, stop))
+        if gpu:
+            with _held_back():
+                stack.enter_context(shared_gpu())
+        while True:
+            running = [child for child in children.values() if child.is_alive()]
+            with _held_back():
+                for path in waiting[: at_once - len(running)]:
+                    waiting.remove(path)
+                    children[path] = _start(path, jobs[path], results, options)
+                    running.append(children[path])
+            if not running:
+                return {path: child.exitcode for path, child in children.items()}
+            wait([child.sentinel for child in running])
 
 
-def _waiting(results: Path, path: str) -> Path:
+def _model_file(config: Mapping[str, Any]) -> list[Path]:
+    file = Path(models.__file__).with_name(f"{config.get('model', {}).get('model', 'proformer')}.py")
+    return [file] if file.is_file() else []  # the training says what is wrong
+
+
+def _remove_older(folder: Path, files: Iterable[Path]) -> None:
+    made = folder / "model.safetensors"
+    if made.is_file() and any(made.stat().st_mtime < file.stat().st_mtime for file in files):
+        shutil.rmtree(folder)
+
+
+def _link(file: Path, place: Path) -> None:
+    """The same file at another place, as a hard link where the file system has them."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    try:
+        os.link(file, place)
+    except OSError:
+        with atomic(place) as temporary:
+            shutil.copy2(file, temporary)
+
+
+def _finished(results: Path, path: str) -> Path:
     return results / "checkpoints" / f"{path}.finished"
 
 
@@ -83,7 +128,7 @@ def _start(path: str, config: Mapping[str, Any], results: Path, options: Sequenc
     log = _log(results, path)
     log.parent.mkdir(parents=True, exist_ok=True)
     arguments = ["train", "--config", yaml.safe_dump(dict(config), default_flow_style=True)]
-    arguments += ["--out", str(_waiting(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
+    arguments += ["--out", str(_finished(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
     print(f"{path}: log in {log}", file=sys.stderr, flush=True)
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["proformer.training.run"])
@@ -106,7 +151,7 @@ def _train(arguments: list[str], log: Path) -> None:
 
 @contextmanager
 def _held_back() -> Iterator[None]:
-    """Let SIGTERM wait, in this process until all is in place, and in those started now (the servers) for good.
+    """Let SIGTERM wait, in this process until the end of the block, and in those started now (the servers) for good.
 
     Slurm sends it to every process of a job. Without the server no exit code of a training would be known.
     """
@@ -116,20 +161,6 @@ def _held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
-
-
-@contextmanager
-def _forward_termination(children: Sequence[BaseProcess]) -> Iterator[None]:
-    def forward(number: int, frame: object) -> None:
-        for child in children:
-            if child.is_alive():
-                child.terminate()
-
-    before = signal.signal(signal.SIGTERM, forward)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -1,0 +1,69 @@
+"""Figures from their recipes: tables in, pictures, the numbers that are drawn and the caption out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from proformer.errors import InputError
+from proformer.figures import style
+from proformer.files import read_table, write_text
+
+KEYS = ("draw", "tables", "where", "options", "caption")
+
+
+def draw_figure(name: str, recipe: Mapping[str, Any], tables: Path, out: Path) -> None:
+    """Write OUT/NAME.pdf, .svg, .png, .tsv (the numbers that are drawn) and .rst (the caption).
+
+    recipe: `draw`, MODULE or MODULE.FUNCTION of this package, called with the `tables` (TSV, or JSON), whose paths are
+    below `tables`, and with `options`. `where`: column → value or values of the rows of the first table to draw.
+    Raises InputError, with figure and tables, for what cannot be drawn.
+    """
+    if unknown := sorted(recipe.keys() - {*KEYS}):
+        raise InputError(f"{name}: unknown key {unknown[0]!r}; known: {', '.join(KEYS)}")
+    paths = [tables / table for table in recipe.get("tables", ())]
+    try:
+        first, *others = [_read(path) for path in paths]
+        figure, drawn = _function(recipe.get("draw", ""))(
+            _rows(first, recipe.get("where", {})), *others, **recipe.get("options", {})
+        )
+    except InputError as error:
+        raise InputError(f"{name}, from {', '.join(map(str, paths)) or 'no table'}: {error}") from None
+    style.save(figure, str(out / name), drawn)
+    write_text(out / f"{name}.rst", recipe.get("caption", name) + "\n")
+
+
+def _function(text: str) -> Any:
+    module, _, function = text.partition(".")
+    try:
+        return getattr(importlib.import_module(f"{__package__}.{module}"), function or "draw")
+    except (ModuleNotFoundError, AttributeError):
+        raise InputError(f"found {text!r}, expected a function that draws, as MODULE or MODULE.FUNCTION") from None
+
+
+def _read(path: Path) -> Any:
+    if path.suffix != ".json":
+        return read_table(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: found {error.msg}, expected JSON") from None
+
+
+def _rows(table: Any, conditions: Mapping[str, Any]) -> Any:
+    """Keep the rows that fulfil every condition."""
+    if not isinstance(table, pd.DataFrame):
+        return table
+    for column, values in conditions.items():
+        if column not in table:
+            raise InputError(f"found no column {column!r}, expected one of {', '.join(table)}")
+        wanted = [str(value) for value in (values if isinstance(values, list) else [values])]
+        table = table[table[column].astype(str).isin(wanted)]
+    if table.empty:
+        raise InputError(f"found no rows{f' with {dict(conditions)}' if conditions else ''}, expected some")
+    return table
