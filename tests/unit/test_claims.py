@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import runpy
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from proformer.cli import main
 from proformer.errors import InputError
 from proformer.evaluation.claims import CLAIMS, CONTRADICTS, SIMULATED, SUPPORTS, UNDECIDED, report_card, to_html
 from proformer.evaluation.statistics import published_grid
@@ -179,35 +178,29 @@ def test_bad_input():
         report_card(PUBLISHED, DREAM.drop(columns="r"))
 
 
-def test_scripts_write_tables_and_refuse_bad_ones(tmp_path, monkeypatch, capsys):
-    def run(script: str, *arguments: object) -> None:
-        monkeypatch.setattr("sys.argv", [script, *map(str, arguments)])
-        runpy.run_path(str(Path(__file__).parents[2] / "scripts" / script), run_name="__main__")
+def test_verbs_write_tables_and_refuse_bad_ones(tmp_path, capsys):
+    def run(*arguments: object) -> int:
+        return main([*map(str, arguments)])
 
     write_table(tmp_path / "grid.tsv", DREAM)
     outputs = [word for name in ("tests", "means", "spread") for word in (f"--{name}", tmp_path / f"{name}.tsv")]
-    run("test_grid.py", "--grid", tmp_path / "grid.tsv", *outputs)
+    assert run("test-grid", "--grid", tmp_path / "grid.tsv", *outputs) == 0
     assert len(read_table(tmp_path / "tests.tsv")) == 5 + 2 * (6 + 3 + 6)
     assert len(read_table(tmp_path / "means.tsv")) == 4 + 3 + 4
     assert len(read_table(tmp_path / "spread.tsv")) == 72
     card = ("--out", tmp_path / "card.tsv", "--html", tmp_path / "card.html")
-    run("report_card.py", "--run", tmp_path / "grid.tsv", *card)
+    assert run("report-card", "--run", tmp_path / "grid.tsv", *card) == 0
     assert (read_table(tmp_path / "card.tsv")["verdict"] == SUPPORTS).all()
     assert (tmp_path / "card.html").read_text().startswith("<!DOCTYPE html>")
     write_table(tmp_path / "twice.tsv", pd.concat([DREAM, DREAM]))
-    with pytest.raises(SystemExit) as stopped:
-        run(
-            "report_card.py",
-            "--run",
-            tmp_path / "twice.tsv",
-            "--out",
-            tmp_path / "no.tsv",
-            "--html",
-            tmp_path / "no.html",
-        )
-    assert stopped.value.code == 2
-    assert "found a run twice (dataset dream, dim 64" in capsys.readouterr().err
-    assert not list(tmp_path.glob("no.*"))
+    (tmp_path / "empty.tsv").touch()
+    none = ("--out", tmp_path / "no.tsv", "--html", tmp_path / "no.html")
+    for table, message in (("twice", "found a run twice (dataset dream, dim 64"), ("empty", "found no table")):
+        assert run("report-card", "--run", tmp_path / f"{table}.tsv", *none) == 2
+        error = capsys.readouterr().err
+        assert f"{table}.tsv" in error
+        assert message in error
+        assert not list(tmp_path.glob("no.*"))
 
 
 @pytest.mark.parametrize("r", [DREAM["r"], 1.2 - DREAM["r"]])  # supports most claims, contradicts most
@@ -223,7 +216,7 @@ def test_simulated_data_neither_support_nor_contradict_the_paper(r):
     assert f"{SIMULATED[UNDECIDED]}: {(real['verdict'] == UNDECIDED).sum()}" in page
 
 
-def test_script_of_the_score_card_takes_its_verdicts_as_simulated(tmp_path, monkeypatch):
+def test_the_score_card_takes_its_verdicts_as_simulated(tmp_path, monkeypatch):
     names = {"model_a": "H = 32 (seed 1)", "model_b": "AP (seed 1)", "subset": "score"}
     rows = [
         {**names, "measure": measure, "difference": 0.1, "low": 0.05, "high": 0.2}
@@ -232,11 +225,9 @@ def test_script_of_the_score_card_takes_its_verdicts_as_simulated(tmp_path, monk
     many = [{**row, **{side: row[side].replace("1)", f"{s})") for side in ("model_a", "model_b")}}
             for row in rows for s in (1, 2, 3)]  # fmt: skip
     write_table(tmp_path / "differences.tsv", pd.DataFrame(many))
-    script = Path(__file__).parents[2] / "scripts" / "report_card_scores.py"
+    monkeypatch.chdir(tmp_path)
+    words = ["--figure", "4", "--run", "differences.tsv", "--out", "card.tsv", "--html", "card.html"]
     for flag, verdict in (([], SUPPORTS), (["--simulated"], SIMULATED[SUPPORTS])):
-        words = ["--differences", "differences.tsv", "--out", "card.tsv", "--html", "card.html", *flag]
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", [str(script), *words])
-        runpy.run_path(str(script), run_name="__main__")
+        assert main(["report-card", *words, *flag]) == 0
         card = read_table(tmp_path / "card.tsv").set_index("claim")
         assert card.loc[4.2, "verdict"] == verdict

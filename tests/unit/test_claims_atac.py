@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from proformer.cli import main
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, report_card
 from proformer.evaluation.claims_atac import CLAIMS, DATASET
 from proformer.evaluation.statistics import published_grid
@@ -99,13 +97,12 @@ def test_degenerate_runs_decide_nothing(run):
     assert set(card(run)["verdict"]) == {UNDECIDED}
 
 
-def test_script_judges_either_split_by_the_published_table(tmp_path, monkeypatch):
+def test_verb_judges_either_split_by_the_published_table(tmp_path):
     for dataset in ("atac", "atacchromosome"):
         write_table(tmp_path / "grid.tsv", ATAC.assign(dataset=dataset))
         words = ["--run", tmp_path / "grid.tsv", "--dataset", dataset, "--figure", "3"]
         words += ["--out", tmp_path / "card.tsv", "--html", tmp_path / "card.html"]
-        monkeypatch.setattr("sys.argv", ["report_card.py", *map(str, words)])
-        runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "report_card.py"), run_name="__main__")
+        assert main(["report-card", *map(str, words)]) == 0
         found = read_table(tmp_path / "card.tsv")
         assert found["verdict"].eq(SUPPORTS).sum() == len(CLAIMS) - 1
         assert "the claims on Figure 3" in (tmp_path / "card.html").read_text()

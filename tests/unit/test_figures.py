@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,13 +10,13 @@ import pytest
 from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
 from PIL import Image
 
+from proformer.cli import main
 from proformer.errors import InputError
 from proformer.evaluation.statistics import FACTORS, TWO_SIDED, all_tests, published_grid
 from proformer.figures import architecture, bars, convergence, grid, style, violins
 from proformer.files import read_table, write_table
 
 DREAM = published_grid("dream")
-DRAW = Path(__file__).parents[2] / "scripts" / "draw.py"
 
 
 def small_grid() -> pd.DataFrame:
@@ -93,11 +91,11 @@ def all_figures():
         yield f"{name}: grid", lambda t=table: grid.draw(t)
         yield f"{name}: bars", lambda t=table: bars.draw(t)
         for factor in FACTORS:
-            yield f"{name}: {factor}", lambda t=table, f=factor: violins.draw(t, f, all_tests(t))
+            yield f"{name}: {factor}", lambda t=table, f=factor: violins.draw(t, all_tests(t), f)
     yield "20 epochs", lambda: convergence.draw(epochs_table())
     yield "one epoch", lambda: convergence.draw(epochs_table(1, 1))
     yield "model", lambda: architecture.draw(description())
-    yield "heads", lambda: architecture.draw_heads([description(0), description()])
+    yield "heads", lambda: architecture.draw_heads(description(0), description())
 
 
 FIGURES = dict(all_figures())
@@ -176,7 +174,7 @@ def test_bars_draw_what_their_table_says():
 @pytest.mark.parametrize("factor", FACTORS)
 def test_violins_draw_what_their_table_says(factor):
     tests = all_tests(DREAM)
-    figure, table = violins.draw(DREAM, factor, tests)
+    figure, table = violins.draw(DREAM, tests, factor)
     axes = figure.axes[0]
     points = table[table["element"] == "point"]
     assert len(points) == 48
@@ -198,10 +196,10 @@ def test_violins_draw_what_their_table_says(factor):
 
 def test_violins_without_p_have_no_brackets_and_many_levels_only_neighbours():
     one_size = DREAM[(DREAM["dim"] == 64) & (DREAM["blocks"] == 1)]
-    _, table = violins.draw(one_size, "head", all_tests(one_size))
+    _, table = violins.draw(one_size, all_tests(one_size), "head")
     assert set(table["element"]) == {"point", "box"}
     more = pd.concat([DREAM, DREAM[DREAM["head"] == "64"].assign(head="128")])
-    _, table = violins.draw(more, "head", all_tests(more))
+    _, table = violins.draw(more, all_tests(more), "head")
     brackets = table[table["element"] == "bracket"]
     assert list(zip(brackets["a"], brackets["b"], strict=True)) == [
         ("8", "16"),
@@ -247,7 +245,7 @@ def test_model_shows_every_number_and_adds_up():
 
 
 def test_heads_show_the_two_designs():
-    figure, table = architecture.draw_heads([description(0) | {"name": "AP"}, description()])
+    figure, table = architecture.draw_heads(description(0) | {"name": "AP"}, description())
     assert {"AP", "Proformer"} <= set(texts(figure))
     assert table.groupby("name")["part"].count().to_dict() == {"AP": 3, "Proformer": 4}
 
@@ -267,29 +265,37 @@ def test_bad_input():
     with pytest.raises(InputError, match="no column train_r"):
         convergence.draw(epochs_table().drop(columns="train_r"))
     with pytest.raises(InputError, match="'width'"):
-        violins.draw(DREAM, "width")
+        violins.draw(DREAM, factor="width")
     with pytest.raises(InputError, match="more than one expression head"):
-        violins.draw(DREAM[DREAM["head"] == "AP"], "dim")
+        violins.draw(DREAM[DREAM["head"] == "AP"], factor="dim")
 
 
-def test_script_draws_filtered_rows_and_refuses_bad_ones(tmp_path, monkeypatch, capsys):
-    def run(*arguments: object) -> None:
-        monkeypatch.setattr("sys.argv", ["draw.py", *map(str, arguments)])
-        runpy.run_path(str(DRAW), run_name="__main__")
+def test_draw_draws_filtered_rows_and_refuses_bad_ones(tmp_path, capsys):
+    def run(**recipes: object) -> int:
+        return main(["draw", "--figures", json.dumps(recipes), "--tables", str(tmp_path), "--out", str(tmp_path)])
 
     write_table(tmp_path / "grid.tsv", published_grid())
     write_table(tmp_path / "tests.tsv", all_tests(published_grid()))
     (tmp_path / "model.json").write_text(json.dumps(description()))
-    out = tmp_path / "fig2f"
-    chosen = ("violins", "--table", tmp_path / "grid.tsv", "--factor", "dim", "--tests", tmp_path / "tests.tsv")
-    run(*chosen, "--where", "dataset=atac", "--label", "published", "--out", out)
-    drawn = read_table(f"{out}.tsv")
+    violins = {"draw": "violins", "tables": ["grid.tsv", "tests.tsv"], "options": {"factor": "dim"}}
+    some = violins | {"where": {"dataset": "atac", "blocks": [1, 2, 4, 8]}, "caption": "What it shows."}
+    assert run(some=some, fig1={"draw": "architecture", "tables": ["model.json"]}) == 0
+    drawn = read_table(tmp_path / "some.tsv")
     assert drawn["element"].value_counts().to_dict() == {"point": 32, "box": 2, "bracket": 1}
-    with pytest.raises(SystemExit) as stopped:
-        run(*chosen, "--out", tmp_path / "none")
-    error = capsys.readouterr().err
-    assert (stopped.value.code, error.count("\n")) == (2, 1)
-    assert "found 2 values (atac, dream), expected one" in error
-    assert not list(tmp_path.glob("none*"))
-    run("architecture", "--table", tmp_path / "model.json", "--out", tmp_path / "fig1")
+    assert (tmp_path / "some.rst").read_text() == "What it shows.\n"
     assert (tmp_path / "fig1.svg").exists()
+    for recipe, message in (
+        (violins, "none, from .*grid.tsv, .*tests.tsv: .* found 2 values .atac, dream., expected one"),
+        (violins | {"where": {"dataset": "moon"}}, "found no rows with {'dataset': 'moon'}, expected some"),
+        (violins | {"where": {"moon": 1}}, "found no column 'moon', expected one of dataset, "),
+        (violins | {"options": {"colour": "red"}}, "found 2 table.s. and the options colour, expected what draw takes"),
+        (violins | {"colour": "red"}, "none: unknown key 'colour'; known: draw, tables"),
+        ({"draw": "pie", "tables": ["grid.tsv"]}, "none: draw: found 'pie', expected a function that draws"),
+        ({"draw": "grid", "tables": ["tests.tsv"]}, "found no column dim, heads"),
+        ({"draw": "grid", "tables": ["nothing.tsv"]}, "nothing.tsv"),
+    ):
+        assert run(none=recipe) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert re.search(message, error), error
+        assert not list(tmp_path.glob("none*"))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import runpy
+import json
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
 
+from proformer.cli import main
 from proformer.errors import InputError
 from proformer.figures import fragments, locus, profile, style, windows
 from proformer.files import read_table, write_table
-
-DRAW = Path(__file__).parents[2] / "scripts" / "draw.py"
 
 
 def lengths_table(samples: int = 2, scale: int = 10_000) -> pd.DataFrame:
@@ -197,22 +195,20 @@ def test_bad_input():
         locus.draw(locus_table().drop(locus_table().index[-1]))
 
 
-def test_script_draws_each_kind(tmp_path, monkeypatch, capsys):
-    def run(*arguments: object) -> None:
-        monkeypatch.setattr("sys.argv", ["draw.py", *map(str, arguments)])
-        runpy.run_path(str(DRAW), run_name="__main__")
+def test_draw_draws_each_kind(tmp_path, capsys):
+    def run(name: str, **recipe: object) -> int:
+        figures = json.dumps({name: recipe})
+        return main(["draw", "--figures", figures, "--tables", str(tmp_path), "--out", str(tmp_path / "figures")])
 
     aggregate, cells = profile_tables()
     tables = {"fragments": [lengths_table()], "windows": [windows_table()], "locus": [locus_table()]}
     for kind, made in (tables | {"profile": [aggregate, cells]}).items():
-        paths = [tmp_path / f"{kind}_{i}.tsv" for i in range(len(made))]
-        for path, table in zip(paths, made, strict=True):
-            write_table(path, table)
-        run(kind, "--table", *paths, "--out", tmp_path / kind)
-        assert len(read_table(tmp_path / f"{kind}.tsv"))
-        assert all((tmp_path / f"{kind}.{suffix}").exists() for suffix in ("pdf", "svg", "png"))
-    with pytest.raises(SystemExit) as stopped:
-        run("profile", "--table", tmp_path / "profile_0.tsv", "--out", tmp_path / "none")
-    assert stopped.value.code == 2
-    assert "found 1 table(s), expected two" in capsys.readouterr().err
-    assert not list(tmp_path.glob("none*"))
+        names = [f"{kind}_{i}.tsv" for i in range(len(made))]
+        for name, table in zip(names, made, strict=True):
+            write_table(tmp_path / name, table)
+        assert run(kind, draw=kind, tables=names) == 0
+        assert len(read_table(tmp_path / "figures" / f"{kind}.tsv"))
+        assert all((tmp_path / "figures" / f"{kind}.{suffix}").exists() for suffix in ("pdf", "svg", "png"))
+    assert run("none", draw="profile", tables=["profile_0.tsv"]) == 2
+    assert "found 1 table(s) and the options none, expected what draw takes" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("none*"))

@@ -51,22 +51,13 @@ def test_by_hand_there_is_no_header(proformer, monkeypatch):
     assert proformer("fetch", "--list").stderr == ""
 
 
-def test_scripts_and_foreign_programs_begin_with_it_too(root, monkeypatch, tmp_path):
+def test_foreign_programs_begin_with_it_too(root, monkeypatch):
     monkeypatch.setenv("PROFORMER_JOB", "1")
     monkeypatch.setenv("PYTHONPATH", str(root / "src"))
-    (tmp_path / "t.tsv").write_text("a\tb\n1\t2\n")
-    script = [root / "scripts/table_page.py", "--table", tmp_path / "t.tsv", "--out", tmp_path / "t.html"]
-    for command, asked in ((script, '"out": "'), (["-m", "proformer.provenance", "awk", "x y"], "awk 'x y'")):
-        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
-        assert done.stderr.startswith("host ")
-        assert asked in done.stderr.splitlines()[2]
-
-
-def test_every_script_of_a_rule_begins_with_it(root):
-    rules = "".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
-    called = [path for path in (root / "scripts").glob("*.py") if f'script("{path.name}")' in rules]
-    assert len(called) > 5
-    assert not [path.name for path in called if "    log_job(vars(args))\n" not in path.read_text()]
+    command = [sys.executable, "-m", "proformer.provenance", "multiqc", "x y"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("host ")
+    assert "multiqc 'x y'" in done.stderr.splitlines()[2]
 
 
 def test_of_several_processes_the_first_of_each_node_writes_it(monkeypatch, capsys):

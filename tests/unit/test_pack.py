@@ -1,6 +1,8 @@
 """Several trainings by one job: the same models as one by one, whatever happens to one of them."""
 
+import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 from proformer.errors import InputError
+from proformer.training import pack
 from proformer.training.pack import shared_gpu, train_pack
 from proformer.training.run import train
 
@@ -40,7 +43,9 @@ def test_a_pack_trains_what_its_members_would_alone(stores, tmp_path):
             "model.safetensors", "model.json", "metrics.tsv",
         }  # fmt: skip
         assert "epoch   3/3" in (tmp_path / "logs/train" / f"{path}.log").read_text()
-    assert not [file for file in (tmp_path / "checkpoints").rglob("*") if file.is_file()]
+        kept = tmp_path / "checkpoints" / f"{path}.finished/model.safetensors"
+        assert kept.samefile(tmp_path / "models" / path / "model.safetensors")
+    assert not [file for file in (tmp_path / "checkpoints").rglob("*.pt")]
 
 
 def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
@@ -54,6 +59,45 @@ def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
         assert weights(tmp_path / "models" / path) == finished[path]
         log = (tmp_path / "logs/train" / f"{path}.log").read_text()
         assert log.count("epoch   1") == 1  # not trained a second time
+
+
+def test_a_pack_with_other_members_trains_only_what_is_new_or_older_than_its_files(stores, tmp_path):
+    def run(jobs, since=()):
+        shutil.rmtree(tmp_path / "models", ignore_errors=True)  # as Snakemake does before it starts a job
+        train_pack(jobs, tmp_path, options(stores), gpu=False, at_once=1, since=since)
+        logs = {path: (tmp_path / "logs/train" / f"{path}.log").read_text() for path in jobs}
+        return {path: log.count("epoch   1/") for path, log in logs.items()}
+
+    first, second = JOBS
+    changed = {**JOBS[second], "training": JOBS[second]["training"] | {"seed": 7}}
+    assert run({first: JOBS[first]}) == {first: 1}
+    assert run(JOBS) == {first: 1, second: 1}
+    assert run({first: JOBS[first], second: changed}) == {first: 1, second: 2}
+    code = tmp_path / "code.py"
+    code.touch()
+    assert run({first: JOBS[first], second: changed}, [code]) == {first: 2, second: 3}
+
+
+def take_a_moment(file):
+    file.write_text(f"{time.monotonic()}\n")
+    time.sleep(0.5)
+    file.write_text(f"{file.read_text()}{time.monotonic()}\n")
+
+
+def test_so_many_run_at_once_and_no_more(tmp_path, monkeypatch):
+    def start(path, *_):
+        child = multiprocessing.get_context("forkserver").Process(target=take_a_moment, args=(tmp_path / path,))
+        child.start()
+        return child
+
+    monkeypatch.setattr(pack, "_start", start)
+    monkeypatch.setattr(pack, "_link", lambda file, place: None)
+    for name in "abcde":
+        (tmp_path / f"checkpoints/{name}.finished").mkdir(parents=True)
+    train_pack({name: {} for name in "abcde"}, tmp_path, [], gpu=False, at_once=2)
+    spans = [[float(line) for line in (tmp_path / name).read_text().split()] for name in "abcde"]
+    together = [sum(begin <= start < end for begin, end in spans) for start, _ in spans]
+    assert max(together) == 2
 
 
 LONGER = {path: config | {"training": config["training"] | {"epochs": 12}} for path, config in JOBS.items()}

@@ -27,7 +27,7 @@ def asked(fresh, root, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("overlay", ["{device: cuda}", "{device: cuda, points_per_job: 3}"])
+@pytest.mark.parametrize("overlay", ["{device: cuda, points_per_job: 1}", "{device: cuda, points_per_job: 3}"])
 def test_every_job_with_a_gpu_is_one_of_the_gpu_partition(asked, overlay):
     found = asked(overlay)
     with_gpu = {rule for rule, jobs in found.items() if any(int(job.get("gpu", 0)) for job in jobs)}
@@ -53,16 +53,17 @@ def test_no_job_asks_for_less_memory_than_snakemake_takes_on_the_node(asked):
 
 def test_variant_with_gres(asked):
     found = asked(
-        "{device: cuda}", with_gpu={"slurm_partition": "gpu", "gpu": 0, "gres": "'gpu:h100:1'", "gpu_jobs": 1}
+        "{device: cuda, points_per_job: 1}",
+        with_gpu={"slurm_partition": "gpu", "gpu": 0, "gres": "'gpu:h100:1'", "gpu_jobs": 1},
     )
     for job in found["train"]:
         assert (job["gpu"], job["gres"], job["gpu_jobs"]) == ("0", "gpu:h100:1", "1")
 
 
 def test_entry_of_a_rule_wins(asked):
-    found = asked("{device: cuda}", train={"slurm_partition": "big"})
+    found = asked("{device: cuda, points_per_job: 1}", train={"slurm_partition": "big"})
     assert {job["slurm_partition"] for job in found["train"]} == {"big"}
-    assert {job["slurm_partition"] for job in found["predict_dream"]} == {"gpu"}
+    assert {job["slurm_partition"] for job in found["predict_dream_1"]} == {"gpu"}
 
 
 def test_every_name_of_the_profile_is_explained(root):

@@ -150,13 +150,13 @@ def test_wrong_samples_tables_are_refused_by_line(overlay, tmp_path, rows, messa
 def test_no_score_without_the_files_of_the_challenge(overlay):
     code, text = overlay("datasets: {dream: {leaderboard: []}}")
     assert code == 0, text
-    assert not {"score", "figure_4b", "report_card_scores"} & rules_of(text)
+    assert not {"score", "figures_4_dream", "report_card_scores"} & rules_of(text)
 
 
 def test_sample_scores_the_public_sequences(overlay):
     code, text = overlay("seeds: [1]", "config/sample.yaml")
     assert code == 0, text
-    assert {"public_test", "score", "figure_4a", "figure_4b", "figure_4_density"} <= rules_of(text)
+    assert {"public_test", "score", "figures_4_dream"} <= rules_of(text)
 
 
 def rules_of(text):
@@ -192,21 +192,21 @@ def test_without_evaluation_sets_their_part_is_not_there(overlay):
     for text in ("evaluations: null", "evaluations: {native: null, random: null, drift: null}"):
         code, text = overlay(text)
         assert code == 0, text
-        assert not {"measured", "nearest", "peers", "figure_5"} & rules_of(text)
+        assert not {"measured", "nearest", "peers", "figures_5_complex"} & rules_of(text)
 
 
 def test_paper_draws_figure_5_for_both_media(fresh):
     code, text = dry_run(fresh, "--configfile", "config/paper.yaml")
     assert code == 0, text
-    assert {"complex", "defined"} <= set(re.findall(r"rule figure_5:.*?medium=(\w+)", text, re.DOTALL))
+    assert {"rule figures_5_complex:", "rule figures_5_defined:"} <= set(text.splitlines())
     assert text.count("rule nearest:") == 10
 
 
 def test_without_an_experiment_its_part_is_not_there(overlay):
     code, text = overlay("atac: null")
     assert code == 0, text
-    assert "train" in rules_of(text)
-    assert not any(name.startswith(("atac", "figure_3")) for name in rules_of(text))
+    assert any(name.startswith("train_pack_dream") for name in rules_of(text))
+    assert not any(name.startswith(("atac", "figures_3", "train_pack_atac")) for name in rules_of(text))
 
 
 def test_schema_knows_the_keys_of_model_and_training(root):

@@ -67,26 +67,39 @@ def test_simulated_data_have_a_ceiling_beside_every_r_and_judge_no_claim(finishe
     assert "ceiling" not in pd.read_csv(folder / "dream/published/grid.tsv", sep="\t")
 
 
-def test_every_figure_is_there_four_times(finished):
+def test_every_figure_is_there_four_times_with_its_caption(finished):
     folder = finished[0] / "results/figures"
     assert {path.stem for path in folder.iterdir()} == FIGURES
-    for figure, suffix in itertools.product(FIGURES, (".pdf", ".svg", ".png", ".tsv")):
+    for figure, suffix in itertools.product(FIGURES, (".pdf", ".svg", ".png", ".tsv", ".rst")):
         assert (folder / f"{figure}{suffix}").stat().st_size > 100
+
+
+def test_every_page_has_the_caption_of_its_table(finished):
+    folder = finished[0] / "results/pages"
+    pages = {path.relative_to(folder).with_suffix("") for path in folder.rglob("*.html")}
+    captions = {path.relative_to(folder).with_suffix(""): path.read_text() for path in folder.rglob("*.rst")}
+    assert captions.keys() == pages
+    assert len(set(captions.values())) == len(pages) > 40
+    assert "how many of its bases are known" in captions[Path("atac/genome")]
+    assert "DREAM score" in captions[Path("dream/run/scores")]
+    assert "evaluation set" in captions[Path("evaluations/scores")]
 
 
 def test_every_rule_leaves_a_log_and_a_benchmark(finished):
     results = finished[0] / "results"
-    assert len(list((results / "logs/train").rglob("*.log"))) == 16 + 4 + 7
-    assert len(list((results / "benchmarks/train").rglob("*.tsv"))) == 16 + 4 + 7
+    assert len(list((results / "logs/train").rglob("*~*.log"))) == 16 + 4 + 7
+    jobs = {"atac", "atacchromosome", "complex", "dream"}
+    for found in (results / "logs/train").glob("*.log"), (results / "benchmarks/train").glob("*.tsv"):
+        assert {path.name.split("_")[1] for path in found} == jobs
     for step in ("align", "fragments", "peaks", "signal", "windows"):
         assert list((results / "logs/atac").rglob(f"{step}*")), step
         assert list((results / "benchmarks/atac").rglob(f"{step}*")), step
-    assert not [path for path in (results / "checkpoints").rglob("*") if path.is_file()]
+    assert not list((results / "checkpoints").rglob("*.pt"))
 
 
 def test_every_log_begins_with_where_the_job_ran_and_what_it_was_asked(finished):
     logs = [path for path in (finished[0] / "results/logs").rglob("*") if path.is_file()]
-    assert len(logs) > 100
+    assert len(logs) > 80
     for path in logs:
         machine, versions, asked, *_ = [*path.read_text(errors="replace").splitlines(), "", "", ""]
         assert re.match(r"host \S+ · GPU .* CPUs", machine), path
@@ -118,7 +131,7 @@ def test_the_report_opens_with_all_its_parts(finished):
 
 def test_progress_counts_names_and_estimates(finished):
     text = (finished[0] / "progress.txt").read_text()
-    assert re.search(r"\[\d+/\d+\] train point dataset~dream/dim~6_heads~2_blocks~2_head~AP_seed~1 · \d+ s", text)
+    assert re.search(r"\[\d+/\d+\] train_pack_dream_seed1_\d · \d+ s", text)
     assert re.search(r"about \d+ (s|min) left", text)
     assert "Report: results/report.html" in text
 
@@ -133,17 +146,22 @@ def jobs(run, *arguments):
     """Names of the rules that a dry run would execute."""
     done = run("--configfile", "tiny.yaml", "--dry-run", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    return set(re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE))
+    found = re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE)
+    return {re.sub("^train_pack_.*", "train", name) for name in found}
 
 
 @pytest.mark.parametrize(
     ("file", "some", "none"),
     [
-        ("src/proformer/figures/grid.py", {"figure_2c"}, {"train", "collect", "prepare", "test_grid"}),
+        (
+            "src/proformer/figures/grid.py",
+            {"figures_2", "figures_4_dream"},
+            {"train", "collect", "prepare", "test_grid"},
+        ),
         ("src/proformer/evaluation/statistics.py", {"test_grid"}, {"train", "collect", "prepare"}),
         ("src/proformer/training/loop.py", {"train", "collect"}, {"prepare", "split", "atac_windows"}),
         ("src/proformer/atac/windows.py", {"atac_windows", "split", "train"}, {"atac_align", "atac_peaks", "prepare"}),
-        ("src/proformer/atac/quality.py", {"atac_quality", "figure_3a"}, {"atac_windows", "train"}),
+        ("src/proformer/atac/quality.py", {"atac_quality", "figures_3"}, {"atac_windows", "train"}),
         ("src/proformer/simulate/model.py", {"simulate", "prepare", "train"}, {"fetch"}),
     ],
 )
@@ -167,8 +185,8 @@ def test_a_changed_setting_trains_again_and_a_new_point_trains_alone(finished):
     (finished[0] / "seeds.yaml").write_text("seeds: [1, 2]\n")
     more = run("--configfile", "tiny.yaml", "seeds.yaml", "--dry-run")
     assert more.returncode == 0, more.stderr
-    trained = re.findall(r"^rule train:", more.stdout + more.stderr, re.MULTILINE)
-    assert len(trained) == 16 + 4 + 7
+    trained = re.findall(r"^rule train_pack_(\w+?)_\d+:", more.stdout + more.stderr, re.MULTILINE)
+    assert {*trained} == {f"{dataset}_seed2" for dataset in ("atac", "atacchromosome", "complex", "dream")}
     assert "train" not in jobs(run, "--config", "results=results")
 
 
@@ -183,7 +201,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_tables(finished, root, tmp_p
         cwd=folder, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("results/models/**/model.json"))) < 3 and time.monotonic() < deadline:
+    while len(list(folder.glob("results/checkpoints/**/*.finished/model.json"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -197,13 +215,12 @@ def test_killed_in_the_middle_it_ends_with_the_same_tables(finished, root, tmp_p
     shutil.rmtree(folder)
 
 
-def test_points_that_share_a_job_end_with_the_same_tables(root, finished, tmp_path):
+def test_points_that_each_have_a_job_end_with_the_same_tables(root, finished, tmp_path):
     folder = checkout(root, tmp_path)
-    (folder / "packs.yaml").write_text("points_per_job: 7\n")
+    (folder / "single.yaml").write_text("points_per_job: 1\n")
     targets = [f"results/tables/dream/run/{name}.tsv" for name in ("grid", "epochs")]
-    done = snakemake_in(folder)("--configfile", "tiny.yaml", "packs.yaml", "--", *targets)
+    done = snakemake_in(folder)("--configfile", "tiny.yaml", "single.yaml", "--", *targets)
     assert done.returncode == 0, done.stdout + done.stderr
-    jobs = [path.name for path in (folder / "results/logs/train").glob("pack_*.log")]
-    assert len(jobs) == 3  # 16 points of the grid and 4 single models, by sevens
+    assert len(re.findall(r"^rule train:", done.stderr, re.MULTILINE)) == 16
     for target in targets:
         assert (folder / target).read_bytes() == (finished[0] / target).read_bytes()

@@ -25,9 +25,12 @@ def run(args: argparse.Namespace) -> None:
     from proformer.files import write_text
     from proformer.models import build
     from proformer.models.describe import describe
+    from proformer.models.proformer import Proformer
 
     if len(args.config) != len(args.out):
         raise InputError(f"--out: found {len(args.out)} files, expected one for each of {len(args.config)} configs")
     for config, out in zip(args.config, args.out, strict=True):
-        described = describe(build(read_config(config, "--config")))
-        write_text(out, json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+        model = build(read_config(config, "--config"))
+        if not isinstance(model, Proformer):
+            raise InputError(f"--config: found {config}, expected a Proformer")
+        write_text(out, json.dumps(describe(model), indent=2, ensure_ascii=False) + "\n")

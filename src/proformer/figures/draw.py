@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,23 +28,32 @@ def draw_figure(name: str, recipe: Mapping[str, Any], tables: Path, out: Path) -
     if unknown := sorted(recipe.keys() - {*KEYS}):
         raise InputError(f"{name}: unknown key {unknown[0]!r}; known: {', '.join(KEYS)}")
     paths = [tables / table for table in recipe.get("tables", ())]
+    function, options = _function(name, recipe.get("draw", "")), recipe.get("options", {})
     try:
-        first, *others = [_read(path) for path in paths]
-        figure, drawn = _function(recipe.get("draw", ""))(
-            _rows(first, recipe.get("where", {})), *others, **recipe.get("options", {})
-        )
+        read = [_read(path) for path in paths]
+        read[:1] = [_rows(table, recipe.get("where", {})) for table in read[:1]]
+        _check_call(function, read, options)
+        figure, drawn = function(*read, **options)
     except InputError as error:
         raise InputError(f"{name}, from {', '.join(map(str, paths)) or 'no table'}: {error}") from None
     style.save(figure, str(out / name), drawn)
     write_text(out / f"{name}.rst", recipe.get("caption", name) + "\n")
 
 
-def _function(text: str) -> Any:
+def _function(name: str, text: str) -> Any:
     module, _, function = text.partition(".")
     try:
         return getattr(importlib.import_module(f"{__package__}.{module}"), function or "draw")
     except (ModuleNotFoundError, AttributeError):
-        raise InputError(f"found {text!r}, expected a function that draws, as MODULE or MODULE.FUNCTION") from None
+        raise InputError(f"{name}: draw: found {text!r}, expected a function that draws, as MODULE or MODULE.FUNCTION") from None
+
+
+def _check_call(function: Any, tables: list[Any], options: Mapping[str, Any]) -> None:
+    try:
+        inspect.signature(function).bind(*tables, **options)
+    except TypeError as error:
+        given = f"found {len(tables)} table(s) and the options {', '.join(options) or 'none'}"
+        raise InputError(f"{given}, expected what {function.__name__} takes: {error}") from None
 
 
 def _read(path: Path) -> Any:

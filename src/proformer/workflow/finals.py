@@ -48,7 +48,7 @@ def learning_curves(results: Results, dataset: str) -> tuple[str, list[TrainingJ
     jobs = [job for job in finals(results, dataset).values() if _is_proformer(job)]
     models: dict[str, Any] = {job.path: {"head": "meh", "expression_heads": 32} | job.config["model"] for job in jobs}
     several = [model for model in models.values() if model["head"] == "meh"]
-    final = max(several, key=lambda model: model["expression_heads"], default={})
+    final: dict[str, Any] = max(several, key=lambda model: model["expression_heads"], default={})
     shown = [
         job
         for job in jobs

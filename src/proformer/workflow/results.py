@@ -172,7 +172,8 @@ class Results:
         named = {file for keys in self.datasets.values() for file in (*training_files(keys), keys["test"])}
         named |= {name for keys in self.datasets.values() for key in ("subsets", "leaderboard") for name in keys[key]}
         named |= {file for keys in sets for file in (keys["file"], *keys["published"].values())}
-        return {name: self.raw(name) for name in sorted((named | self.experiment.sources) - {None, PUBLIC})}
+        found = {name for name in named | self.experiment.sources if name and name != PUBLIC}
+        return {name: self.raw(name) for name in sorted(found)}
 
     def _check(self) -> None:
         datasets = self.config["datasets"]

@@ -121,15 +121,14 @@ def _medium(results: Results, medium: str) -> Words:
 def _expand(file: str, results: Results) -> list[tuple[str, dict[str, Any]]]:
     """Every row of a list, once for each of what it is for, with the words in their places."""
     rows = yaml.safe_load((resources.files(__package__) / file).read_text(encoding="utf-8"))
-    known: dict[str | None, list[Words]] = {None: [{}], **contexts(results)}
+    known: dict[str, list[Words]] = {"": [{}], **contexts(results)}
     found = []
     for name, row in rows.items():
         keys = {key: value for key, value in row.items() if key not in ("each", "words")}
-        if row.get("each") not in known:
-            raise InputError(
-                f"{file}: {name}: found each: {row['each']}, expected one of {', '.join(filter(None, known))}"
-            )
-        for words in known[row.get("each")]:
+        each = row.get("each", "")
+        if each not in known:
+            raise InputError(f"{file}: {name}: found each: {each}, expected one of {', '.join(known)}")
+        for words in known[each]:
             words = words | row.get("words", {})
             found.append((name.format(**words), {key: _fill(value, words) for key, value in keys.items()}))
     return found
