@@ -1,4 +1,5 @@
-"""The whole embedded demo as jobs of a real Slurm, beside the same on this machine alone; no fault, but as slow."""
+"""The whole embedded demo as jobs of a real Slurm, a training each, beside the same on this machine alone, where the
+trainings of a data set share a job; no fault, but as slow."""
 
 import os
 import subprocess
@@ -29,7 +30,8 @@ def demo(root, cluster, tmp_path_factory):
     # What two cores get through, lest jobs of five minutes wait for each other that long.
     project.edit_profile({}, resources=[f"gpu={len(GPUS)}"], jobs=8)
     try:
-        project.finish(project.start(configfile="config.yaml"), 3600)
+        (project.folder / "single.yaml").write_text("points_per_job: 1\n")
+        project.finish(project.start(configfile="single.yaml"), 3600)
         assert local.wait(3600) == 0, (here / "head.log").read_text()
     finally:
         project.stop()
