@@ -1,7 +1,10 @@
 """What the Slurm plugin of Snakemake leaves open: jobs of a run that was killed, and answers it waits on forever.
 
 Version 2.8 of the plugin goes on waiting for a job whose last state it does not know, and forgets all jobs when Slurm
-gives no answer for a while. `guard` stands between Slurm and the plugin, and puts answers into words that it knows.
+gives no answer for a while. `guard` stands between Slurm and the plugin, and puts answers into words that it knows. The
+Snakefile calls both functions, when the executor is Slurm and a run starts. Upstream (snakemake-executor-plugin-slurm):
+issues 207 and 331 for Slurm that gives no answer; issue 109 and pull request 132, since which a pre-empted job is never
+over; "CANCELLED by …" and jobs that Slurm has forgotten stand in no issue yet.
 """
 
 from __future__ import annotations

@@ -13,27 +13,26 @@ from typing import TextIO
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[bool]:
-    """Hold a lock file, having waited for a process that holds it; yields whether there was one.
+def alone(lock: Path) -> Iterator[None]:
+    """Hold a lock file, having waited for a process that holds it.
 
     The kernel (on a shared file system, its server) drops the lock when its process ends, however it ends.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    waited = False
     while True:
         with open(lock, "a") as handle:
-            waited |= _hold(handle)
+            _hold(handle)
             if not _is(handle, lock):  # removed by its last holder while we waited
                 continue
             try:
-                yield waited
+                yield
             finally:
                 lock.unlink(missing_ok=True)
             return
 
 
-def _hold(handle: TextIO) -> bool:
-    """Lock a file; returns whether another process had to let go of it first."""
+def _hold(handle: TextIO) -> None:
+    """Lock a file, once no other process does."""
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # POSIX leaves it open which
@@ -41,10 +40,8 @@ def _hold(handle: TextIO) -> bool:
         _say(f"another process trains this model: waiting until it lets go of {handle.name}")
         fcntl.lockf(handle, fcntl.LOCK_EX)
         _say(f"it did, after {time.monotonic() - since:.0f} s")
-        return True
     except OSError as error:
         _say(f"{handle.name}: no locks on this file system ({error.strerror}): nothing else may train this model now")
-    return False
 
 
 def _is(handle: TextIO, path: Path) -> bool:
