@@ -45,7 +45,7 @@ def _function(name: str, text: str) -> Any:
     try:
         return getattr(importlib.import_module(f"{__package__}.{module}"), function or "draw")
     except (ModuleNotFoundError, AttributeError):
-        raise InputError(f"{name}: draw: found {text!r}, expected a function that draws, as MODULE or MODULE.FUNCTION") from None
+        raise InputError(f"{name}: draw: found {text!r}, expected MODULE or MODULE.FUNCTION") from None
 
 
 def _check_call(function: Any, tables: list[Any], options: Mapping[str, Any]) -> None:
