@@ -24,7 +24,6 @@ wildcard_constraints:
     seed=r"\d+",
     source="published|run",
     evaluation="[a-z][a-z0-9]*",
-    medium="complex|defined",
     sample=r"[A-Za-z0-9][A-Za-z0-9.-]*",
 
 

@@ -1,6 +1,7 @@
 """What the configuration asks for (proformer.workflow), and short names for what many rules use."""
 
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -26,3 +27,43 @@ E = f"{R}/tables/evaluations"
 GPU = int(config["device"] == "cuda")
 FIGURES = shown.figures(results)
 PAGES = shown.tables(results)
+
+
+def job_of(wildcards):
+    """The training of a point."""
+    return results.jobs[wildcards.point]
+
+
+def points_among(jobs):
+    """What the wildcard `point` may be."""
+    return "|".join(re.escape(job.path) for job in jobs) or "no-such-point"
+
+
+def memory_of(jobs):
+    """A resource function: megabytes of a job that trains these models, or that of its wildcard."""
+
+    def megabytes(wildcards, input, threads, attempt):
+        trained = jobs or [job_of(wildcards)]
+        together = len(trained) if GPU else threads // config["threads"]
+        return attempt * commands.training_memory(trained, together, input.size_mb)
+
+    return megabytes
+
+
+def minutes_of(jobs):
+    """A resource function: minutes of a job that trains these models, or that of its wildcard."""
+
+    def minutes(wildcards, input, attempt):
+        trained, together = jobs or [job_of(wildcards)], 1 if GPU else max(1, len(jobs))
+        return attempt * commands.training_minutes(trained, together, input.size_mb, config)
+
+    return minutes
+
+
+def final_targets():
+    """Every figure, table page and card that the report shows."""
+    cards = [f"{R}/tables/{dataset}/report_card_scores.html" for dataset in results.scored]
+    cards += [f"{R}/tables/{dataset}/report_card.html" for dataset in results.grids]
+    figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
+    logs = [f"{A}/multiqc.html"] if experiment.reads else []
+    return [*figures, *cards, *logs, *(f"{R}/pages/{name}.html" for name in PAGES)]

@@ -28,8 +28,10 @@ rule pages:
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
         captions=as_yaml(PAGES),
+        folder=R,
     shell:
-        "python -m proformer pages --captions {params.captions:q} --tables {R:q}/tables --out {R:q}/pages > {log:q} 2>&1"
+        "python -m proformer pages --captions {params.captions:q} --tables {params.folder:q}/tables"
+        " --out {params.folder:q}/pages > {log:q} 2>&1"
 
 
 rule versions:
@@ -51,15 +53,6 @@ rule versions:
         config=as_yaml(config),
     shell:
         "python -m proformer versions --config {params.config:q} --out {output:q} > {log:q} 2>&1"
-
-
-def final_targets():
-    """Every figure, table page and card that the report shows."""
-    cards = [f"{R}/tables/{dataset}/report_card_scores.html" for dataset in results.scored]
-    cards += [f"{R}/tables/{dataset}/report_card.html" for dataset in results.grids]
-    figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
-    logs = [f"{A}/multiqc.html"] if experiment.reads else []
-    return [*figures, *cards, *logs, *(f"{R}/pages/{name}.html" for name in PAGES)]
 
 
 rule report:

@@ -1,44 +1,7 @@
 """One training job per point and seed, or several points that share a job; and predictions of trained models."""
 
-import re
-
 PACKS = results.packs()
 PACKED = {job.path for pack in PACKS for job in pack}
-
-
-def job_of(wildcards):
-    """The training of a point."""
-    return results.jobs[wildcards.point]
-
-
-def points_among(jobs):
-    """What the wildcard `point` may be."""
-    return "|".join(re.escape(job.path) for job in jobs) or "no-such-point"
-
-
-def memory_of(jobs):
-    """A resource function: megabytes of a job that trains these models, or that of its wildcard."""
-
-    def megabytes(wildcards, input, threads, attempt):
-        trained = jobs or [job_of(wildcards)]
-        return attempt * commands.training_memory(trained, at_once(len(jobs), threads), input.size_mb)
-
-    return megabytes
-
-
-def minutes_of(jobs):
-    """A resource function: minutes of a job that trains these models, or that of its wildcard."""
-
-    def minutes(wildcards, input, threads, attempt):
-        trained, together = jobs or [job_of(wildcards)], 1 if GPU else at_once(len(jobs), threads)
-        return attempt * commands.training_minutes(trained, together, input.size_mb, config)
-
-    return minutes
-
-
-def at_once(size, threads):
-    """How many trainings of a pack run at the same time: all on a GPU, on a CPU as many as the job has threads for."""
-    return max(1, size if GPU else min(size, threads // config["threads"]))
 
 
 rule train:
@@ -126,15 +89,15 @@ for number, pack in enumerate(PACKS, start=1):
         params:
             jobs=as_yaml({job.path: job.config for job in pack}),
             threads=config["threads"],
-            at_once=lambda wildcards, threads, size=len(pack): at_once(size, threads),
             minutes=lambda wildcards, resources: commands.checkpoint_minutes(
                 config["checkpoint_minutes"], resources.get("runtime")
             ),
             device=config["device"],
+            results=R,
         shell:
             "exec python -m proformer train-pack --jobs {params.jobs:q} --train {input.train:q}"
-            " --validation {input.validation:q} --results {R:q} --checkpoint-minutes {params.minutes}"
-            " --device {params.device} --threads {params.threads} --at-once {params.at_once}"
+            " --validation {input.validation:q} --results {params.results:q} --checkpoint-minutes {params.minutes}"
+            " --device {params.device} --threads {params.threads} --cpus {threads}"
             " --since {input.code:q} > {log:q} 2>&1"
 
 

@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint-minutes", type=float, default=10, help="minutes between checkpoints (default 10)")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each training (default 1)")
-    parser.add_argument("--at-once", type=int, help="trainings at the same time (default: all)")
+    parser.add_argument(
+        "--cpus", type=int, help="but for cuda: CPU threads of all that train at the same time (default: all do)"
+    )
     parser.add_argument(
         "--since", type=Path, nargs="*", default=[], help="files: finished models older than one are trained again"
     )
@@ -38,12 +40,11 @@ def run(args: argparse.Namespace) -> None:
     from proformer.training.pack import train_pack
 
     jobs = read_config(args.jobs, "--jobs")
-    if args.at_once is not None and args.at_once < 1:
-        raise InputError(f"--at-once: found {args.at_once}, expected at least 1")
+    at_once = max(1, args.cpus // args.threads) if args.cpus and args.device != "cuda" else None
     if missing := [file for file in (args.train, args.validation, *args.since) if not file.is_file()]:
         raise InputError(f"{missing[0]}: no such file")
     options = ["--train", str(args.train), "--validation", str(args.validation), "--device", args.device]
     options += ["--checkpoint-minutes", str(args.checkpoint_minutes), "--threads", str(args.threads)]
     with alone(args.results / "checkpoints" / f"{next(iter(jobs), '')}.pack.lock"):
         files = [args.train, args.validation, *args.since]
-        train_pack(jobs, args.results, options, args.device != "cpu", args.at_once, files)
+        train_pack(jobs, args.results, options, args.device != "cpu", at_once, files)

@@ -15,7 +15,7 @@ from proformer.workflow.results import PUBLIC, Results
 
 def as_yaml(keys: Any) -> str:
     """Settings as one line."""
-    return yaml.safe_dump(keys, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False).strip()
+    return yaml.safe_dump(keys, default_flow_style=True, width=10**6).strip()
 
 
 def option(flag: str, value: Any) -> str:
@@ -78,7 +78,7 @@ def minutes_for(size_mb: float, per_gb: float, attempt: int) -> int:
 def training_memory(jobs: Sequence[TrainingJob], at_once: int, store_mb: float) -> int:
     """Megabytes of a node: of the largest models that a job trains at the same time, per process."""
     sizes = sorted((host_megabytes(job.config["model"], job.gpus, store_mb) for job in jobs), reverse=True)
-    return sum(sizes[:at_once])
+    return sum(sizes[: max(1, at_once)])
 
 
 def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, config: Mapping[str, Any]) -> int:
