@@ -53,7 +53,7 @@ for job in dict.fromkeys(figure.job for figure in FIGURES):
             runtime=lambda wildcards, attempt: 10 * attempt,
         params:
             figures=as_yaml({figure.name: figure.recipe for figure in drawn}),
-            folder=R,
+            folder=lambda wildcards: R,
         shell:
             "python -m proformer draw --figures {params.figures:q} --tables {params.folder:q}/tables"
             " --out {params.folder:q}/figures > {log:q} 2>&1"

@@ -28,7 +28,7 @@ rule pages:
         runtime=lambda wildcards, attempt: 5 * attempt,
     params:
         captions=as_yaml(PAGES),
-        folder=R,
+        folder=lambda wildcards: R,
     shell:
         "python -m proformer pages --captions {params.captions:q} --tables {params.folder:q}/tables"
         " --out {params.folder:q}/pages > {log:q} 2>&1"

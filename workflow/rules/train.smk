@@ -93,7 +93,7 @@ for number, pack in enumerate(PACKS, start=1):
                 config["checkpoint_minutes"], resources.get("runtime")
             ),
             device=config["device"],
-            results=R,
+            results=lambda wildcards: R,
         shell:
             "exec python -m proformer train-pack --jobs {params.jobs:q} --train {input.train:q}"
             " --validation {input.validation:q} --results {params.results:q} --checkpoint-minutes {params.minutes}"
