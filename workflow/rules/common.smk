@@ -39,6 +39,11 @@ def points_among(jobs):
     return "|".join(re.escape(job.path) for job in jobs) or "no-such-point"
 
 
+def at_once(jobs):
+    """How many trainings of a pack have a thread: all beside a GPU; on CPUs not more than most nodes have room for."""
+    return max(1, len(jobs) if GPU else min(len(jobs), 8))
+
+
 def memory_of(jobs):
     """A resource function: megabytes of a job that trains these models, or that of its wildcard."""
 
@@ -54,7 +59,7 @@ def minutes_of(jobs):
     """A resource function: minutes of a job that trains these models, or that of its wildcard."""
 
     def minutes(wildcards, input, attempt):
-        trained, together = jobs or [job_of(wildcards)], 1 if GPU else max(1, len(jobs))
+        trained, together = jobs or [job_of(wildcards)], 1 if GPU else at_once(jobs)
         return attempt * commands.training_minutes(trained, together, input.size_mb, config)
 
     return minutes

@@ -81,7 +81,7 @@ for number, pack in enumerate(PACKS, start=1):
             f"{R}/benchmarks/train/{pack_name}.tsv"
         conda:
             "../../envs/python.yaml"
-        threads: config["threads"] * len(pack)
+        threads: config["threads"] * at_once(pack)
         resources:
             gpu=GPU,
             mem_mb=memory_of(pack),
