@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -67,6 +68,26 @@ def test_every_form_of_input_gives_the_same_predictions(proformer, model, promot
     assert tables["a.tsv"]["name"].tolist() == list(range(40))
     assert tables["a.fa"]["name"].tolist() == [f"p{i}" for i in range(40)]
     assert tables["a.tsv"]["sequence"].tolist() == [s for s, _ in rows]
+
+
+def test_several_models_by_one_command_as_each_by_itself(proformer, model, promoters, tmp_path):
+    other = shutil.copytree(model, tmp_path / "other")
+    text = (other / "model.json").read_text()
+    (other / "model.json").write_text(text.replace('"mean": 11.0', '"mean": 5.0'))
+    files = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
+    for file, rows in zip(files, (promoters[:20], promoters[20:50]), strict=True):
+        file.write_text("".join(f"{s}\t{v}\n" for s, v in rows))
+    tables = [tmp_path / f"{folder}_{file}.tsv" for folder in "mo" for file in "ab"]
+    words = ["predict", "--model", model, other, "--sequences", *files, "--threads", 1, "--out"]
+    assert proformer(*words, *tables).returncode == 0
+    predict(proformer, other, files[1], tmp_path / "alone.tsv")
+    assert tables[3].read_bytes() == (tmp_path / "alone.tsv").read_bytes()
+    found = [pd.read_csv(table, sep="\t")["prediction"] for table in tables]
+    assert [len(column) for column in found] == [20, 30, 20, 30]
+    assert np.allclose(found[0] - found[2], 6, atol=1e-3)
+    done = proformer(*words, *tables[:3])
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "3 tables, expected one for each of 2 models and 2 files" in done.stderr
 
 
 def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, model, promoters, tmp_path):

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from proformer.cli import main
 from proformer.errors import InputError
 from proformer.figures.draw import _function
 from proformer.planning.configuration import read_configuration
@@ -134,3 +135,33 @@ def test_what_the_schema_cannot_know_is_refused(root):
         made(root, "demo", near={"within": 2, "warn_distance": 3, "warn_share": 0.1})
     with pytest.raises(InputError, match="neither a name in the catalogue"):
         made(root, "demo").raw("nowhere.csv")
+
+
+def test_join_keeps_lines_as_they_are(tmp_path, capsys):
+    (tmp_path / "a.tsv").write_text("set\tr\nx\t0.10\ny\t\n")
+    (tmp_path / "b.tsv").write_text("set\tr\nx\t1e-9\n")
+    (tmp_path / "c.tsv").write_text("set\trho\nx\t1\n")
+    words = ["join", "--out", str(tmp_path / "out.tsv"), "--tables", str(tmp_path / "a.tsv"), str(tmp_path / "b.tsv")]
+    assert main(words) == 0
+    assert (tmp_path / "out.tsv").read_text() == "set\tr\nx\t0.10\ny\t\nx\t1e-9\n"
+    assert main([*words, "--where", "y"]) == 0
+    assert (tmp_path / "out.tsv").read_text() == "set\tr\ny\t\n"
+    assert main([*words, str(tmp_path / "c.tsv")]) == 2
+    assert "c.tsv, line 1: found 'set\\trho', expected 'set\\tr'" in capsys.readouterr().err
+
+
+def test_pages_stand_beside_their_captions(tmp_path):
+    (tmp_path / "tables/x").mkdir(parents=True)
+    (tmp_path / "tables/x/grid.tsv").write_text("name\tr\na<b\t0.123456\n")
+    captions = "{x/grid: 'What it holds: all.'}"
+    words = ["--tables", str(tmp_path / "tables"), "--out", str(tmp_path / "pages")]
+    assert main(["pages", "--captions", captions, *words]) == 0
+    assert (tmp_path / "pages/x/grid.rst").read_text() == "What it holds: all.\n"
+    page = (tmp_path / "pages/x/grid.html").read_text()
+    assert "a&lt;b" in page
+    assert 'data-value="0.123456">0.1235' in page
+
+
+def test_only_proformers_are_described(tmp_path, capsys):
+    assert main(["describe", "--config", "{model: deepsea}", "--out", str(tmp_path / "x.json")]) == 2
+    assert "expected a Proformer" in capsys.readouterr().err
