@@ -12,7 +12,7 @@ rule collect:
             file=["model.safetensors", "metrics.tsv"],
         ),
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
-        code=library("evaluation/collect", "models"),
+        code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
     output:
         grid=f"{R}/tables/{{dataset}}/run/grid.tsv",
         epochs=f"{R}/tables/{{dataset}}/run/epochs.tsv",
@@ -27,9 +27,11 @@ rule collect:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         folders=lambda wildcards: [results.model(job.path) for job in results.grid_jobs(wildcards.dataset)],
+        simulated=lambda wildcards: results.ceiling_option(wildcards.dataset),
     shell:
         "python -m proformer collect --dataset {wildcards.dataset} --models {params.folders:q}"
-        " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} > {log:q} 2>&1"
+        " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} {params.simulated}"
+        " > {log:q} 2>&1"
 
 
 rule published:
@@ -88,7 +90,7 @@ rule compare:
         ],
         truth=list(dict.fromkeys(truth for name in results.datasets for truth in results.measured_for(name).values())),
         dream=[f"{R}/tables/{dataset}/run/scores.tsv" for dataset in results.scored],
-        code=library("evaluation/comparison", "evaluation/compare", "evaluation/metrics", "evaluation/peers", "models"),
+        code=library("evaluation", "models", "simulate"),
     output:
         f"{R}/tables/comparison.tsv",
     log:
@@ -111,9 +113,15 @@ rule compare:
             for name, job in finals.scored_jobs(results, dataset).items()
         ],
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
+        simulated=[
+            results.ceiling_option(name).replace("--simulated", name).replace(" ", "=")
+            for name in results.datasets
+            if results.is_simulated(name)
+        ],
     shell:
         "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"
-        " --dream {input.dream:q} --called {params.called:q} --out {output:q} > {log:q} 2>&1"
+        " --dream {input.dream:q} --called {params.called:q} --simulated {params.simulated:q}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule report_card:
@@ -142,6 +150,7 @@ rule report_card:
     params:
         figure=lambda wildcards: 3 if results.published_as(wildcards.dataset) == "atac" else 2,
         note=lambda wildcards: results.run_note(wildcards.dataset),
+        simulated=lambda wildcards: "--simulated" if results.is_simulated(wildcards.dataset) else "",
     shell:
         "python -m proformer report-card --published {input.published:q} --run {input.run:q} --dataset {wildcards.dataset}"
-        " --figure {params.figure} --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
+        " --figure {params.figure} {params.simulated} --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"

@@ -38,6 +38,7 @@ rule score:
             "evaluation/bootstrap",
             "evaluation/density",
             "evaluation/metrics",
+            "simulate",
         ),
     output:
         scores=f"{R}/tables/{{dataset}}/run/scores.tsv",
@@ -58,8 +59,9 @@ rule score:
         names=lambda wildcards: list(finals.scored_jobs(results, wildcards.dataset)),
         options=lambda wildcards: commands.score_options(results, wildcards.dataset),
         samples=config["score_samples"],
+        simulated=lambda wildcards: results.ceiling_option(wildcards.dataset),
     shell:
-        "python -m proformer score --predictions {input.predictions:q} --names {params.names:q} {params.options}"
+        "python -m proformer score {params.simulated} --predictions {input.predictions:q} --names {params.names:q} {params.options}"
         " --samples {params.samples} --threads {threads} --out {output.scores:q} --ranks {output.ranks:q}"
         " --differences {output.differences:q} --density {output.density:q} > {log:q} 2>&1"
 
@@ -88,8 +90,9 @@ rule report_card_scores:
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         note=lambda wildcards: results.run_note(wildcards.dataset),
+        simulated=lambda wildcards: "--simulated" if results.is_simulated(wildcards.dataset) else "",
     shell:
-        "python -m proformer report-card --figure 4 --run {input.differences:q} --note {params.note:q}"
+        "python -m proformer report-card --figure 4 --run {input.differences:q} {params.simulated} --note {params.note:q}"
         " --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
 
 
@@ -113,3 +116,4 @@ use rule collect as collect_finals with:
         folders=lambda wildcards: [
             results.model(job.path) for job in finals.learning_curves(results, wildcards.dataset)[1]
         ],
+        simulated=lambda wildcards: results.ceiling_option(wildcards.dataset),

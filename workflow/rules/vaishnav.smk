@@ -86,7 +86,7 @@ rule peers:
         published=lambda wildcards: map(results.raw, results.evaluations[wildcards.evaluation]["published"].values()),
         predictions=lambda wildcards: results.evaluation_models(wildcards.evaluation).values(),
         printed=relative(ROOT / "src/proformer/evaluation/published/peers.tsv"),
-        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured"),
+        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured", "simulate"),
     output:
         scores=f"{E}/{{evaluation}}/scores.tsv",
         pairs=f"{E}/{{evaluation}}/pairs.tsv",
@@ -101,9 +101,12 @@ rule peers:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         options=lambda wildcards: commands.peer_options(results, wildcards.evaluation),
+        simulated=lambda wildcards: (
+            "--simulated" if results.evaluations[wildcards.evaluation]["file"].startswith("simulated") else ""
+        ),
         samples=config["score_samples"],
     shell:
-        "python -m proformer peers --table {input.table:q} {params.options} --samples {params.samples}"
+        "python -m proformer peers --table {input.table:q} {params.options} {params.simulated} --samples {params.samples}"
         " --out {output.scores:q} --tests {output.pairs:q} > {log:q} 2>&1"
 
 

@@ -19,14 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sequences", type=Path, required=True, help="store on which expression tokens are compared")
     add("--grid", type=Path, required=True, help="table to write: one row per point")
     add("--epochs", type=Path, required=True, help="table to write: one row per point and epoch")
+    ideal = "simulated data: a perfect model's r beside; FOLDER: of the ATAC-seq experiment that windows are from"
+    add("--simulated", nargs="?", const="", metavar="FOLDER", help=ideal)
 
 
 def run(args: argparse.Namespace) -> None:
     """Collect trained points into the tables of a grid."""
     from proformer.datasets.store import open_store
+    from proformer.evaluation.ceiling import store_ceiling
     from proformer.evaluation.collect import collect
     from proformer.files import write_table
 
-    grid, epochs = collect(args.dataset, args.models, open_store(args.sequences))
+    ceiling = None
+    if args.simulated is not None:
+        ceiling = store_ceiling(args.sequences, Path(args.simulated) if args.simulated else None)["pearson"]
+    grid, epochs = collect(args.dataset, args.models, open_store(args.sequences), ceiling)
     write_table(args.grid, grid)
     write_table(args.epochs, epochs)

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--run", type=Path, required=True, dest="table", help="grid table of the run; Figure 4: its differences")
     add("--published", type=Path, help="grid table of the paper (default: the one that comes with the library)")
     add("--dataset", default="dream", help="data set to judge (default: %(default)s)")
+    add("--simulated", action="store_true", help="the run's data are simulated")
     add("--note", default="", help="what the run was, in a sentence")
     add("--out", type=Path, required=True, help="table to write")
     add("--html", type=Path, required=True, help="page to write")
@@ -31,10 +32,12 @@ def run(args: argparse.Namespace) -> None:
 
     if args.figure == "4":
         card = claims_scores.report_card(read_table(args.table))
+        card = claims.as_simulated(card) if args.simulated else card
     else:
         listed, name = {"2": (claims.CLAIMS, "dream"), "3": (claims_atac.CLAIMS, claims_atac.DATASET)}[args.figure]
         published = checked(read_table(args.published), args.published) if args.published else published_grid()
         name = args.dataset if args.dataset in set(published["dataset"]) else name
-        card = claims.report_card(published, checked(read_table(args.table), args.table), args.dataset, listed, name)
+        run = checked(read_table(args.table), args.table)
+        card = claims.report_card(published, run, args.dataset, listed, name, args.simulated)
     write_table(args.out, card)
     write_text(args.html, claims.to_html(card, args.note, f"Report card: the claims on Figure {args.figure}"))

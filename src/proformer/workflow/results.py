@@ -141,12 +141,26 @@ class Results:
 
     def run_note(self, dataset: str) -> str:
         """What a run was trained on, in a sentence."""
-        keys, data = self.config["datasets"][dataset], "promoters"
-        source = ", ".join(training_files(keys))
-        if keys["source"] == "atac":
-            source, data = self.config["atac"]["genome"], "ATAC-seq windows"
-        simulated = f"simulated {data}, which say nothing about the paper's claims"
-        return f"This run was trained on {simulated if source.startswith('simulated') else f'{data} of {source}'}."
+        data = "ATAC-seq windows" if self.datasets[dataset]["source"] == "atac" else "promoters"
+        if self.is_simulated(dataset):
+            return f"This run was trained on simulated {data}, which say nothing about the paper's claims."
+        return f"This run was trained on {data} of {', '.join(self._read_for(dataset))}."
+
+    def is_simulated(self, dataset: str) -> bool:
+        """Whether a data set is simulated, promoters or windows."""
+        return any(name.startswith("simulated") for name in self._read_for(dataset))
+
+    def ceiling_option(self, dataset: str) -> str:
+        """Option for a simulated data set: a perfect model's r stands beside."""
+        if not self.is_simulated(dataset):
+            return ""
+        windows = self.datasets[dataset]["source"] == "atac"
+        return f"--simulated {self.folder}/data/simulated_atac" if windows else "--simulated"
+
+    def _read_for(self, dataset: str) -> list[str]:
+        """The files that a data set is made of; of windows, the genome."""
+        keys = self.datasets[dataset]
+        return [self.experiment.keys["genome"]] if keys["source"] == "atac" else training_files(keys)
 
     def peers_note(self, medium: str) -> str:
         """What the sets and models of Figure 5 are, for its lower margin."""
