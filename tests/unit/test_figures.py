@@ -291,7 +291,7 @@ def test_draw_draws_filtered_rows_and_refuses_bad_ones(tmp_path, capsys):
         (violins | {"options": {"colour": "red"}}, "found 2 table.s. and the options colour, expected what draw takes"),
         (violins | {"colour": "red"}, "none: unknown key 'colour'; known: draw, tables"),
         ({"draw": "pie", "tables": ["grid.tsv"]}, "none: draw: found 'pie', expected MODULE or MODULE.FUNCTION"),
-        ({"draw": "grid", "tables": ["tests.tsv"]}, "found no column dim, heads"),
+        ({"draw": "grid", "tables": ["tests.tsv"], "where": {"dataset": "dream"}}, "found no column dim, heads"),
         ({"draw": "grid", "tables": ["nothing.tsv"]}, "nothing.tsv"),
     ):
         assert run(none=recipe) == 2

@@ -9,7 +9,7 @@ from proformer.points import TrainingJob
 
 LIBRARY = Path(__file__).parents[1]
 # What the models share; a model's own file comes on top.
-SHARED = tuple(f"models/{name}" for name in ("__init__", "check", "construct", "folder", "keras", "layers"))
+SHARED = tuple(f"models/{name}" for name in ("__init__", "check", "construct", "folder", "keras", "layers", "rewrites"))
 TRAINING = ("training", "datasets/batches", "datasets/store", "sequences", "evaluation/metrics")
 
 
