@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from harness import arguments, bars, interleave, own_peak, peak_memory, pin, pub
 from train_step import SHAPES, WAYS, model_keys
 
 from proformer.planning.cost import proformer_flops
+from proformer.tasks import Task
 
 BATCH = {"64/2/2": 128, "512/8/4": 8}
 
@@ -67,7 +69,7 @@ def whole_file(rows: int, device: str, threads: int, place: dict[str, Any], out:
         for name in SHAPES if device == "cuda" else ["64/2/2"]:
             torch.manual_seed(1)
             keys = model_keys(SHAPES[name], True)
-            description = {"model": resolve(keys), "layout": layout, "standard": {"mean": 0.0, "sd": 1.0}}
+            description = {"model": resolve(keys), "layout": layout, "task": asdict(Task(mean=(0.0,), sd=(1.0,)))}
             write_folder(Path(folder) / "model", build(keys).state_dict(), description)
             command = [sys.executable, "-m", "proformer", "predict", "--model", f"{folder}/model", "--out"]
             command += [f"{folder}/out.tsv", "--sequences", f"{folder}/filtered_test_data_with_MAUDE_expression.txt"]

@@ -25,6 +25,7 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
     """Seconds of each part of one step; what the loop does, cut into pieces."""
     import torch
 
+    from proformer.datasets.batches import both_strands
     from proformer.evaluation.metrics import PearsonAccumulator
     from proformer.training.loop import LOSSES
     from proformer.training.objective import compute_loss
@@ -38,7 +39,8 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
         stamps.append(time.perf_counter())
 
     settings = run.settings
-    codes, target = next(run.train.batches(settings.batch_size, run.train.order(1, 1)))
+    batch = next(run.train.batches(settings.batch_size, run.train.order(1, 1)))
+    codes, target = both_strands(batch.codes), batch.target.flatten()
     stamp()
     run.optimiser.zero_grad()
     with torch.autocast(run.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import torch
 from proformer.models import build, resolve
 from proformer.models.folder import read_folder, write_folder
 from proformer.predict import batch_for_memory
+from proformer.tasks import Task
 
 LEFT, RIGHT = FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 CONFIG = {"length": 100, "kmer": 3, "dim": 8, "heads": 1, "blocks": 1, "expression_heads": 4}
@@ -33,7 +35,7 @@ def model(tmp_path_factory):
     write_folder(
         folder,
         net.state_dict(),
-        {"model": resolve(CONFIG), "layout": layout, "standard": {"mean": 11.0, "sd": 2.0}},
+        {"model": resolve(CONFIG), "layout": layout, "task": asdict(Task(mean=(11.0,), sd=(2.0,)))},
     )
     return folder
 

@@ -28,7 +28,7 @@ def test_store_holds_what_the_file_says(tmp_path, promoters, promoter_file):
     counts = prepare(promoter_file, tmp_path / "all.safetensors", LAYOUT)
     store = open_store(tmp_path / "all.safetensors")
     assert [decode(codes) for codes in store.codes] == [sequence[17:-13] for sequence, _ in promoters]
-    assert store.target == pytest.approx([value for _, value in promoters])
+    assert store.target[:, 0, 0] == pytest.approx([value for _, value in promoters])
     assert dict(zip(counts["what"], counts["count"], strict=True)) == {
         "rows": 300, "wrong_flank": 0, "too_long": 0, "kept": 300, "with_n": 0,
     }  # fmt: skip
@@ -97,7 +97,7 @@ def test_dropped_rows_are_counted(tmp_path):
     layout = Layout(length=100, flanks=FLANKS, too_long="drop", wrong_flank="drop")
     counts = prepare(write(tmp_path / "a.txt", text), tmp_path / "all.safetensors", layout).set_index("what")["count"]
     assert counts.to_dict() == {"rows": 4, "wrong_flank": 1, "too_long": 1, "kept": 2, "with_n": 1}
-    assert open_store(tmp_path / "all.safetensors").target.tolist() == [11.5, 1.0]
+    assert open_store(tmp_path / "all.safetensors").target.ravel().tolist() == [11.5, 1.0]
 
 
 def test_copies_and_reverse_complements_never_straddle_the_split(tmp_path):
@@ -109,7 +109,7 @@ def test_copies_and_reverse_complements_never_straddle_the_split(tmp_path):
     prepare(source, tmp_path / "all.safetensors", Layout(length=100))
     parts = [tmp_path / "train.safetensors", tmp_path / "validation.safetensors"]
     counts = split(tmp_path / "all.safetensors", parts, (0.5, 0.5), seed=3)
-    keys = [set(open_store(part).columns["key"].tolist()) for part in parts]
+    keys = [set(open_store(part).columns["group"].tolist()) for part in parts]
     assert not keys[0] & keys[1]
     assert len(keys[0] | keys[1]) == 400
     assert counts["rows"].sum() == 700
@@ -122,7 +122,7 @@ def test_split_follows_the_seed_and_the_fractions(tmp_path, promoter_file):
     def draw(seed, *fractions):
         outs = [tmp_path / f"{seed}_{i}.safetensors" for i in range(len(fractions))]
         split(tmp_path / "all.safetensors", outs, fractions, seed)
-        return [open_store(out).columns["key"].tolist() for out in outs]
+        return [open_store(out).columns["group"].tolist() for out in outs]
 
     assert draw(1, 0.5, 0.3) == draw(1, 0.5, 0.3)
     assert draw(1, 0.5, 0.3) != draw(2, 0.5, 0.3)
@@ -135,8 +135,8 @@ def test_split_follows_the_seed_and_the_fractions(tmp_path, promoter_file):
 def test_standardisation_is_that_of_the_training_part(tmp_path, stores):
     train, validation = map(open_store, stores)
     target = train.target.astype(float)
-    assert validation.meta["standard"] == train.meta["standard"]
-    assert train.meta["standard"] == pytest.approx({"mean": target.mean(), "sd": target.std()})
+    assert validation.task == train.task
+    assert [*train.task.mean, *train.task.sd] == pytest.approx([target.mean(), target.std()])
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,12 @@ def test_validation_r_is_that_of_the_saved_weights(stores, tmp_path):
     from proformer.training.loop import predict_all
 
     metrics = run(stores, tmp_path)
-    data = DeviceData(open_store(stores[1]), torch.device("cpu"))
+    store = open_store(stores[1])
+    data = DeviceData(store, torch.device("cpu"), store.task)
     prediction = predict_all(read_folder(tmp_path).model, data)
-    r = np.corrcoef(prediction, data.target.numpy())[0, 1]
+    r = np.corrcoef(prediction, data.batch(slice(None)).target.flatten().numpy())[0, 1]
     assert r == pytest.approx(metrics["validation_r"].max(), abs=1e-9)
-    truth = data.target.numpy()
+    truth = data.batch(slice(None)).target.flatten().numpy()
     batches = [np.corrcoef(prediction[i : i + 16], truth[i : i + 16])[0, 1] for i in range(0, len(truth) - 1, 16)]
     best = metrics.loc[metrics["validation_r"].idxmax()]
     assert best["validation_r_batches"] == pytest.approx(np.mean(batches), abs=1e-6)
@@ -421,7 +422,7 @@ def test_on_a_cpu_the_codes_are_the_file_itself(stores, recwarn):
     from proformer.datasets.store import open_store
 
     store = open_store(stores[0])
-    data = DeviceData(store, torch.device("cpu"))
+    data = DeviceData(store, torch.device("cpu"), store.task)
     assert data.codes.data_ptr() == store.codes.ctypes.data
     assert np.array_equal(data.codes.numpy(), store.codes)
     assert not [w for w in recwarn if "writable" in str(w.message)]

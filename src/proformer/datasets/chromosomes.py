@@ -49,6 +49,6 @@ def by_chromosome(store: Store, fractions: Sequence[float], seed: int, block: in
         part_of[taken] = part
         order = [name for name in order if name not in set(taken)]
     part = np.where(whole, part_of[rows], none).astype(np.uint8)
-    key = np.asarray(store.columns["key"])
-    part[(part > 0) & np.isin(key, key[part == 0])] = none
+    group = np.asarray(store.columns["group"])
+    part[(part > 0) & np.isin(group, group[part == 0])] = none
     return part

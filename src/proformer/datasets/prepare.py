@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,7 @@ from proformer.datasets.text import Rows
 from proformer.errors import InputError
 from proformer.files import file_digest
 from proformer.sequences import Spans, centre_pad, encode, flank_extent, has_flanks, mix, strand_free_keys
+from proformer.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
             raise InputError(f"{source}: no such file")
     digests = [{"file": source.name, "sha256": file_digest(source, "sha256")} for source in sources]
     tables = []
-    meta = {"layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
+    meta = {"task": asdict(Task()), "layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
     with StoreWriter(out, meta) as writer:
         for source in sources:
             counts: Counter[str] = Counter(kept=-writer.rows)
@@ -106,8 +107,8 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
                 counts["with_n"] += int(_contain_n(rows, spans))
                 writer.append(
                     codes=centre_pad(rows.codes, spans, layout.length),
-                    target=values[kept].astype(np.float32),
-                    key=strand_free_keys(rows.codes, spans),
+                    target=values[kept, None, None].astype(np.float32),
+                    group=strand_free_keys(rows.codes, spans),
                 )
             counts["kept"] += writer.rows
             if not counts["kept"]:
@@ -147,7 +148,7 @@ def split(
     mean, sd = moments[0]
     if sd == 0:
         raise InputError(f"{source}: all training targets are {mean}; nothing can be learnt from them")
-    meta = store.meta | {"standard": {"mean": mean, "sd": sd}}
+    meta = store.meta | {"task": asdict(replace(store.task, mean=(mean,), sd=(sd,)))}
     meta |= {"split": {"seed": seed, "fractions": list(fractions), "by": by}}
     for index, out in enumerate(outs):
         with StoreWriter(out, meta) as writer:
@@ -169,7 +170,7 @@ def _draw(store: Store, fractions: Sequence[float], seed: int) -> np.ndarray:
     part = np.empty(len(store), dtype=np.uint8)
     borders = np.cumsum(fractions) + 1e-12
     for start in range(0, len(store), CHUNK):
-        keys = np.ascontiguousarray(store.columns["key"][start : start + CHUNK])
+        keys = np.ascontiguousarray(store.columns["group"][start : start + CHUNK])
         part[start : start + CHUNK] = np.searchsorted(borders, mix(keys, seed), side="right")
     return part
 
@@ -199,7 +200,7 @@ def _distinct(store: Store, part: np.ndarray, index: int) -> int:
     buckets = 1 + len(store) // (16 * CHUNK)
     count = 0
     for bucket in range(buckets):
-        found = (store.columns["key"][rows][chosen] for rows, chosen in _chunks(part, index))
+        found = (store.columns["group"][rows][chosen] for rows, chosen in _chunks(part, index))
         count += len(np.unique(np.concatenate([keys[keys % buckets == bucket] for keys in found])))
     return count
 

@@ -13,6 +13,7 @@ import torch
 from proformer.datasets.batches import DeviceData, both_strands
 from proformer.models import build
 from proformer.planning.cost import TRAINING, proformer_flops
+from proformer.tasks import Task
 from proformer.training.config import Training
 from proformer.training.device import choose_device, hardware, set_up
 from proformer.training.loop import Run
@@ -21,11 +22,12 @@ SHAPES = ((64, 2, 1), (64, 2, 2), (128, 4, 2), (256, 8, 2), (512, 8, 4))  # widt
 
 
 class RandomData(DeviceData):
-    """Random sequences in place of a store: codes uint8 [N, L] and target float32 [N]."""
+    """Random sequences in place of a store: codes uint8 [N, L] and target float32 [N, 1, 1]."""
 
     def __init__(self, rows: int, length: int, device: torch.device) -> None:
         self.codes = torch.randint(0, 4, (rows, length), dtype=torch.uint8).to(device)
-        self.target = torch.randn(rows).to(device)
+        self.target = torch.randn(rows, 1, 1).to(device)
+        self.task, self.device = Task(scale="none"), device
 
 
 def random_run(keys: dict[str, Any], batch: int, precision: str, device: torch.device) -> Run:
@@ -39,7 +41,7 @@ def random_run(keys: dict[str, Any], batch: int, precision: str, device: torch.d
 
 def one_step(run: Run) -> None:
     """One training step, from codes of one strand to updated weights."""
-    run._update(both_strands(run.train.codes), run.train.target)
+    run._update(both_strands(run.train.codes), run.train.target.flatten())
     run.progress.step += 1
 
 

@@ -65,7 +65,7 @@ class Run:
     tick: Callable[[int], None] = lambda sequences: None
 
     def __post_init__(self) -> None:
-        self.device = self.train.codes.device
+        self.device = self.train.device
         self.steps_per_epoch = self.settings.epoch_batches or -(-len(self.train) // self.settings.batch_size)
         self.dim = getattr(getattr(self.model, "config", None), "dim", 1)
         graphs = self.settings.compile and self.device.type == "cuda"
@@ -105,8 +105,9 @@ class Run:
         saved = started = time.monotonic()
         before = state.seconds
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.device)
-        for codes, target in self.train.batches(size, self._order(state.epoch), first):
-            loss = self._update(codes, target)
+        for batch in self.train.batches(size, self._order(state.epoch), first):
+            target = batch.target.flatten()
+            loss = self._update(both_strands(batch.codes), target)
             train_r.update(loss.prediction, target)
             sums += torch.stack([getattr(loss, name).detach() for name in LOSSES]).double() * len(target)
             state.sequences += len(target)
@@ -173,11 +174,11 @@ class Run:
         from safetensors.torch import save_file
 
         epoch, batch = divmod(step, self.steps_per_epoch)
-        codes, target = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch))
+        found = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch))
         path = self.checkpoint.with_suffix(".not_finite.safetensors")
         if self.ranks.first:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
+            save_file({"codes": found.codes.cpu().contiguous(), "target": found.target.cpu().contiguous()}, path)
         raise self.ranks.alike(InputError(f"the loss is not finite at step {step}; the batch is in {path}"))
 
     def _finish_epoch(self, train_r: PearsonAccumulator) -> None:
@@ -185,7 +186,7 @@ class Run:
         n = state.sequences
         losses = dict(zip(LOSSES, (value / n for value in state.sums), strict=True))
         prediction = predict_all(self.model, self.validation, self.settings.precision, ranks=self.ranks)
-        truth = self.validation.target.cpu().numpy().astype(np.float64)
+        truth = self.validation.task.transform(self.validation.target).flatten().cpu().numpy().astype(np.float64)
         r = pearson(prediction, truth)
         row = {
             "epoch": state.epoch + 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ def train(
     where = ranks.place(choose_device(device))
     set_up(where, threads, settings.deterministic)
     stores = [open_store(train_store), open_store(validation_store)]
-    if any("standard" not in store.meta for store in stores):
+    task = stores[0].task
+    if not task.mean:
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
     torch.manual_seed(settings.seed)
     layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1]}
@@ -64,13 +65,15 @@ def train(
         raise InputError(f"model: length is {model_config['length']}, {train_store} has {layout['length']}")
     model = build(model_config).to(where)
     products.use(where.type == "cpu" and products.pays(model))
-    own = {"mean": settings.target_mean, "sd": settings.target_sd}
-    standard = stores[0].meta["standard"] | {name: value for name, value in own.items() if value is not None}
+    if settings.target_mean is not None:
+        task = replace(task, mean=(settings.target_mean,) * len(task.names))
+    if settings.target_sd is not None:
+        task = replace(task, sd=(settings.target_sd,) * len(task.names))
     run = Run(
         model=model,
         settings=settings,
-        train=DeviceData(stores[0], where, standard),
-        validation=DeviceData(stores[1], where, standard),
+        train=DeviceData(stores[0], where, task),
+        validation=DeviceData(stores[1], where, task),
         digest=digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores]),
         checkpoint=checkpoint,
         checkpoint_minutes=checkpoint_minutes,
@@ -95,7 +98,7 @@ def train(
         "model": model_config,
         "training": asdict(settings),
         "layout": stores[0].meta["layout"],
-        "standard": standard,
+        "task": asdict(task),
         "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split")}
         | {"train": len(run.train), "validation": len(run.validation)},
         "best_epoch": progress.best_epoch,
