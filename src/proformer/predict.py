@@ -37,7 +37,7 @@ def predict_file(model: TrainedModel, sequences: Path, out: Path, batch_size: in
                 predict_codes(model.model, torch.from_numpy(codes[i : i + size]).to(device)).cpu()
                 for i in range(0, len(codes), size)
             ]
-            values = model.task.restore(torch.cat(parts)[:, None, None]).flatten().numpy()
+            values = model.task.restore(torch.cat(parts)).flatten().numpy()
             _write(handle, names or [str(count + row) for row in range(len(rows))], rows, values)
             count += len(rows)
     return count

@@ -73,7 +73,6 @@ def test_every_form_of_input_gives_the_same_predictions(proformer, model, promot
 
 
 def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, model, promoters, tmp_path):
-    from proformer.datasets.batches import both_strands
     from proformer.models.folder import read_folder
     from proformer.sequences import Spans, centre_pad, encode
 
@@ -81,7 +80,7 @@ def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, 
     (tmp_path / "a.txt").write_text(sequence + "\n")
     insert = encode(sequence[17:-13])
     codes = torch.from_numpy(centre_pad(insert, Spans(np.array([0]), np.array([len(insert)])), 100))
-    expected = read_folder(model).model(both_strands(codes))[0].item() * 2 + 11
+    expected = read_folder(model).model(codes).item() * 2 + 11
     found = predict(proformer, model, tmp_path / "a.txt", tmp_path / "out.tsv")["prediction"][0]
     assert found == pytest.approx(expected, rel=1e-5)
 

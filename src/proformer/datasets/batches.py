@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from proformer.datasets.store import Store
-from proformer.sequences import MASK, N
+from proformer.sequences import N
 from proformer.tasks import Task
 
 
@@ -20,20 +20,6 @@ def both_strands(codes: Tensor) -> Tensor:
     """Append the reverse complement: uint8 [B, L] to [B, 2L] (Proformer, Methods, "Reverse complemented sequences")."""
     backward = codes.flip(1)
     return torch.cat([codes, torch.where(backward < N, 3 - backward, backward)], dim=1)
-
-
-def mask_nucleotides(codes: Tensor, rate: float, joint: bool = False) -> tuple[Tensor, Tensor]:
-    """Replace a share `rate` of the known nucleotides by M: (masked codes, where: bool), both [B, 2L].
-
-    As released, the strands are masked independently, so a masked base can be read off the other strand; `joint`
-    masks a base on both strands at once.
-    """
-    length = codes.shape[1] // 2 if joint else codes.shape[1]
-    chosen = torch.rand(codes.shape[0], length, device=codes.device) < rate
-    if joint:
-        chosen = torch.cat([chosen, chosen.flip(1)], dim=1)
-    chosen &= codes < N
-    return codes.masked_fill(chosen, MASK), chosen
 
 
 def _share(store: Store, column: str) -> Tensor:
@@ -63,6 +49,19 @@ class Batch:
     def __getitem__(self, part: slice) -> Batch:
         """Some of the batch's sequences; `rows` is left out."""
         return Batch(self.codes[part], self.target[part])
+
+    @property
+    def share(self) -> float:
+        """Of the rows of the whole batch, of which a process may see some only."""
+        return 1.0
+
+    def uniform(self, columns: int) -> Tensor:
+        """Random numbers in [0, 1) for every row, the same however many processes share the batch: [B, columns]."""
+        return torch.rand(len(self), columns, device=self.codes.device)
+
+    def total(self, number: Tensor) -> Tensor:
+        """A count over the rows of the whole batch."""
+        return number
 
 
 class DeviceData:

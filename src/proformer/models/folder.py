@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from proformer.errors import InputError
 from proformer.files import atomic, write_text
 from proformer.models import build
+from proformer.models.base import Model
 from proformer.tasks import Task
 
 
@@ -22,7 +23,7 @@ from proformer.tasks import Task
 class TrainedModel:
     """A model with what its predictions need: the layout of its sequences and its task."""
 
-    model: nn.Module
+    model: Model
     description: dict[str, Any]
 
     task: Task

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from proformer.datasets.batches import DeviceData, both_strands
+from proformer.datasets.batches import DeviceData
 from proformer.models import build
 from proformer.planning.cost import TRAINING, proformer_flops
 from proformer.tasks import Task
@@ -41,7 +41,7 @@ def random_run(keys: dict[str, Any], batch: int, precision: str, device: torch.d
 
 def one_step(run: Run) -> None:
     """One training step, from codes of one strand to updated weights."""
-    run._update(both_strands(run.train.codes), run.train.target.flatten())
+    run._update(run.train.batch(slice(None)))
     run.progress.step += 1
 
 
