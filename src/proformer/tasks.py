@@ -70,8 +70,8 @@ class Task:
         given: dict[str, Any] = {
             "scale": self.scale or _SCALE.get(kind, "none"),
             "loss_name": self.loss_name or _LOSS.get(kind, "mse"),
+            "metrics": tuple(self.metrics) or _METRICS.get(kind, ("pearson", "spearman", "r2", "mse")),
         }
-        given["metrics"] = tuple(self.metrics) or _METRICS.get(kind, ("pearson", "spearman", "r2", "mse"))
         given |= {name: tuple(getattr(self, name)) for name in ("names", "units", "mean", "sd", "partners")}
         for name, value in given.items():
             object.__setattr__(self, name, value)

@@ -216,6 +216,7 @@ def test_not_finite_loss_stops_with_step_and_batch(stores, tmp_path):
         run(stores, tmp_path, learning_rate=1e30, warmup_epochs=0, clip_value=0, clip_norm=0, epochs=5)
     batch = load_file(tmp_path / "checkpoint.not_finite.safetensors")
     assert batch["codes"].shape == (16, 100)
+    assert batch["target"].shape == (16, 1, 1)
     assert not (tmp_path / "model.json").exists()
 
 
