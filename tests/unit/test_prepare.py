@@ -141,7 +141,7 @@ def test_standardisation_is_that_of_the_training_part(tmp_path, stores):
 
 @pytest.mark.parametrize(
     ("fractions", "message"),
-    [((0.9, 0.2), "add up to at most 1"), ((0.0, 0.5), "positive"), ((0.99, 0.001), "rows fall to b")],
+    [((0.9, 0.2), "add up to at most 1"), ((0.0, 0.5), "the first positive"), ((0.99, 0.001), "rows fall to b")],
 )
 def test_impossible_splits(tmp_path, promoter_file, fractions, message):
     prepare(promoter_file, tmp_path / "all.safetensors", LAYOUT)
