@@ -33,7 +33,7 @@ def make_prediction(keys: dict[str, Any], batch: int, way: str, device: str) -> 
     from proformer.datasets.batches import both_strands
     from proformer.models import build
     from proformer.training import products
-    from proformer.training.loop import predict_codes
+    from proformer.training.validation import predict_codes
 
     rewrites, fast, precision = WAYS[way]
     torch.manual_seed(1)

@@ -15,7 +15,7 @@ from proformer.errors import InputError
 from proformer.files import atomic
 from proformer.models.folder import TrainedModel
 from proformer.sequences import centre_pad
-from proformer.training.loop import predict_codes
+from proformer.training.validation import predict_codes
 
 
 def predict_file(model: TrainedModel, sequences: Path, out: Path, batch_size: int | None, trimmed: bool = False) -> int:

@@ -17,8 +17,8 @@ from proformer.models.folder import read_folder
 from proformer.models.keras import Attention, BiLSTM, glorot_normal, he_normal, max_pool_same
 from proformer.predict import predict_file
 from proformer.tasks import Task
-from proformer.training.loop import predict_all
 from proformer.training.run import train
+from proformer.training.validation import predict_all
 
 L = 40
 TINY = {

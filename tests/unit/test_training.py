@@ -53,7 +53,7 @@ def test_validation_r_is_that_of_the_saved_weights(stores, tmp_path):
     from proformer.datasets.batches import DeviceData
     from proformer.datasets.store import open_store
     from proformer.models.folder import read_folder
-    from proformer.training.loop import predict_all
+    from proformer.training.validation import predict_all
 
     metrics = run(stores, tmp_path)
     store = open_store(stores[1])

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -145,6 +145,7 @@ def split(
 
     store = open_store(source)
     may_be_empty = [False] * len(outs)
+    how: dict[str, Any]
     if chromosomes is not None:
         part, how = by_names(store, chromosomes), {"chromosomes": [list(names) for names in chromosomes]}
     elif folds is not None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from proformer.errors import InputError
-from proformer.tasks import LossName
+from proformer.tasks import LossName, MetricName
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,15 @@ class Training:
     `warmup_start` over `learning_rate` to `final_rate`, while Adam's first beta goes the other way, .95 to .85 to .95.
     loss: in place of the task's own, unless the model has an objective of its own. shuffle: the rows every epoch, once,
     or never ("none": file order). epoch_batches: length of an epoch that is not one pass over the data.
+    reverse_complement: share of the training sequences that are turned, drawn at every step, profiles with them.
+    shift: training sequences are pieces of the store's windows, so many bp shorter, that begin anywhere; validation
+    takes their middle. 0: whole windows.
     target_mean, target_sd: what targets are standardised by (None: mean and sd of the training part).
-    keep: the weights that become the model: of the epoch with the best validation r, of the last epoch, or the best
-    but for the last epoch ("before-last", a released defect).
+    select: the validation metric that says which epoch is the best, or "loss".
+    keep: the weights that become the model: of the best epoch, of the last epoch, or the best but for the last epoch
+    ("before-last", a released defect).
     clip_value, clip_norm: per variable, first each gradient entry, then the variable's norm (0: off).
-    patience: epochs without a better validation r before stopping (None: never).
+    patience: epochs without a better one before stopping (None: never).
     precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32).
     compile: on a GPU, compile the model and replay its steps as CUDA graphs, for small models; a CPU ignores it.
     """
@@ -50,8 +54,11 @@ class Training:
     loss: LossName | None = None
     shuffle: Literal["epoch", "once", "none"] = "epoch"
     epoch_batches: int | None = None
+    reverse_complement: float = 0.0
+    shift: int = 0
     target_mean: float | None = None
     target_sd: float | None = None
+    select: MetricName | Literal["loss"] = "pearson"
     keep: Literal["best", "last", "before-last"] = "best"
     patience: int | None = None
     precision: Literal["float32", "bf16"] = "float32"
@@ -69,13 +76,18 @@ class Training:
             if choices and value not in choices and not (value is None and type(None) in get_args(hint)):
                 raise InputError(f"training: {name} is {value!r}, expected one of {', '.join(choices)}")
         positive = ("epochs", "batch_size", "learning_rate", "warmup_steps", "schedule_width", "epsilon")
-        at_least_0 = ("warmup_epochs", "warmup_start", "final_rate", "weight_decay", "clip_value", "clip_norm")
-        for name in (*positive, *at_least_0):
+        at_least_0 = ("warmup_epochs", "warmup_start", "final_rate", "weight_decay", "clip_value", "clip_norm", "shift")
+        for name in (*positive, *at_least_0, "reverse_complement"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value:
                 raise InputError(f"training: {name} is {value!r}, expected a number of at least 0")
             if name in positive and value == 0:
                 raise InputError(f"training: {name} is 0, expected more")
+        if self.reverse_complement > 1 or self.shift != int(self.shift):
+            raise InputError(
+                f"training: reverse_complement is {self.reverse_complement!r} and shift {self.shift!r}, "
+                "expected at most 1 and a whole number"
+            )
 
 
 def read_training(keys: Mapping[str, Any]) -> Training:

@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from proformer.datasets.batches import Batch, DeviceData
 from proformer.errors import EXIT_INTERRUPTED, InputError
-from proformer.evaluation.metrics import PearsonAccumulator, pearson, spearman
+from proformer.evaluation.metrics import PearsonAccumulator
 from proformer.models.base import Loss, Model
 from proformer.tasks import Task
 from proformer.training import checkpoint
 from proformer.training.config import Training
 from proformer.training.distributed import ONE, Ranks
 from proformer.training.optimiser import clip_each, make_optimiser, make_schedule
+from proformer.training.validation import score_of, validate
 
 # Columns of metrics.tsv, and the parts of the loss in them: 0 where a model has no such part.
 LOSSES = {"train_loss": "total", "train_mse": "task", "train_nucleotides": "nucleotides"}
@@ -136,7 +136,7 @@ class Run:
         saved = started = time.monotonic()
         before = state.seconds
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.device)
-        for batch in self.train.batches(size, self._order(state.epoch), first):
+        for batch in self.train.batches(size, self._order(state.epoch), first, self._draw(state.epoch)):
             losses, prediction = self._update(batch)
             train_r.update(prediction.flatten(), batch.target.flatten())
             sums += losses.double() * len(batch)
@@ -165,9 +165,13 @@ class Run:
         length = self.steps_per_epoch * self.settings.batch_size
         first, last = epoch * length, (epoch + 1) * length
         passes = range(first // rows, -(-last // rows))
-        everything = torch.arange(rows, device=self.device)
+        everything = torch.arange(rows, device=self.train.codes.device)
         stream = torch.cat([order(number) if order else everything for number in passes])
         return stream[first - passes[0] * rows :][:length]
+
+    def _draw(self, epoch: int) -> int:
+        """The seed of the pieces and strands in the first batch of an epoch; batch k adds k."""
+        return self.settings.seed * 3_000_017 + epoch * self.steps_per_epoch
 
     def _update(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """One step: loss, gradients, clipping, update. Each rank computes its rows; all see the batch's sums.
@@ -200,7 +204,7 @@ class Run:
         from safetensors.torch import save_file
 
         epoch, batch = divmod(step, self.steps_per_epoch)
-        found = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch))
+        found = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch, self._draw(epoch)))
         path = self.checkpoint.with_suffix(".not_finite.safetensors")
         if self.ranks.first:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -210,23 +214,18 @@ class Run:
     def _finish_epoch(self, train_r: PearsonAccumulator) -> None:
         state = self.progress
         n = state.sequences
-        prediction = predict_all(self.model, self.validation, self.settings.precision, ranks=self.ranks).flatten()
-        truth = self.validation.task.transform(self.validation.target).flatten().cpu().numpy().astype(np.float64)
-        r = pearson(prediction, truth)
         row = {
             "epoch": state.epoch + 1,
             **dict(zip(LOSSES, (value / n for value in state.sums), strict=True)),
             "train_r": train_r.value,
-            "validation_loss": float(np.mean((prediction - truth) ** 2)),
-            "validation_r": r,
-            "validation_rho": spearman(prediction, truth),
-            "validation_r_batches": self._mean_batch_r(prediction, truth),
+            **validate(self.model, self.validation, self.settings, self.ranks),
             "learning_rate": state.learning_rate,
             "sequences_per_second": n / state.seconds if state.seconds else float("nan"),
         }
         state.rows.append(row)
-        if self._keeps(r):
-            state.best_epoch, state.best_r = state.epoch + 1, r if r == r else float("-inf")
+        score = score_of(row, self.settings.select)
+        if self._keeps(score):
+            state.best_epoch, state.best_r = state.epoch + 1, score if score == score else float("-inf")
             self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
         state.epoch += 1
         state.sums, state.sequences, state.train_r, state.seconds = Progress().sums, 0, {}, 0.0
@@ -234,18 +233,12 @@ class Run:
             watcher.epoch(row)
         self._save(*self.ranks.any(self.stopping))
 
-    def _keeps(self, r: float) -> bool:
+    def _keeps(self, score: float) -> bool:
         """Whether the weights after this epoch become the model, unless a later epoch's do."""
         keep, last = self.settings.keep, self.progress.epoch + 1 == self.settings.epochs
         if keep == "last":
             return last or not self.best
-        return not self.best or (r > self.progress.best_r and not (last and keep == "before-last"))
-
-    def _mean_batch_r(self, prediction: np.ndarray, truth: np.ndarray) -> float:
-        """Mean of per-batch r, which the released log calls val_pearson_r; it is not the r of the set."""
-        size = self.settings.batch_size
-        parts = [pearson(prediction[i : i + size], truth[i : i + size]) for i in range(0, len(truth) - 1, size)]
-        return float(np.nanmean(parts)) if np.isfinite(parts).any() else float("nan")
+        return not self.best or (score > self.progress.best_r and not (last and keep == "before-last"))
 
     def _save(self, stop: bool) -> None:
         """Write a checkpoint, on rank 0; then leave, all together, if a rank was told to stop."""
@@ -288,20 +281,3 @@ class Run:
         finally:
             # Of several ranks, the first to leave has the launcher send it to the others, on their way out.
             signal.signal(signal.SIGTERM, before if self.ranks.world == 1 else signal.SIG_IGN)
-
-
-@torch.inference_mode()
-def predict_codes(model: Model, codes: Tensor, precision: str = "float32") -> Tensor:
-    """Predictions for forward strands uint8 [B, L], in the units of transformed targets: float32 [B, T, P]."""
-    with torch.autocast(codes.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        return model(codes).float()
-
-
-def predict_all(
-    model: Model, data: DeviceData, precision: str = "float32", size: int = 512, ranks: Ranks = ONE
-) -> np.ndarray:
-    """Predictions for a whole data set, in its order: float64 [N, T, P]; every rank predicts its rows."""
-    model.eval()
-    codes = data.codes[ranks.rows(len(data))]
-    parts = [predict_codes(model, codes[i : i + size], precision) for i in range(0, len(codes), size)]
-    return ranks.gather(torch.cat(parts), len(data)).cpu().numpy().astype(np.float64)

@@ -59,10 +59,12 @@ def train(
     if not task.mean:
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
     torch.manual_seed(settings.seed)
-    layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1]}
+    layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1] - settings.shift}
     model_config = resolve({**recipe["model"], **config.get("model", {})}, layout)
     if model_config.get("length", layout["length"]) != layout["length"]:
         raise InputError(f"model: length is {model_config['length']}, {train_store} has {layout['length']}")
+    if not len(stores[1]) and (settings.keep != "last" or settings.patience):
+        raise InputError(f"{validation_store}: no rows to choose an epoch by; set keep: last, and no patience")
     model = build(model_config).to(where)
     products.use(where.type == "cpu" and products.pays(model))
     if settings.target_mean is not None:
@@ -70,7 +72,8 @@ def train(
     if settings.target_sd is not None:
         task = replace(task, sd=(settings.target_sd,) * len(task.names))
     task = replace(task, loss_name=settings.loss or task.loss_name)
-    train, validation = (DeviceData(store, where, task) for store in stores)
+    validation = DeviceData(stores[1], where, task, shift=settings.shift)
+    train = DeviceData(stores[0], where, task, shift=settings.shift, reverse=settings.reverse_complement)
     identity = digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores])
     parameters = sum(p.numel() for p in model.parameters())
     log(
@@ -107,7 +110,7 @@ def train(
     description = {
         "model": model_config,
         "training": asdict(settings),
-        "layout": stores[0].meta["layout"],
+        "layout": stores[0].meta["layout"] | {"length": layout["length"]},
         "task": asdict(task),
         "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split")}
         | {"train": len(train), "validation": len(validation)},
