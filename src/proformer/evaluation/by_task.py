@@ -99,8 +99,7 @@ def measure(
     n, tasks, positions = np.shape(prediction)
     x, y = (values.reshape(n, tasks, positions) for values in _checked(prediction, truth))
     if over == "all":
-        x, y = (values.transpose(1, 0, 2).reshape(tasks, -1) for values in (x, y))
-        return METRICS[name].rows(x, y)
+        return METRICS[name].rows(*(values.transpose(1, 0, 2).reshape(tasks, -1) for values in (x, y)))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice")
         return np.nanmean(METRICS[name].rows(x, y), axis=0)
