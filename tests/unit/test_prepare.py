@@ -87,6 +87,21 @@ def test_bad_input_names_the_line_and_leaves_nothing(tmp_path, text, message):
     assert not list((tmp_path / "out").glob(".*"))
 
 
+@pytest.mark.parametrize("heading", ["", "sequence\tdev\thk\n"])
+def test_columns_of_values_are_tasks(tmp_path, heading):
+    source = write(tmp_path / "a.txt", heading + f"{LEFT}ACGT{RIGHT}\t1\t-2.5\n{LEFT}ACGG{RIGHT}\t3\t4e1\r\n")
+    prepare(source, tmp_path / "all.safetensors", LAYOUT)
+    store = open_store(tmp_path / "all.safetensors")
+    assert store.target[:, :, 0].tolist() == [[1, -2.5], [3, 40]]
+    assert store.task.kind == "values"
+    assert store.task.names == (("dev", "hk") if heading else ("task 1", "task 2"))
+    for line, message in ((f"{LEFT}ACGT{RIGHT}\t1", "2 columns"), (f"{LEFT}ACGT{RIGHT}\t1\thigh", "'high'")):
+        write(tmp_path / "a.txt", source.read_bytes().decode() + line + "\n")
+        with pytest.raises(InputError, match=rf"line {3 + bool(heading)}: found {message}, expected"):
+            prepare(source, tmp_path / "b.safetensors", LAYOUT)
+        write(tmp_path / "a.txt", source.read_bytes()[: -len(line) - 1])
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.txt: no such file"):
         prepare(tmp_path / "nowhere.txt", tmp_path / "all.safetensors", LAYOUT)

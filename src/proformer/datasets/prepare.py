@@ -84,7 +84,8 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
     """Encode files into one store, one after the other; returns the counts of what was filtered, per file.
 
     Each is `sequence<TAB>value` (plain or gz), or a CSV table of measured promoters (see `datasets.measured`), of
-    `medium` if that is given. One pass, flat memory. Rows keep their order; the forward strand alone is stored. The
+    `medium` if that is given. Several columns of values make as many tasks, named by the first line if it holds names.
+    One pass, flat memory. Rows keep their order; the forward strand alone is stored. The
     header records the layout and the SHA-256 of the sources.
     """
     import pandas as pd
@@ -98,17 +99,24 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
     digests = [{"file": source.name, "sha256": file_digest(source, "sha256")} for source in sources]
     tables = []
     meta = {"task": asdict(Task()), "layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
+    columns = 0
     with StoreWriter(out, meta) as writer:
         for source in sources:
             counts: Counter[str] = Counter(kept=-writer.rows)
-            for rows in measured_rows(source, medium):
-                values = rows.values()
+            for number, rows in enumerate(measured_rows(source, medium)):
+                if number == 0:
+                    names, rows = rows.heading()
+                    columns = columns or rows.text(0, rows.rest).count("\t") + 1
+                    if columns > 1:
+                        names = names or [f"task {i + 1}" for i in range(columns)]
+                        writer.meta["task"] = asdict(Task("values", tuple(names)))
+                values = rows.columns(columns)
                 kept, spans, found = layout.trim(rows)
                 counts.update(found)
                 counts["with_n"] += int(_contain_n(rows, spans))
                 writer.append(
                     codes=centre_pad(rows.codes, spans, layout.length),
-                    target=values[kept, None, None].astype(np.float32),
+                    target=values[kept, :, None].astype(np.float32),
                     group=strand_free_keys(rows.codes, spans),
                 )
             counts["kept"] += writer.rows
