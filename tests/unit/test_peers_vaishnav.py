@@ -419,5 +419,5 @@ def test_learns_a_planted_motif_and_comes_back_from_its_folder(name, motif_store
     assert np.corrcoef(predictions, truth)[0, 1] > 0.7
     assert predictions.mean() == pytest.approx(truth.mean(), abs=2)  # in the units of the file
     validation = DeviceData(open_store(motif_stores[1]), torch.device("cpu"), trained.task)
-    r = np.corrcoef(predict_all(trained.model, validation), validation.target.numpy().ravel())[0, 1]
+    r = np.corrcoef(predict_all(trained.model, validation).ravel(), validation.target.numpy().ravel())[0, 1]
     assert r == pytest.approx(best, abs=1e-6)

@@ -58,7 +58,7 @@ def test_validation_r_is_that_of_the_saved_weights(stores, tmp_path):
     metrics = run(stores, tmp_path)
     store = open_store(stores[1])
     data = DeviceData(store, torch.device("cpu"), store.task)
-    prediction = predict_all(read_folder(tmp_path).model, data)
+    prediction = predict_all(read_folder(tmp_path).model, data).ravel()
     r = np.corrcoef(prediction, data.batch(slice(None)).target.flatten().numpy())[0, 1]
     assert r == pytest.approx(metrics["validation_r"].max(), abs=1e-9)
     truth = data.batch(slice(None)).target.flatten().numpy()
