@@ -20,7 +20,7 @@ import pandas as pd
 from harness import arguments, bars, interleave, own_peak, peak_memory, pin, publish, summarise
 from train_step import SHAPES, WAYS, model_keys
 
-from proformer.planning.cost import proformer_flops
+from proformer.planning.cost import cost
 from proformer.tasks import Task
 
 BATCH = {"64/2/2": 128, "512/8/4": 8}
@@ -45,7 +45,7 @@ def make_prediction(keys: dict[str, Any], batch: int, way: str, device: str) -> 
     def straight() -> object:
         products.use(False)
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            return model(both_strands(codes))[0].float()
+            return model.both(both_strands(codes))[0].float()
 
     def ours() -> object:
         products.use(library)
@@ -96,7 +96,8 @@ def main(args: Any) -> None:
         table.insert(0, "shape", name)
         table.insert(1, "batch", batch)
         table["sequences_per_second"] = batch / table["seconds"]
-        table["original_gflops_per_second"] = table["sequences_per_second"] * proformer_flops(*shape) / 1e9
+        original = cost(model_keys((*shape, batch), False)).forward_flops
+        table["original_gflops_per_second"] = table["sequences_per_second"] * original / 1e9
         if device == "cpu":
             own = ("--device", "cpu", "--threads", args.threads, "--shape", name, "--only")
             table["peak_mb"] = [peak_memory(__file__, *own, way) for way in table["way"]]

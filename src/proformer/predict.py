@@ -14,6 +14,7 @@ from proformer.datasets.text import Rows, open_text, read_fasta, read_rows
 from proformer.errors import InputError
 from proformer.files import atomic
 from proformer.models.folder import TrainedModel
+from proformer.planning.cost import kept_bytes
 from proformer.sequences import centre_pad
 from proformer.training.validation import predict_codes
 
@@ -44,14 +45,12 @@ def predict_file(model: TrainedModel, sequences: Path, out: Path, batch_size: in
 
 
 def batch_for_memory(model: TrainedModel, device: torch.device) -> int:
-    """A batch whose largest intermediates (attention scores, gates) take 1 GB, or a quarter of a GPU.
+    """A batch whose intermediates, all that training would keep, take 1 GB, or a quarter of a GPU.
 
     Not of what is free just now: sums of another batch differ in the last digit, and a table must not with the hour.
     """
-    config = model.description["model"]
-    dim, heads = config.get("dim", 256), config.get("heads", 8)
-    rows = 2 * config.get("length", 100) + config.get("expression_heads", 32)
-    per_sequence = 4 * rows * (3 * heads * rows + (3 * heads + 12) * dim)
+    codes = torch.zeros(3, model.description["layout"]["length"], dtype=torch.uint8, device=device)
+    per_sequence = kept_bytes(model.model, codes) - kept_bytes(model.model, codes[:2])
     if device.type == "cuda":
         return int(np.clip(torch.cuda.get_device_properties(device).total_memory // 4 // per_sequence, 1, 4096))
     return int(np.clip(10**9 // per_sequence, 1, 256))

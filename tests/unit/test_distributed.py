@@ -212,7 +212,8 @@ with ranks.joined(cpu):
     for keys, loss in cases:
         torch.manual_seed(total)
         one = (build(keys) if keys else Net()).double()
-        batch = Batch(torch.randint(0, 5, (total, 20), dtype=torch.uint8), torch.randn(total, *((1, 1) if keys else (2, 3))))
+        target = torch.randn(total, *((1, 1) if keys else (2, 3)))
+        batch = Batch(torch.randint(0, 5, (total, 20), dtype=torch.uint8), target)
         shared, task = copy.deepcopy(one), Task(scale="none", loss_name=loss)
         torch.manual_seed(5)
         whole = one.loss(batch, task)

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(ROOT / "src"))
 from proformer import cluster
-from proformer.planning.cost import TRAINING as STEP, host_megabytes, proformer_flops
+from proformer.planning.cost import host_megabytes, job_cost
 from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
 from proformer.status import write_jobs
@@ -23,6 +23,7 @@ warnings.filterwarnings("ignore", "coroutine 'InputFiles", RuntimeWarning)
 R = config["results"].rstrip("/")
 CATALOGUE = load_catalogue()
 SOURCES = ("published", "run")
+COSTS = Path(R) / "costs.json"  # of models, counted once
 DATASETS = active_datasets(config)
 GRIDS = active_grids(config)
 # Every training by its folder below models/, which is the wildcard `point`.
@@ -154,8 +155,11 @@ def training_memory(jobs):
     """Megabytes of a node: of all the models that its job trains at the same time, per process."""
 
     def megabytes(wildcards, input, attempt):
-        trained = jobs or [job_of(wildcards)]
-        return attempt * sum(host_megabytes(job.config["model"], job.gpus, input.size_mb) for job in trained)
+        asked = 0
+        for job in jobs or [job_of(wildcards)]:
+            rows = 0 if GPU else job.config["training"].get("batch_size", 512)
+            asked += host_megabytes(job_cost(job.config, 100, COSTS), job.gpus, input.size_mb, rows)
+        return attempt * asked
 
     return megabytes
 
@@ -171,8 +175,8 @@ def training_minutes(jobs):
     def minutes(wildcards, input, attempt):
         work = 0
         for job in jobs or [job_of(wildcards)]:
-            # A byte of the store is a nucleotide; a Proformer's cost stands for that of other models.
-            each = STEP * proformer_flops(**{**job.config["model"], "length": 100}) / 100
+            # A byte of the store is a nucleotide.
+            each = job_cost(job.config, 100, COSTS).training_flops / 100
             work += each * input.size_mb * 1e6 * job.config["training"].get("epochs", 20) / (job.gpus * job.nodes)
         return attempt * min(30 + int(work / rate / 60), 24 * 60)
 

@@ -12,7 +12,7 @@ import torch
 
 from proformer.datasets.batches import DeviceData
 from proformer.models import build
-from proformer.planning.cost import TRAINING, proformer_flops
+from proformer.planning.cost import cost
 from proformer.tasks import Task
 from proformer.training.config import Training
 from proformer.training.device import choose_device, hardware, set_up
@@ -90,7 +90,7 @@ def measure(
 ) -> pd.DataFrame:
     """Rates of training on this machine, a row per shape and precision.
 
-    `training_flops` (per sequence, of the model as published), `sequences_per_second`, `gemm_flops_per_second` and
+    `training_flops` (per sequence), `sequences_per_second`, `gemm_flops_per_second` and
     `bytes_per_second` (what the device reaches on plain products and copies, measured in the same minute).
     """
     where = choose_device(device)
@@ -100,10 +100,10 @@ def measure(
     for precision in precisions:
         for dim, heads, blocks in shapes:
             size = batch or (512 if where.type == "cuda" else 128 if dim <= 128 else 8)
-            run = random_run({"dim": dim, "heads": heads, "blocks": blocks}, size, precision, where)
+            keys = {"dim": dim, "heads": heads, "blocks": blocks}
+            run, work = random_run(keys, size, precision, where), cost(keys).training_flops
             rate = size / seconds_of(lambda run=run: one_step(run), where, least)  # type: ignore[misc]
             peak = gemm_peak(where, precision)
-            work = TRAINING * proformer_flops(dim, heads, blocks)
             print(
                 f"{dim}/{heads}/{blocks} {precision}: {rate:,.1f} sequences/s, "
                 f"{work * rate / 1e9:,.1f} GFLOP/s of {peak / 1e9:,.1f}", file=sys.stderr, flush=True,
