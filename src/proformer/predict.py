@@ -23,22 +23,23 @@ def predict_file(model: TrainedModel, sequences: Path, out: Path, batch_size: in
     """Predict every sequence of a TSV (first column) or FASTA file, plain or gz; returns how many.
 
     Writes a table with the columns name (FASTA name, or row number from 0), sequence, prediction (in the units of the
-    training data). Reads and writes in blocks. `trimmed`: the sequences come without their flanks. Raises InputError
-    with the line of the first sequence that cannot be predicted; nothing is written then.
+    training data); of several tasks or positions, a column for each, TASK or TASK_POSITION. Reads and writes in blocks.
+    `trimmed`: the sequences come without their flanks. Raises InputError with the line of the first sequence that
+    cannot be predicted; nothing is written then.
     """
     layout = _layout(model, trimmed)
     device = next(model.model.parameters()).device
     size = batch_size or batch_for_memory(model, device)
     count = 0
     with atomic(out) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as handle:
-        handle.write("name\tsequence\tprediction\n")
+        handle.write("\t".join(("name", "sequence", *_columns(model, device))) + "\n")
         for names, rows in _read(sequences):
             codes = centre_pad(rows.codes, layout.trim(rows)[1], layout.length)
             parts = [
                 predict_codes(model.model, torch.from_numpy(codes[i : i + size]).to(device)).cpu()
                 for i in range(0, len(codes), size)
             ]
-            values = model.task.restore(torch.cat(parts)).flatten().numpy()
+            values = model.task.restore(torch.cat(parts)).flatten(1).numpy()
             _write(handle, names or [str(count + row) for row in range(len(rows))], rows, values)
             count += len(rows)
     return count
@@ -54,6 +55,16 @@ def batch_for_memory(model: TrainedModel, device: torch.device) -> int:
     if device.type == "cuda":
         return int(np.clip(torch.cuda.get_device_properties(device).total_memory // 4 // per_sequence, 1, 4096))
     return int(np.clip(10**9 // per_sequence, 1, 256))
+
+
+def _columns(model: TrainedModel, device: torch.device) -> list[str]:
+    """Names of the predictions, by what the model gives for one sequence."""
+    codes = torch.zeros(1, model.description["layout"]["length"], dtype=torch.uint8, device=device)
+    _, tasks, positions = model.task.restore(predict_codes(model.model, codes).cpu()).shape
+    if (tasks, positions) == (1, 1):
+        return ["prediction"]
+    places = [""] if positions == 1 else [f"_{position}" for position in range(positions)]
+    return [f"{name}{place}" for name in model.task.names for place in places]
 
 
 def _layout(model: TrainedModel, trimmed: bool) -> Layout:
@@ -74,6 +85,5 @@ def _read(path: Path) -> Iterator[tuple[list[str], Rows]]:
 
 
 def _write(handle: TextIO, names: list[str], rows: Rows, values: np.ndarray) -> None:
-    handle.writelines(
-        f"{name}\t{rows.text(row)}\t{value:.6g}\n" for row, (name, value) in enumerate(zip(names, values, strict=True))
-    )
+    for row, (name, numbers) in enumerate(zip(names, values.tolist(), strict=True)):
+        handle.write("\t".join((name, rows.text(row), *(f"{number:.6g}" for number in numbers))) + "\n")
