@@ -1,20 +1,24 @@
 # make demo    the whole analysis on embedded data: results/report.html
 # make test    all tests and checks
+# make multiqc MultiQC too (0.9 GB), for its page over the ATAC-seq tools' logs
+# make test-learning  the tests of learning with ten seeds each, with all instructions and with AVX2 alone
 # make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
 # make sample  the same on small slices of the real data; MIRROR=folder takes the files from there
 # make paper   what the full analysis would run, and how to start it
+# PYTHON=python3.12 takes that Python, TORCH=cpu or TORCH=cuda that build of PyTorch, when .venv is made
 
 CORES ?= all
 MIRROR ?=
 PYTHON ?=
+TORCH ?=
 GPUS ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c ^GPU)
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --logger progress --rerun-incomplete
 RUN := $(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export PYTHON
+export PYTHON TORCH
 
-.PHONY: demo sample paper test test-faults check chromium slurm setup tools
+.PHONY: demo sample paper test test-learning test-faults check chromium slurm setup tools multiqc testtools
 
 demo: setup
 	@$(RUN)
@@ -30,16 +34,24 @@ paper: setup
 	@echo "This is what the paper takes. To run it on a machine with GPUs (here: 4):"
 	@echo "    $(BIN)/snakemake --configfile config/paper.yaml --cores all --resources gpu=4"
 
+# What a processor without AVX-512 computes; elsewhere than on x86 it changes nothing.
+AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
+LEARNING = $(BIN)/python -m pytest tests/unit -m learns
+
 # Two at a time: most tests of the workflow and of Slurm wait for one thing or another.
 test: check chromium slurm
-	@$(BIN)/python -m pytest tests/workflow & workflow=$$!; \
+	@{ $(BIN)/python -m pytest tests/workflow && $(AVX2) $(LEARNING); } & workflow=$$!; \
 	    $(BIN)/python -m pytest tests/unit tests/slurm; others=$$?; \
 	    wait $$workflow && exit $$others
 
-test-faults: setup chromium slurm
-	@$(BIN)/python -m pytest tests/slurm -m "" -v --durations=0
+test-learning: testtools
+	@$(LEARNING) --seeds 10
+	@$(AVX2) $(LEARNING) --seeds 10
 
-check: setup
+test-faults: testtools chromium slurm
+	@$(BIN)/python -m pytest tests/slurm tests/workflow/test_scheduling.py -m "" -v --durations=0
+
+check: testtools
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -55,13 +67,18 @@ chromium slurm: export DEBIAN_FRONTEND := noninteractive
 chromium slurm:
 	@command -v $(lastword $(PACKAGES:munge=munged)) >/dev/null || [ "$$(id -u)" != 0 ] || \
 	    ! command -v apt-get >/dev/null || { echo "Installing $(PACKAGES) for the tests ..."; \
-	    apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; } || \
+	    { apt-get update -qq && apt-get install -y -qq --no-install-recommends $(PACKAGES); } >/dev/null 2>&1; } || \
 	    echo "$(PACKAGES) could not be installed: the tests that need it will be skipped"
 
 setup: tools .venv/.complete
+testtools: setup .venv/.complete-test
+multiqc: setup .venv/.complete-multiqc
 
 tools:
 	@scripts/tools.sh
 
 .venv/.complete: requirements.lock pyproject.toml | tools
 	@scripts/setup.sh
+
+.venv/.complete-%: requirements-%.lock .venv/.complete
+	@scripts/setup.sh $*

@@ -65,6 +65,7 @@ rule results:
 
 
 onstart:
+    scheduling.guard(workflow.scheduler, local=workflow.local_exec)
     # For `proformer status`.
     write_jobs(Path(R) / "jobs.json", JOBS.values())
     if workflow.executor_plugin.name == "slurm":

@@ -7,6 +7,7 @@ ratio is taken within its turn; medians are over repeats. Results go to benchmar
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import statistics
 import subprocess
@@ -39,9 +40,35 @@ def pin(device: str, threads: int) -> dict[str, Any]:
 
     where = choose_device(device)
     set_up(where, threads, None)
-    place = {"device": where.type, "machine": hardware(where), "threads": torch.get_num_threads()}
+    place = {
+        "device": where.type,
+        "machine": hardware(where),
+        "isa": _isa(where.type),
+        "threads": torch.get_num_threads(),
+    }
     print(" · ".join(f"{name} {value}" for name, value in (place | {"torch": torch.__version__}).items()), flush=True)
     return place
+
+
+def _isa(device: str) -> str:
+    """The instructions that are used; "switched" where the environment keeps PyTorch from those that are there."""
+    import torch
+
+    if device == "cuda":
+        return ""
+    return torch.backends.cpu.get_cpu_capability() + (" (switched)" if "ATEN_CPU_CAPABILITY" in os.environ else "")
+
+
+def kind(place: Mapping[str, Any]) -> str:
+    """What the name of a table ends with: device, and the instructions where they are not AVX-512."""
+    isa = place["isa"].split(" ")[0].lower()
+    return place["device"] + (f"_{isa}" if isa not in ("", "avx512") else "")
+
+
+def where(table: pd.DataFrame) -> str:
+    """A figure's note on where it was measured."""
+    first = table.iloc[0]
+    return f"{first['machine']}{', ' + first['isa'] if first['isa'] else ''}; {first['threads']} thread(s)"
 
 
 def interleave(ways: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 1) -> dict[str, list[float]]:

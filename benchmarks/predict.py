@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from harness import arguments, bars, interleave, own_peak, peak_memory, pin, publish, summarise
-from train_step import SHAPES, WAYS, model_keys
+from harness import arguments, bars, interleave, kind, own_peak, peak_memory, pin, publish, summarise, where
+from train_step import SHAPES, WAYS, model_keys, ways
 
 from proformer.planning.cost import cost
 from proformer.tasks import Task
@@ -90,9 +90,11 @@ def main(args: Any) -> None:
     tables = []
     for name, (*shape, _) in SHAPES.items():
         batch = 512 if device == "cuda" else BATCH[name]
-        ways = {way: make_prediction(model_keys(SHAPES[name], WAYS[way][0]), batch, way, device) for way in WAYS}
-        table = summarise(interleave(ways, args.repeats, 10 if device == "cuda" else 1), "straight, float32")
-        del ways
+        predictions = {
+            way: make_prediction(model_keys(SHAPES[name], WAYS[way][0]), batch, way, device) for way in ways(place)
+        }
+        table = summarise(interleave(predictions, args.repeats, 10 if device == "cuda" else 1), "straight, float32")
+        del predictions
         table.insert(0, "shape", name)
         table.insert(1, "batch", batch)
         table["sequences_per_second"] = batch / table["seconds"]
@@ -103,11 +105,10 @@ def main(args: Any) -> None:
             table["peak_mb"] = [peak_memory(__file__, *own, way) for way in table["way"]]
         tables.append(table)
     table = pd.concat(tables, ignore_index=True).assign(**place)
-    note = f"{place['machine']}; {place['threads']} thread(s)"
     publish(
-        f"predict_{device}_{place['threads']}", table, args.out,
+        f"predict_{kind(place)}_{place['threads']}", table, args.out,
         lambda t: bars(t.assign(panel=t["shape"] + ", batch " + t["batch"].astype(str)), "times_straight",
-                       "speed of prediction, straight float32 path = 1", "panel", note),
+                       "speed of prediction, straight float32 path = 1", "panel", where(t)),
     )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from itertools import pairwise
 from typing import Any
 
 import pandas as pd
-from harness import arguments, pin, publish
-from train_step import SHAPES, WAYS, make_run, model_keys
+from harness import arguments, kind, pin, publish, where
+from train_step import SHAPES, make_run, model_keys, ways
 
 PARTS = ("data", "forward", "backward", "optimiser", "logging")
 
@@ -80,7 +80,7 @@ def main(args: Any) -> None:
     rows = []
     for name in args.shapes:
         runs = {}
-        for way, (rewrites, fast, precision) in WAYS.items():
+        for way, (rewrites, fast, precision) in ways(place).items():
             batch = 512 if place["device"] == "cuda" else SHAPES[name][3]
             runs[way] = make_run(model_keys(SHAPES[name], rewrites), batch, precision, place["device"]), fast
         parts: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -99,7 +99,7 @@ def main(args: Any) -> None:
                  "percent": 100 * seconds / whole}
                 for kind, what, seconds in found
             ]  # fmt: skip
-    publish(f"profile_{place['device']}_{place['threads']}", pd.DataFrame(rows).assign(**place), args.out, draw_parts)
+    publish(f"profile_{kind(place)}_{place['threads']}", pd.DataFrame(rows).assign(**place), args.out, draw_parts)
 
 
 def draw_parts(table: pd.DataFrame) -> Any:
@@ -109,16 +109,16 @@ def draw_parts(table: pd.DataFrame) -> Any:
     @styled
     def draw() -> Any:
         parts = table[table["kind"] == "part"]
-        names, ways = list(dict.fromkeys(parts["shape"])), list(dict.fromkeys(parts["way"]))
-        figure = new(DOUBLE, 22 + 6 * len(ways), note=f"{table['machine'][0]}; {table['threads'][0]} thread(s)")
+        names, rows = list(dict.fromkeys(parts["shape"])), list(dict.fromkeys(parts["way"]))
+        figure = new(DOUBLE, 22 + 6 * len(rows), note=where(table))
         panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
         for axes, name in zip(panels, names, strict=True):
-            wide = parts[parts["shape"] == name].pivot(index="way", columns="what", values="milliseconds").loc[ways]
+            wide = parts[parts["shape"] == name].pivot(index="way", columns="what", values="milliseconds").loc[rows]
             left = 0 * wide["data"]
             for part, colour in zip(PARTS, SERIES, strict=False):
-                axes.barh(range(len(ways)), wide[part], left=left, color=colour, height=0.65, label=part)
+                axes.barh(range(len(rows)), wide[part], left=left, color=colour, height=0.65, label=part)
                 left = left + wide[part]
-            axes.set(title=name, xlabel="milliseconds per step", yticks=range(len(ways)), yticklabels=ways)
+            axes.set(title=name, xlabel="milliseconds per step", yticks=range(len(rows)), yticklabels=rows)
         panels[0].invert_yaxis()
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(PARTS))
         return figure

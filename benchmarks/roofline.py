@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from harness import arguments, pin, publish
+from harness import arguments, kind, pin, publish
 from torch.utils.flop_counter import FlopCounterMode
 
 from proformer.datasets.batches import both_strands
@@ -72,7 +72,7 @@ def roofline(args: Any, device: torch.device, place: dict[str, Any]) -> None:
     table = pd.DataFrame(rows).assign(gemm_flops_per_second=peak, bytes_per_second=copy)
     table["percent_of_peak"] = 100 * table["flops_per_second"] / peak
     table["percent_of_roof"] = 100 * table["flops_per_second"] / (copy * table["flops_per_byte"]).clip(upper=peak)
-    publish(f"roofline_{device.type}_{args.precision}", table.assign(**place), args.out, draw_roofline)
+    publish(f"roofline_{kind(place)}_{args.precision}", table.assign(**place), args.out, draw_roofline)
 
 
 def draw_roofline(table: pd.DataFrame) -> Any:
@@ -135,7 +135,7 @@ def growth(args: Any, device: torch.device, place: dict[str, Any]) -> None:
                 "data_mb": data.codes.numel() / 1e6, "activations_mb": executed_work(run)[2] / 1e6,
             })  # fmt: skip
     table = pd.DataFrame(rows).assign(precision=args.precision, **place)
-    publish(f"growth_{device.type}_{args.precision}", table, args.out, draw_growth)
+    publish(f"growth_{kind(place)}_{args.precision}", table, args.out, draw_growth)
 
 
 def draw_growth(table: pd.DataFrame) -> Any:

@@ -9,17 +9,17 @@ so a rate of "original" operations may exceed the peak: what plain products of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import pandas as pd
-from harness import arguments, bars, interleave, own_peak, peak_memory, pin, publish, summarise
+from harness import arguments, bars, interleave, kind, own_peak, peak_memory, pin, publish, summarise, where
 
 from proformer.planning.cost import TRAINING, cost
 
 SHAPES = {"64/2/2": (64, 2, 2, 128), "512/8/4": (512, 8, 4, 8)}
-REWRITES = ("merge_projections", "read_rows_only", "convolve_in_place")
+REWRITES = ("merge_projections", "read_rows_only", "convolve_in_place", "fuse_feed_forward")
 # name: rewrites, fast matrix library, precision
 WAYS = {
     "straight, float32": (False, False, "float32"),
@@ -28,6 +28,12 @@ WAYS = {
     "ours, float32": (True, True, "float32"),
     "ours, bf16": (True, True, "bf16"),
 }
+
+
+def ways(place: Mapping[str, Any]) -> dict[str, tuple[bool, bool, str]]:
+    """The ways that make sense here: bf16 only where the processor may have its arithmetic."""
+    bf16 = not place["isa"].startswith("AVX2")
+    return {name: way for name, way in WAYS.items() if bf16 or way[2] != "bf16"}
 
 
 def model_keys(shape: tuple[int, int, int, int], rewrites: bool) -> dict[str, Any]:
@@ -77,13 +83,13 @@ def main(args: Any) -> None:
     place = pin(args.device, args.threads)
     gpu = place["device"] == "cuda"
     tables = []
-    peaks = {way: peak(*key, place["device"]) for way, (_, *key) in WAYS.items()}
+    peaks = {way: peak(*key, place["device"]) for way, (_, *key) in ways(place).items()}
     for name in args.shapes:
         *shape, batch = SHAPES[name]
         batch = args.batch or (512 if gpu else batch)
         steps = {
             way: make_step(model_keys((*shape, batch), rewrites), batch, precision, fast, place["device"])
-            for way, (rewrites, fast, precision) in WAYS.items()
+            for way, (rewrites, fast, precision) in ways(place).items()
         }
         table = summarise(interleave(steps, args.repeats, 10 if gpu else 1), "straight, float32")
         del steps
@@ -98,11 +104,10 @@ def main(args: Any) -> None:
             table["peak_mb"] = [peak_memory(__file__, *own, way) for way in table["way"]]
         tables.append(table)
     table = pd.concat(tables, ignore_index=True).assign(**place)
-    note = f"{place['machine']}; {place['threads']} thread(s)"
     publish(
-        f"train_step_{place['device']}_{place['threads']}", table, args.out,
+        f"train_step_{kind(place)}_{place['threads']}", table, args.out,
         lambda t: bars(t.assign(panel=t["shape"] + ", batch " + t["batch"].astype(str)), "times_straight",
-                       "speed, straight float32 path = 1", "panel", note),
+                       "speed, straight float32 path = 1", "panel", where(t)),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ if __name__ == "__main__":
     parser.add_argument("--run", required=True, help="grid table of the run")
     parser.add_argument("--dataset", default="dream", help="data set to judge (default: %(default)s)")
     parser.add_argument("--note", default="", help="what the run was, in a sentence")
+    parser.add_argument("--simulated", action="store_true", help="the run's data are simulated")
     parser.add_argument("--figure", choices=FIGURES, default="2", help="whose claims (default: %(default)s)")
     parser.add_argument("--out", required=True, help="table to write")
     parser.add_argument("--html", required=True, help="page to write")
@@ -31,7 +32,7 @@ if __name__ == "__main__":
         listed, name = FIGURES[args.figure]
         name = args.dataset if args.dataset in set(published["dataset"]) else name
         run = checked(read_table(args.run), args.run)
-        card = claims.report_card(published, run, args.dataset, listed, name)
+        card = claims.report_card(published, run, args.dataset, listed, name, args.simulated)
         write_table(args.out, card)
         title = f"Report card: the claims on Figure {args.figure}"
         write_text(args.html, claims.to_html(card, args.note, title))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,38 @@ ROOT = Path(__file__).parents[1]
 # The environment's own programs (macs2, snakemake) are found whether it is activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--seeds", type=int, default=1, help="do each test of learning with so many seeds (default: 1)")
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker("learns"):
+        metafunc.parametrize("seed", range(1, metafunc.config.getoption("seeds") + 1))
+
+
+@pytest.fixture
+def reaches(record_property):
+    """Asserts that a number of a trained model is above a limit; with `--seeds`, the end names the least of all."""
+
+    def check(name: str, value: float, limit: float) -> None:
+        record_property(f"{name} > {limit}", value)
+        assert value > limit, name
+
+    return check
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.getoption("seeds") == 1:
+        return
+    found = defaultdict(list)
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        for name, value in report.user_properties:
+            found[report.nodeid.partition("[")[0], name].append(value)
+    terminalreporter.section("least of all seeds")
+    for (test, name), values in sorted(found.items()):
+        terminalreporter.write_line(f"{test}: {name}: {min(values):.3f}, {len(values)} seeds")
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,18 @@ def test_snakemake_killed_and_started_again_with_jobs_running(project, ends_as_u
     assert len(project.jobs("train")) == 2 * POINTS
 
 
+def test_sigterm_to_snakemake(project, ends_as_undisturbed):
+    """As at the time limit of a job in which it runs: it ends within KillWait, and leaves no jobs and no lock."""
+    head = project.train()
+    held = project.in_the_middle(POINTS, head)
+    old = {job_of(pid) for pid in held}
+    head.terminate()
+    go_on(held)
+    assert head.wait(30) == 1
+    wait_for(lambda: all(job["JobState"] == "CANCELLED" for job in project.jobs("train") if job["JobId"] in old), 60)
+    ends_as_undisturbed(project.train())
+
+
 def test_two_jobs_of_one_training_at_one_time(project, ends_as_undisturbed):
     """As when a node that was given up comes back: the later one waits, and finds the model finished."""
     head = project.train()

@@ -2,7 +2,6 @@
 
 import gzip
 import shutil
-import subprocess
 from collections import namedtuple
 
 import numpy as np
@@ -365,20 +364,3 @@ def test_temporary_folders_are_gone(genome, tmp_path):
     assert on_blacklist(drawn, 100, genome, black, tmp_path / "w").tolist() == [True, False, False]
     assert list(tmp_path.iterdir()) == []
     assert pybedtools.get_tempdir() == before
-
-
-def test_setup_says_how_to_get_programs_that_it_may_not_install(root, tmp_path):
-    """Without root rights and without the programs: a message that names them and the conda line, and exit code 2."""
-    for name in ("bash", "xargs", "env", "echo"):
-        (tmp_path / name).symlink_to(shutil.which(name))
-    write(tmp_path / "id", "#!/bin/sh\necho 1000\n").chmod(0o755)
-    done = subprocess.run(
-        ["bash", str(root / "scripts/tools.sh")],
-        cwd=tmp_path,
-        env={"PATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("Missing: bowtie2 samtools bedtools fastp")
-    assert "conda install -c conda-forge -c bioconda bowtie2 samtools bedtools fastp" in done.stderr

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from proformer.errors import InputError
-from proformer.evaluation.claims import CLAIMS, CONTRADICTS, SUPPORTS, UNDECIDED, report_card, to_html
+from proformer.evaluation.claims import CLAIMS, CONTRADICTS, SIMULATED, SUPPORTS, UNDECIDED, report_card, to_html
 from proformer.evaluation.statistics import published_grid
 from proformer.files import read_table, write_table
 
@@ -208,3 +208,35 @@ def test_scripts_write_tables_and_refuse_bad_ones(tmp_path, monkeypatch, capsys)
     assert stopped.value.code == 2
     assert "found a run twice (dataset dream, dim 64" in capsys.readouterr().err
     assert not list(tmp_path.glob("no.*"))
+
+
+@pytest.mark.parametrize("r", [DREAM["r"], 1.2 - DREAM["r"]])  # supports most claims, contradicts most
+def test_simulated_data_neither_support_nor_contradict_the_paper(r):
+    runs = seeded(DREAM.assign(r=r), 3, n_train=670_000)
+    real, simulated = (report_card(PUBLISHED, runs, simulated=flag) for flag in (False, True))
+    assert {SUPPORTS, CONTRADICTS} & set(real["verdict"])
+    assert simulated["verdict"].tolist() == [SIMULATED[verdict] for verdict in real["verdict"]]
+    assert not simulated["verdict"].str.contains(f"{SUPPORTS}|{CONTRADICTS}").any()
+    assert (simulated["published_verdict"] == real["published_verdict"]).all()
+    page = to_html(simulated)
+    assert CONTRADICTS not in page
+    assert f"{SIMULATED[UNDECIDED]}: {(real['verdict'] == UNDECIDED).sum()}" in page
+
+
+def test_script_of_the_score_card_takes_its_verdicts_as_simulated(tmp_path, monkeypatch):
+    names = {"model_a": "H = 32 (seed 1)", "model_b": "AP (seed 1)", "subset": "score"}
+    rows = [
+        {**names, "measure": measure, "difference": 0.1, "low": 0.05, "high": 0.2}
+        for measure in ("pearson_score", "spearman_score")
+    ]
+    many = [{**row, **{side: row[side].replace("1)", f"{s})") for side in ("model_a", "model_b")}}
+            for row in rows for s in (1, 2, 3)]  # fmt: skip
+    write_table(tmp_path / "differences.tsv", pd.DataFrame(many))
+    script = Path(__file__).parents[2] / "scripts" / "report_card_scores.py"
+    for flag, verdict in (([], SUPPORTS), (["--simulated"], SIMULATED[SUPPORTS])):
+        words = ["--differences", "differences.tsv", "--out", "card.tsv", "--html", "card.html", *flag]
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", [str(script), *words])
+        runpy.run_path(str(script), run_name="__main__")
+        card = read_table(tmp_path / "card.tsv").set_index("claim")
+        assert card.loc[4.2, "verdict"] == verdict

@@ -45,6 +45,7 @@ def test_everything_is_one_row_per_model_set_metric_and_seed(results):
     table = gather(results)
     assert not table.duplicated(["dataset", "model", "seed", "evaluation", "metric"]).any()
     mine = table[table["model"] == "mine-2.0"].set_index(["evaluation", "metric"])
+    assert set(table["precision"]) == {"float32"}
     assert set(table["model"]) == {"mine-2.0", "dim~8_heads~1_blocks~1_head~4"}
     assert mine.loc[("native", "pearson"), ["value", "n", "seed"]].tolist() == [pytest.approx(-1), 20, 3]
     assert mine.loc[("dream all", "pearson_score"), ["value", "low", "high", "n"]].tolist() == [0.78, 0.77, 0.79, 71103]

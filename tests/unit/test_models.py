@@ -9,8 +9,9 @@ from keras_reference import forward, random_arrays
 
 from proformer.datasets.batches import both_strands
 from proformer.errors import InputError
-from proformer.models import build, load_original, resolve
+from proformer.models import build, load_original, resolve, rewrites
 from proformer.models.folder import read_folder, write_folder
+from proformer.models.layers import FeedForward, SeparableConv
 
 SIZES = {
     (64, 2): {1: 105_415, 2: 193_415, 4: 369_415, 8: 721_415},
@@ -18,6 +19,7 @@ SIZES = {
     (256, 8): {1: 3_031_303, 2: 5_992_967, 4: 11_916_295, 8: 23_762_951},
     (512, 8): {1: 11_960_839, 4: 47_425_543},
 }
+REWRITES = ("merge_projections", "read_rows_only", "convolve_in_place", "fuse_feed_forward")
 SMALL = {"length": 13, "kmer": 5, "dim": 12, "heads": 3, "blocks": 2, "expression_heads": 4}
 
 
@@ -65,10 +67,8 @@ def test_original_weights_give_the_original_outputs(head, length, kmer, tokens):
     codes = codes_of(length)
     expected = [forward(row, arrays, kmer, 2, head, tokens) for row in codes.numpy()]
     for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
-        for rewrites in (True, False):
-            model = build(
-                {**config, "merge_projections": rewrites, "read_rows_only": rewrites, "convolve_in_place": rewrites}
-            ).to(dtype)
+        for on in (True, False):
+            model = build(config | dict.fromkeys(REWRITES, on)).to(dtype)
             expression, logits = load_original(model, arrays).both(codes)
             assert expression.detach().numpy() == pytest.approx([e for e, _ in expected], abs=tolerance, rel=tolerance)
             if head != "ap":
@@ -111,7 +111,9 @@ def test_import_weights_from_a_file(tmp_path, proformer):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("head", ["ap", "meh", "glu"])
-def test_rewrites_are_exact_in_outputs_and_gradients(head, seed, dtype, tolerance):
+def test_rewrites_are_exact_in_outputs_and_gradients(head, seed, dtype, tolerance, monkeypatch):
+    monkeypatch.setattr(rewrites, "_ROWS", 13 if seed % 2 else 1024)  # more than one part
+    monkeypatch.setattr(rewrites, "_SCORES", 1 if seed % 2 else 1 << 18)
     random = np.random.default_rng(seed)
     config = {
         "length": int(random.integers(5, 30)), "kmer": int(random.integers(1, 12)), "dim": int(random.integers(2, 24)),
@@ -125,8 +127,8 @@ def test_rewrites_are_exact_in_outputs_and_gradients(head, seed, dtype, toleranc
         return (a - b).abs().max().item() <= tolerance * max(scale, a.abs().max().item())
 
     results = []
-    for rewrites in (False, True):
-        keys = dict.fromkeys(("merge_projections", "read_rows_only", "convolve_in_place"), rewrites)
+    for on in (False, True):
+        keys = dict.fromkeys(REWRITES, on)
         torch.manual_seed(seed)
         model = build(config | keys).to(dtype)
         with torch.no_grad():
@@ -144,6 +146,52 @@ def test_rewrites_are_exact_in_outputs_and_gradients(head, seed, dtype, toleranc
     largest = max(gradient.abs().max().item() for gradient in ga.values())
     for name, gradient in ga.items():
         assert same(gradient, gb[name], largest), name
+
+
+@pytest.mark.parametrize("rows", [1, 5, 64])
+def test_parts_with_their_own_gradients_are_exact_beside_their_twins(rows, monkeypatch):
+    monkeypatch.setattr(rewrites, "_ROWS", rows)
+    monkeypatch.setattr(rewrites, "_SCORES", 30 * rows)
+    monkeypatch.setattr(rewrites, "_SUMS", 90 * rows)
+    torch.manual_seed(rows)
+    straight, fused = FeedForward(6, 0.0).double(), rewrites.FusedFeedForward(6, 0.0).double()
+    torch.nn.init.normal_(straight.ln.weight)
+    fused.load_state_dict(straight.state_dict())
+    queries, x = torch.randn(4, 10, 6, dtype=torch.float64), torch.randn(4, 7, 6, dtype=torch.float64)
+    conv, in_rows = SeparableConv(6, 0.0).double(), rewrites.RowsConv(6, 0.0).double()
+    in_rows.load_state_dict(conv.state_dict())
+    for a, b, operands in (
+        (conv, in_rows, (x,)),
+        (conv, in_rows, (x.transpose(0, 1),)),
+        (straight, fused, (x,)),
+        (straight, fused, (x.transpose(0, 1),)),
+        (lambda q, v: (q @ v.transpose(1, 2)).softmax(2) @ v, rewrites.attend, (queries, x)),
+    ):
+        results = []
+        for function in (a, b):
+            owner = function if isinstance(function, torch.nn.Module) else torch.nn.Identity()
+            owner.zero_grad()
+            leaves = [operand.clone().requires_grad_() for operand in operands]
+            out = function(*leaves)
+            (out * torch.linspace(-1, 1, out.numel(), dtype=torch.float64).view(out.shape)).sum().backward()
+            with torch.inference_mode():
+                assert torch.allclose(function(*operands), out, rtol=1e-12, atol=1e-12)
+            results.append([out, *(t.grad for t in (*leaves, *owner.parameters()))])
+        for one, other in zip(*results, strict=True):
+            assert torch.allclose(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_the_straight_path_has_second_derivatives_and_rewrites_say_that_they_have_none():
+    for on in (False, True):
+        block = build(SMALL | dict.fromkeys(REWRITES, on)).double().core[0]
+        x = torch.randn(2, 7, 12, dtype=torch.float64, requires_grad=True)
+        (first,) = torch.autograd.grad(block(x).square().sum(), x, create_graph=True)
+        if on:
+            with pytest.raises(RuntimeError, match="differentiable"):
+                first.sum().backward()
+        else:
+            first.sum().backward()
+            assert x.grad.abs().max() > 0
 
 
 def test_dead_parameters_are_where_the_original_has_them():

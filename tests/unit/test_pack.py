@@ -56,22 +56,24 @@ def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
         assert log.count("epoch   1") == 1  # not trained a second time
 
 
+LONGER = {path: config | {"training": config["training"] | {"epochs": 12}} for path, config in JOBS.items()}
+
+
+@pytest.fixture(scope="module")
+def whole(stores, tmp_path_factory):
+    """The longer trainings, undisturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    train_pack(LONGER, folder, options(stores), gpu=False)
+    return folder / "models"
+
+
 @pytest.mark.parametrize(
     ("send", "number"),
     # Slurm sends its signals to all processes of a job.
     [(os.kill, signal.SIGTERM), (os.killpg, signal.SIGTERM), (os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL)],
 )
-def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, tmp_path, send, number):
-    longer = {path: config | {"training": config["training"] | {"epochs": 12}} for path, config in JOBS.items()}
-    train_pack(longer, tmp_path / "whole", options(stores), gpu=False)
-    command = [
-        sys.executable,
-        "-m",
-        "proformer",
-        "train-pack",
-        "--jobs",
-        yaml.safe_dump(longer, default_flow_style=True),
-    ]
+def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, whole, tmp_path, send, number):
+    command = [sys.executable, "-m", "proformer", "train-pack", "--jobs", yaml.safe_dump(LONGER)]
     command += ["--results", str(tmp_path / "cut"), *options(stores)]
     running = subprocess.Popen(command, env=os.environ, start_new_session=True)
     first = tmp_path / "cut/checkpoints/dataset~x"
@@ -83,9 +85,9 @@ def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, tmp_path,
     if number == signal.SIGTERM:
         logs = [path.read_text() for path in (tmp_path / "cut/logs").rglob("*.log")]
         assert all("stopped by a signal, saved at step" in log for log in logs)
-    train_pack(longer, tmp_path / "cut", options(stores), gpu=False)
-    for path in longer:
-        assert weights(tmp_path / "cut/models" / path) == weights(tmp_path / "whole/models" / path)
+    train_pack(LONGER, tmp_path / "cut", options(stores), gpu=False)
+    for path in LONGER:
+        assert weights(tmp_path / "cut/models" / path) == weights(whole / path)
 
 
 def test_the_gpu_service_runs_around_the_pack_and_is_stopped(tmp_path, monkeypatch, capfd):

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 
 import numpy as np
@@ -168,9 +167,7 @@ def test_help_has_examples_and_loads_nothing_heavy(proformer):
         assert "examples:" in done.stdout
     code = "import sys; from proformer.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass\n"
     code += "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'pandas')))"
-    started = time.monotonic()
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
-    assert time.monotonic() - started < 30
 
 
 def test_unknown_verb(proformer):

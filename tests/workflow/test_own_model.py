@@ -28,6 +28,7 @@ def test_a_model_and_data_of_ones_own_enter_the_comparison(root, finished, tmp_p
     tiny = table[(table["model"] == "tiny") & (table["metric"] == "pearson")]
     found = set(tiny[["dataset", "evaluation"]].itertuples(index=False, name=None))
     assert found >= {("dream", "validation"), ("dream", "test"), ("dream", "dream all"), ("mine", "validation")}
+    assert table["ceiling"].isna().eq(table["dataset"] == "mine").all()  # all others are simulated
     trained = re.findall(r"rule train:\n(?:.*\n)*?.*wildcards: point=(\S+)", done.stderr)
     assert set(trained) == {f"dataset~{name}/model~tiny_seed~1" for name in ("dream", "mine")}  # and no other again
     assert (table["model"] == "proformer-meh").any()

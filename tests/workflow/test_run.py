@@ -52,6 +52,21 @@ def test_every_point_is_trained_and_tabulated(finished):
     assert len(table(finished[0], "epochs")) == 2 * len(points)
 
 
+def test_simulated_data_have_a_ceiling_beside_every_r_and_judge_no_claim(finished):
+    folder = finished[0] / "results/tables"
+    names = ["dream/run/grid", "dream/run/epochs", "dream/run/scores", "atac/run/grid", "atacchromosome/run/grid"]
+    for name in [*names, "comparison"]:
+        ceiling = pd.read_csv(folder / f"{name}.tsv", sep="\t")["ceiling"]
+        assert ceiling.notna().all(), name
+        assert ceiling.between(0, 1).all(), name
+    scores = pd.read_csv(folder / "evaluations/native/scores.tsv", sep="\t")
+    assert scores["pearson_ceiling"].notna().tolist() == scores["source"].isin(["run", "proformer"]).tolist()
+    for name in ("dream/report_card", "atac/report_card", "dream/report_card_scores"):
+        card = pd.read_csv(folder / f"{name}.tsv", sep="\t")
+        assert card["verdict"].str.startswith("as simulated: ").all(), name
+    assert "ceiling" not in pd.read_csv(folder / "dream/published/grid.tsv", sep="\t")
+
+
 def test_every_figure_is_there_four_times(finished):
     folder = finished[0] / "results/figures"
     assert {path.stem for path in folder.iterdir()} == FIGURES
@@ -109,11 +124,9 @@ def test_progress_counts_names_and_estimates(finished):
 
 
 def test_a_second_run_does_nothing_and_says_so(finished):
-    started = time.monotonic()
     done = finished[1]("--configfile", "tiny.yaml")
     assert done.returncode == 0
     assert "Nothing to be done" in done.stdout + done.stderr
-    assert time.monotonic() - started < 30
 
 
 def jobs(run, *arguments):

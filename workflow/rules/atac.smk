@@ -410,7 +410,7 @@ rule atac_tools:
 
 
 rule atac_multiqc:
-    """One page over the tools' own logs: fastp, Bowtie2, samtools markdup, MACS2."""
+    """One page over the tools' own logs, where MultiQC is installed: fastp, Bowtie2, samtools markdup, MACS2."""
     input:
         [f"{A}/qc/{name}.{log}" for name in READS for log in ("bowtie2.txt", "markdup.txt")],
         [f"{A}/qc/{name}.fastp.json" for name in READS if setting("trim")],
@@ -434,8 +434,11 @@ rule atac_multiqc:
         runtime=lambda wildcards, attempt: 15 * attempt,
     params:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
+        missing=ROOT / "workflow/report/no_multiqc.html",
+        # Once it is installed, the page is made again.
+        installed=shutil.which("multiqc") is not None,
     shell:
-        "(python -m proformer.provenance multiqc &&"
+        "(if command -v multiqc > /dev/null; then python -m proformer.provenance multiqc &&"
         " echo \"# version multiqc $(multiqc --version | awk '{{print $NF}}')\" &&"
-        " multiqc --force --no-data-dir --no-version-check --outdir {params.folder:q} --filename multiqc.html"
-        " {input:q}) > {log:q} 2>&1"
+        " multiqc --force --no-data-dir --no-version-check --outdir {params.folder:q} --filename multiqc.html {input:q};"
+        " else echo 'MultiQC is not installed (make multiqc)' && cp {params.missing:q} {output:q}; fi) > {log:q} 2>&1"

@@ -1,6 +1,7 @@
 """Names, paths and samples of the ATAC-seq experiment."""
 
 import re
+import shutil
 
 from proformer.atac.samples import check_species, read_samples
 from proformer.errors import InputError

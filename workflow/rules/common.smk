@@ -10,7 +10,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(ROOT / "src"))
-from proformer import cluster
+from proformer import cluster, scheduling
 from proformer.planning.cost import host_megabytes, job_cost
 from proformer.points import active_datasets, active_grids, grid_points, packs, point_path, training_jobs
 from proformer.sources import load_catalogue
@@ -189,18 +189,29 @@ def checkpoint_minutes(wildcards, resources):
     return min(asked, runtime / 20) if isinstance(runtime, int) else asked
 
 
+def ceiling_option(dataset):
+    """Option for a simulated data set: a perfect model's r stands beside."""
+    if not is_simulated(dataset):
+        return ""
+    return f"--simulated {R}/data/simulated_atac" if config["datasets"][dataset]["source"] == "atac" else "--simulated"
+
+
+def is_simulated(dataset):
+    """Whether a data set is simulated, promoters or windows."""
+    windows = config["datasets"][dataset]["source"] == "atac"
+    return any(
+        name.startswith("simulated") for name in ([config["atac"]["genome"]] if windows else train_files(dataset))
+    )
+
+
 def run_note(dataset):
     """What a run was trained on, in a sentence."""
-    keys, experiment = config["datasets"][dataset], config["atac"]
-    source, data = (
-        (experiment["genome"], "ATAC-seq windows")
-        if keys["source"] == "atac"
-        else (", ".join(train_files(dataset)), "promoters")
-    )
-    simulated = (
-        f"simulated {data}, which say nothing about the paper's claims" if source.startswith("simulated") else ""
-    )
-    return f"This run was trained on {simulated or f'{data} of {source}'}."
+    windows = config["datasets"][dataset]["source"] == "atac"
+    source = config["atac"]["genome"] if windows else ", ".join(train_files(dataset))
+    data = "ATAC-seq windows" if windows else "promoters"
+    if is_simulated(dataset):
+        return f"This run was trained on simulated {data}, which say nothing about the paper's claims."
+    return f"This run was trained on {data} of {source}."
 
 
 def convergence_options(dataset):

@@ -9,7 +9,7 @@ rule collect:
         models=lambda wildcards: [f"{R}/models/{path}/model.safetensors" for path in grid_paths(wildcards.dataset)],
         metrics=lambda wildcards: [f"{R}/models/{path}/metrics.tsv" for path in grid_paths(wildcards.dataset)],
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
-        code=library("evaluation/collect", "models"),
+        code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
         program=script("collect.py"),
     output:
         grid=f"{R}/tables/{{dataset}}/run/grid.tsv",
@@ -25,9 +25,10 @@ rule collect:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         folders=lambda wildcards: [f"{R}/models/{path}" for path in grid_paths(wildcards.dataset)],
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
     shell:
         "python {input.program:q} --dataset {wildcards.dataset} --models {params.folders:q}"
-        " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} > {log:q} 2>&1"
+        " --sequences {input.sequences:q} --grid {output.grid:q} --epochs {output.epochs:q} {params.simulated} > {log:q} 2>&1"
 
 
 rule published:
@@ -83,7 +84,7 @@ rule compare:
         predictions=[table for _, _, table in predictions()],
         truth=list(dict.fromkeys(truth for dataset in DATASETS for truth in measured_for(dataset).values())),
         dream=[f"{R}/tables/{dataset}/run/scores.tsv" for dataset in SCORED],
-        code=library("evaluation/comparison", "evaluation/compare", "evaluation/metrics", "evaluation/peers", "models"),
+        code=library("evaluation", "models", "simulate"),
     output:
         f"{R}/tables/comparison.tsv",
     log:
@@ -100,9 +101,12 @@ rule compare:
         truth=[f"{dataset}/{name}={file}" for dataset in DATASETS for name, file in measured_for(dataset).items()],
         called=[f"{job.path}={name}" for dataset in SCORED for name, job in scored_jobs(dataset).items()],
         results=lambda wildcards, output: str(Path(output[0]).parents[1]),
+        simulated=[
+            ceiling_option(name).replace("--simulated", name).replace(" ", "=") for name in DATASETS if is_simulated(name)
+        ],
     shell:
         "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"
-        " --dream {input.dream:q} --called {params.called:q} --out {output:q} > {log:q} 2>&1"
+        " --dream {input.dream:q} --called {params.called:q} --simulated {params.simulated:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule report_card:
@@ -132,6 +136,7 @@ rule report_card:
     params:
         figure=lambda wildcards: 3 if published_as(wildcards.dataset) == "atac" else 2,
         note=lambda wildcards: run_note(wildcards.dataset),
+        simulated=lambda wildcards: "--simulated" if is_simulated(wildcards.dataset) else "",
     shell:
         "python {input.program:q} --published {input.published:q} --run {input.run:q} --dataset {wildcards.dataset}"
-        " --figure {params.figure} --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
+        " --figure {params.figure} {params.simulated} --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"

@@ -39,6 +39,7 @@ rule score:
             "evaluation/bootstrap",
             "evaluation/density",
             "evaluation/metrics",
+            "simulate",
         ),
     output:
         scores=f"{R}/tables/{{dataset}}/run/scores.tsv",
@@ -59,8 +60,9 @@ rule score:
         names=lambda wildcards: list(scored_jobs(wildcards.dataset)),
         options=lambda wildcards: score_options(wildcards.dataset),
         samples=config["score_samples"],
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
     shell:
-        "python -m proformer score --predictions {input.predictions:q} --names {params.names:q} {params.options}"
+        "python -m proformer score {params.simulated} --predictions {input.predictions:q} --names {params.names:q} {params.options}"
         " --samples {params.samples} --threads {threads} --out {output.scores:q} --ranks {output.ranks:q}"
         " --differences {output.differences:q} --density {output.density:q} > {log:q} 2>&1"
 
@@ -90,8 +92,9 @@ rule report_card_scores:
         runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         note=lambda wildcards: run_note(wildcards.dataset),
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),
     shell:
-        "python {input.program:q} --differences {input.differences:q} --note {params.note:q} --out {output.table:q}"
+        "python {input.program:q} --differences {input.differences:q} {params.simulated} --note {params.note:q} --out {output.table:q}"
         " --html {output.page:q} > {log:q} 2>&1"
 
 
@@ -104,7 +107,7 @@ use rule collect as collect_finals with:
             f"{R}/models/{job.path}/metrics.tsv" for job in learning_curves(wildcards.dataset)[1]
         ],
         sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
-        code=library("evaluation/collect", "models"),
+        code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
         program=script("collect.py"),
     output:
         grid=f"{R}/tables/{{dataset}}/run/finals.tsv",
@@ -115,3 +118,4 @@ use rule collect as collect_finals with:
         f"{R}/benchmarks/collect_finals/{{dataset}}.tsv"
     params:
         folders=lambda wildcards: [f"{R}/models/{job.path}" for job in learning_curves(wildcards.dataset)[1]],
+        simulated=lambda wildcards: ceiling_option(wildcards.dataset),

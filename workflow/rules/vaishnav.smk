@@ -88,7 +88,7 @@ rule peers:
         published=lambda wildcards: [raw(file) for file in EVALUATIONS[wildcards.evaluation]["published"].values()],
         predictions=lambda wildcards: [path for _, path in evaluation_models(wildcards.evaluation)],
         printed=checkout("src/proformer/evaluation/published/peers.tsv"),
-        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured"),
+        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured", "simulate"),
     output:
         scores=f"{E}/{{evaluation}}/scores.tsv",
         pairs=f"{E}/{{evaluation}}/pairs.tsv",
@@ -103,9 +103,12 @@ rule peers:
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         options=peer_options,
+        simulated=lambda wildcards: (
+            "--simulated" if EVALUATIONS[wildcards.evaluation]["file"].startswith("simulated") else ""
+        ),
         samples=config["score_samples"],
     shell:
-        "python -m proformer peers --table {input.table:q} {params.options} --samples {params.samples}"
+        "python -m proformer peers --table {input.table:q} {params.options} {params.simulated} --samples {params.samples}"
         " --out {output.scores:q} --tests {output.pairs:q} > {log:q} 2>&1"
 
 

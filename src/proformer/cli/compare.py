@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--points", nargs="+", help="folders below RESULTS/models to gather (default: all that are finished)")
     add("--truth", nargs="*", default=[], metavar="DATASET/SET=FILE", help="measured: see `proformer evaluate`")
     add("--dream", type=Path, nargs="*", default=[], help="tables of `proformer score`")
+    ideal = "simulated data sets: a perfect model's r beside; FOLDER: of the ATAC-seq experiment of windows"
+    add("--simulated", nargs="*", default=[], metavar="DATASET[=FOLDER]", help=ideal)
     add("--called", nargs="*", default=[], metavar="POINT=NAME", help="names of the points in them")
 
 
@@ -36,7 +38,9 @@ def run(args: argparse.Namespace) -> None:
     written = args.results / "tables" / "comparison.tsv"
     if args.out or not written.is_file():
         truth = {name: Path(file) for name, file in map(_named, args.truth)}
-        table = compare(args.results, args.points, truth, args.dream, dict(map(_named, args.called)))
+        pairs = (text.partition("=") for text in args.simulated)
+        simulated = {name: Path(folder) if folder else None for name, _, folder in pairs}
+        table = compare(args.results, args.points, truth, args.dream, dict(map(_named, args.called)), simulated)
     else:
         table = read_table(written)
     if args.out:
@@ -47,7 +51,8 @@ def run(args: argparse.Namespace) -> None:
             known = ", ".join(sorted(set(table[column])))
             raise InputError(f"--{column} {wanted}: not in this run; there are {known}")
         table = table[table[column] == wanted] if wanted else table
-    shown = table.drop(columns=["hardware", "run", "config", "best_epoch"]).dropna(axis="columns", how="all")
+    hidden = ["hardware", "precision", "run", "config", "best_epoch"]
+    shown = table.drop(columns=hidden).dropna(axis="columns", how="all")
     print(shown.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))
 
 

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predictions", nargs="*", default=[], metavar="MODEL:SEED=FILE", help="tables of `proformer predict`"
     )
+    parser.add_argument("--simulated", action="store_true", help="simulated promoters: a perfect model's r beside")
     parser.add_argument("--samples", type=int, default=2000, help="of the bootstrap (default 2000)")
     parser.add_argument("--out", type=Path, required=True, help="table of scores")
     parser.add_argument("--tests", type=Path, required=True, help="table of paired tests")
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from proformer.datasets.measured import published_predictions, read_evaluation
     from proformer.evaluation.peers import RECOMPUTED, Entry, printed, run_entry, score_set
     from proformer.files import write_table
+    from proformer.simulate.perfect import perfect_sequences
 
     table = read_evaluation(args.table)
     flanks = tuple(args.flanks)
@@ -45,7 +47,8 @@ def run(args: argparse.Namespace) -> None:
         entries.append(run_entry(model or seed, seed if model else "", path, table))
     name = str(table["set"].iloc[0])
     words = (name, args.title or name, args.medium or "")
-    scores, tests = score_set(*words, table, entries, printed(args.printed), args.samples)
+    perfect = perfect_sequences(table["sequence"].tolist()) if args.simulated else None
+    scores, tests = score_set(*words, table, entries, printed(args.printed), args.samples, perfect)
     write_table(args.out, scores)
     write_table(args.tests, tests)
     print(scores.drop(columns=["title", "note"]).to_string(index=False))

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fraction", type=float, default=0.1, help="of the test data in a sample (default: %(default)s)")
     add("--seed", type=int, default=1, help="of the bootstrap (default: %(default)s)")
     add("--threads", type=int, help="CPU threads (default: all)")
+    add("--simulated", action="store_true", help="simulated promoters: the scores of a perfect model beside")
     add("--out", type=Path, help="table: every number with its interval")
     add("--ranks", type=Path, help="table: models ranked by the bootstrap")
     add("--differences", type=Path, help="table: pairs of models compared on the same samples")
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from proformer.errors import InputError
     from proformer.evaluation import bootstrap
     from proformer.evaluation.density import density_table
-    from proformer.evaluation.dream import MEASURES, SCORES, WEIGHTS, read_benchmark, score_table
+    from proformer.evaluation.dream import MEASURES, SCORES, WEIGHTS, read_benchmark, score_table, with_ceiling
     from proformer.evaluation.submissions import predictions_of
     from proformer.files import write_table
 
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> None:
     files = dict(zip(names, args.predictions, strict=True))
     benchmark, predictions = predictions_of(files, benchmark, args.partial)
     table = score_table(benchmark, predictions)
+    if args.simulated:
+        table = with_ceiling(table, benchmark)
     ranks = None
     if args.samples:
         options = (args.samples, args.fraction, args.seed, args.threads)

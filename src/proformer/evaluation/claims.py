@@ -23,6 +23,8 @@ from proformer.evaluation import statistics
 from proformer.evaluation.statistics import GREATER, MANN_WHITNEY, RANKSUM, TWO_SIDED
 
 SUPPORTS, CONTRADICTS, UNDECIDED = "supports", "contradicts", "cannot decide"
+# Simulated data judge no claim on real ones: they only show that an effect is found where it was put, or is not there.
+SIMULATED = {SUPPORTS: "as simulated: yes", CONTRADICTS: "as simulated: no", UNDECIDED: "as simulated: cannot decide"}
 ALPHA = 0.05
 COLLAPSED = 0.1  # r below which all of the paper's failed models lie
 FEW, ENOUGH = 5, 12  # points a group: normal approximation usable; smallest group in the paper's own tests
@@ -238,12 +240,16 @@ def report_card(
     dataset: str = "dream",
     claims: list[Claim] = CLAIMS,
     published_dataset: str | None = None,
+    simulated: bool = False,
 ) -> pd.DataFrame:
     """Judge every claim by the run's grid table, with the same numbers of the published table beside it.
 
     Columns: claim, figure, text, published, run, verdict, reason, published_verdict (what the same judge says of the
     paper's own table); one row per claim. `published_dataset`: the data set of the published table, when it is called
-    otherwise there. Raises InputError when a table lacks columns or has no rows of the dataset.
+    otherwise there.
+    `simulated`: the run's verdicts are those of `SIMULATED`.
+
+    Raises InputError when a table lacks columns or has no rows of the dataset.
     """
     paper, ours = Evidence(published, published_dataset or dataset), Evidence(run, dataset)
     rows = []
@@ -256,13 +262,21 @@ def report_card(
         cells = (claim.id, claim.figure, claim.text, printed.numbers, finding.numbers, verdict, reason, printed.verdict)
         rows.append(cells)
     columns = ["claim", "figure", "text", "published", "run", "verdict", "reason", "published_verdict"]
-    return pd.DataFrame(rows, columns=columns)
+    card = pd.DataFrame(rows, columns=columns)
+    return as_simulated(card) if simulated else card
+
+
+def as_simulated(card: pd.DataFrame) -> pd.DataFrame:
+    """The card of a run on simulated data: its verdicts say nothing of the paper; those on the paper's table stay."""
+    return card.assign(verdict=card["verdict"].map(SIMULATED))
 
 
 def to_html(card: pd.DataFrame, note: str = "", title: str = "Report card: the claims on Figure 2") -> str:
     """Return the card as one self-contained HTML page; `note` says what the run was."""
     colour = {SUPPORTS: "#0072b2", CONTRADICTS: "#d55e00", UNDECIDED: "#767676"}
-    counts = ", ".join(f"{verdict}: {(card['verdict'] == verdict).sum()}" for verdict in colour)
+    colour |= {SIMULATED[verdict]: shade for verdict, shade in colour.items()}
+    found = [verdict for verdict in colour if (verdict in SIMULATED) != card["verdict"].isin(SIMULATED.values()).any()]
+    counts = ", ".join(f"{verdict}: {(card['verdict'] == verdict).sum()}" for verdict in found)
     cells = card.map(lambda value: html.escape(str(value)))
     for column in ("verdict", "published_verdict"):
         cells[column] = [f'<b style="color:{colour[verdict]}">{verdict}</b>' for verdict in card[column]]

@@ -34,13 +34,17 @@ def head_name(model: dict[str, object]) -> str:
     return f"{model['expression_heads']}" + ("+GLU" if model["head"] == "glu" else "")
 
 
-def collect(dataset: str, folders: Iterable[Path], sequences: Store) -> tuple[pd.DataFrame, pd.DataFrame]:
+def collect(
+    dataset: str, folders: Iterable[Path], sequences: Store, ceiling: float | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per trained point (grid) and one row per point and epoch (epochs).
 
     `r` and `rho` are those of the best epoch, on the whole validation set; a collapsed model, whose constant
     predictions have no r, counts as 0 and is marked. `distinct_tokens` is counted on the first sequences of a store.
+    ceiling: r of a perfect model, known of simulated data; a column of both tables.
     """
     points, epochs = [], []
+    ideal = {} if ceiling is None else {"ceiling": ceiling}
     for folder in folders:
         trained = read_folder(folder)
         made = trained.description
@@ -53,6 +57,7 @@ def collect(dataset: str, folders: Iterable[Path], sequences: Store) -> tuple[pd
             | {
                 "r": 0.0 if pd.isna(best["validation_r"]) else best["validation_r"],
                 "rho": 0.0 if pd.isna(best["validation_rho"]) else best["validation_rho"],
+                **ideal,
                 "collapsed": bool(pd.isna(best["validation_r"])),
                 "best_epoch": made["best_epoch"],
                 "epochs": len(metrics),
@@ -63,7 +68,7 @@ def collect(dataset: str, folders: Iterable[Path], sequences: Store) -> tuple[pd
                 "run": made["made_by"]["run"],
             }
         )
-        epochs.append(pd.DataFrame(key, index=metrics.index).join(metrics[EPOCH_COLUMNS]))
+        epochs.append(pd.DataFrame(key, index=metrics.index).join(metrics[EPOCH_COLUMNS]).assign(**ideal))
     if not points:
         raise InputError(f"{dataset}: no model folders to collect")
     return pd.DataFrame(points), pd.concat(epochs, ignore_index=True)

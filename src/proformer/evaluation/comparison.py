@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from proformer.errors import InputError
+from proformer.evaluation.ceiling import file_ceiling, store_ceiling
 from proformer.evaluation.compare import compare_files
 from proformer.files import read_table
 from proformer.models.folder import read_description
@@ -23,6 +24,7 @@ COSTS = [
     "best_epoch",
     "n_train",
     "hardware",
+    "precision",
     "run",
     "config",
 ]
@@ -34,13 +36,16 @@ def compare(
     truth: Mapping[str, Path] | None = None,
     dream: Iterable[Path] = (),
     called: Mapping[str, str] | None = None,
+    simulated: Mapping[str, Path | None] | None = None,
 ) -> pd.DataFrame:
     """Everything that was measured of trained models: one row per model, seed, evaluation set and metric.
 
     points: folders below `models/` (None: all that are finished). Validation rows are those of the best epoch. truth:
     measured sequences of a "dataset/evaluation", with which `predictions/<point>/<evaluation>.tsv` is compared. dream:
-    tables of `proformer score`, in which a point goes by the name that `called` gives it. forward_gflop: per sequence
-    and prediction, of the straight computation. Raises InputError when a point that was asked for is not finished.
+    tables of `proformer score`, in which a point goes by the name that `called` gives it. simulated: the data sets that
+    are, with the folder of the experiment that windows are from; `ceiling` is then a perfect model's value.
+    forward_gflop: per sequence and prediction, of the straight computation. Raises InputError when a point that was
+    asked for is not finished.
     """
     root = results / "models"
     found = sorted(str(path.parent.relative_to(root)) for path in root.glob("dataset~*/*/model.json"))
@@ -54,21 +59,26 @@ def compare(
     for path in wanted:
         folder = root / path
         made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
-        rows = [_validation(made, epochs), *_tests(results, path, truth or {})]
+        dataset = path.partition("/")[0].removeprefix("dataset~")
+        store = results / f"data/{dataset}/seed~{made['training']['seed']}/validation.safetensors"
+        ideal = dataset in (simulated or {})
+        ceilings = store_ceiling(store, simulated[dataset]) if simulated and ideal else {}
+        rows = [_validation(made, epochs, ceilings), *_tests(results, path, truth or {}, ideal)]
         rows.append(_dream(scores[scores["model"] == (called or {}).get(path)]))
         parts.append(pd.DataFrame([row for part in rows for row in part]).assign(**_identity(path, made)))
         parts[-1] = parts[-1].assign(**_cost(made, epochs))
-    table = pd.concat(parts, ignore_index=True).reindex(columns=[*COLUMNS, *COSTS])
+    ceiling = ["ceiling"] if simulated else []
+    table = pd.concat(parts, ignore_index=True).reindex(columns=[*COLUMNS, *ceiling, *COSTS])
     return table.sort_values(["dataset", "evaluation", "metric", "model", "seed"], ignore_index=True)
 
 
-def _validation(made: dict[str, Any], epochs: pd.DataFrame) -> list[dict[str, Any]]:
+def _validation(made: dict[str, Any], epochs: pd.DataFrame, ceilings: Mapping[str, float]) -> list[dict[str, Any]]:
     best = epochs[epochs["epoch"] == made["best_epoch"]].iloc[0]
     measured = {"pearson": best["validation_r"], "spearman": best["validation_rho"]}
-    return _rows("validation", made["data"]["validation"], measured)
+    return _rows("validation", made["data"]["validation"], measured, ceilings)
 
 
-def _tests(results: Path, path: str, truth: Mapping[str, Path]) -> Iterator[list[dict[str, Any]]]:
+def _tests(results: Path, path: str, truth: Mapping[str, Path], simulated: bool) -> Iterator[list[dict[str, Any]]]:
     """Predictions against measurements. Their scales may differ: only correlations mean something."""
     dataset = path.partition("/")[0].removeprefix("dataset~")
     for key, file in truth.items():
@@ -79,17 +89,23 @@ def _tests(results: Path, path: str, truth: Mapping[str, Path]) -> Iterator[list
             for kind in ("", "change_"):
                 if f"{kind}n" in measured:
                     metrics = {f"{kind}{metric}": measured[f"{kind}{metric}"] for metric in ("pearson", "spearman")}
-                    yield _rows(name, measured[f"{kind}n"], metrics)
+                    yield _rows(name, measured[f"{kind}n"], metrics, file_ceiling(Path(file)) if simulated else {})
 
 
-def _rows(evaluation: str, n: float, measured: Mapping[str, float]) -> list[dict[str, Any]]:
-    return [{"evaluation": evaluation, "n": n, "metric": name, "value": value} for name, value in measured.items()]
+def _rows(
+    evaluation: str, n: float, measured: Mapping[str, float], ceilings: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    key = {"evaluation": evaluation, "n": n}
+    return [
+        key | {"metric": name, "value": value} | ({"ceiling": ceilings[name]} if ceilings else {})
+        for name, value in measured.items()
+    ]
 
 
 def _dream(scores: pd.DataFrame) -> list[dict[str, Any]]:
     """A model's rows of a table of `proformer score`: every subset of the test set is an evaluation set."""
     kept = scores.rename(columns={"measure": "metric"}).assign(evaluation="dream " + scores["subset"].astype(str))
-    return kept.reindex(columns=["evaluation", "n", "metric", "value", "low", "high"]).to_dict("records")
+    return kept.reindex(columns=["evaluation", "n", "metric", "value", "low", "high", "ceiling"]).to_dict("records")
 
 
 def _identity(path: str, made: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +128,7 @@ def _cost(made: dict[str, Any], epochs: pd.DataFrame) -> dict[str, Any]:
         "best_epoch": made["best_epoch"],
         "n_train": n,
         "hardware": made["made_by"]["hardware"],
+        "precision": made["made_by"].get("precision", made["training"]["precision"]),
         "run": made["made_by"]["run"],
         "config": json.dumps({"model": made["model"], "training": made["training"]}, sort_keys=True),
     }

@@ -20,6 +20,7 @@ import pandas as pd
 from proformer.datasets.text import read_rows
 from proformer.errors import InputError
 from proformer.evaluation.metrics import score
+from proformer.simulate.perfect import perfect_sequences
 
 ALL = "all"
 WEIGHTS = {ALL: 1.0, "high": 0.3, "low": 0.3, "yeast": 0.3, "random": 0.3, "challenging": 0.5}
@@ -139,6 +140,14 @@ def score_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray]) -> 
             rows.append(key | cells)
     columns = ["model", "part", "subset", "measure", "value", "n", "weight", "note"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def with_ceiling(scores: pd.DataFrame, benchmark: Benchmark) -> pd.DataFrame:
+    """Add the column `ceiling` to a table of `score_table`: the score of a perfect model of simulated promoters."""
+    perfect = np.full(len(benchmark.truth), np.nan)
+    perfect[list(benchmark.sequences)] = perfect_sequences(list(benchmark.sequences.values()))
+    found = score_table(benchmark, {"": perfect}).set_index(["subset", "measure"])["value"]
+    return scores.assign(ceiling=found.reindex(pd.MultiIndex.from_frame(scores[["subset", "measure"]])).to_numpy())
 
 
 def _undefined(measured: np.ndarray) -> str:

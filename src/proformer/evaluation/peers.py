@@ -27,6 +27,7 @@ VALUE, CHANGE = "value", "change"
 MEAN = "mean"
 COLUMNS = ["set", "title", "medium", "what", "source", "model", "seed", "n", "pearson", "pearson_low", "pearson_high"]
 COLUMNS += ["spearman", "spearman_low", "spearman_high", "note"]
+CEILINGS = ["pearson_ceiling", "spearman_ceiling"]  # of simulated sets: a perfect model's
 PAIR_COLUMNS = [
     "set",
     "what",
@@ -111,11 +112,14 @@ def score_set(
     entries: Sequence[Entry],
     numbers: pd.DataFrame,
     samples: int = SAMPLES,
+    perfect: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score `entries` on an evaluation table (see `datasets.measured.evaluation_table`): (scores, pair tests).
 
     Sequences that the file has twice count once. Seeds of one model have a row each, and one for their mean r.
     `numbers` (see `printed`) join the scores; they have neither interval nor test.
+    perfect: what a perfect model predicts of each row, known of simulated sets; the columns `CEILINGS` then hold its
+    correlations, beside those of this run.
     """
     key = {"set": name, "title": title, "medium": medium}
     scores = [
@@ -135,6 +139,11 @@ def score_set(
         family = np.where(reference >= 0, reference, np.arange(len(table)))[rows]
         resampled = bootstrap(truth, predictions, family, samples)
         scores.append(_scores(truth, predictions, entries, resampled).assign(**key, what=what))
+        if perfect is not None:
+            ideal = _contrast(perfect, rows, base)
+            scores[-1] = scores[-1].assign(
+                **dict(zip(CEILINGS, (pearson(ideal, truth), spearman(ideal, truth)), strict=True))
+            )
         pairs = pair_tests(truth, predictions, resampled)
         for side in ("a", "b"):
             chosen = [entries[i] for i in pairs[side]]
@@ -144,7 +153,8 @@ def score_set(
             ]
         tests.append(pairs.assign(set=name, what=what, n=len(truth)))
     joined = pd.concat(tests, ignore_index=True) if tests else pd.DataFrame(columns=PAIR_COLUMNS)
-    return pd.concat(scores, ignore_index=True).reindex(columns=COLUMNS), joined[PAIR_COLUMNS]
+    columns = COLUMNS if perfect is None else [*COLUMNS, *CEILINGS]
+    return pd.concat(scores, ignore_index=True).reindex(columns=columns), joined[PAIR_COLUMNS]
 
 
 def _contrasts(table: pd.DataFrame) -> list[tuple[str, np.ndarray, np.ndarray | None]]:

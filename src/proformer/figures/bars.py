@@ -45,11 +45,15 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "d") -> tuple[Figure
             }
             axes.plot(centre + spread, r, "o", clip_on=False, zorder=3, **look)
     axes.axhline(0, color="black", linewidth=0.6)
+    style.ceiling(axes, runs)
     axes.set(xticks=range(len(blocks)), xlabel="macaron blocks", ylabel="Pearson r, validation")
     axes.set_xticklabels([str(b) for b in blocks])
     axes.set_xlim(-0.6, len(blocks) - 0.4)
     axes.tick_params(axis="x", length=0)
-    figure.legend(loc="outside upper center", ncols=min(len(heads), 6))
-    dots = runs[["blocks", "head", "dim", "seed", "r"]].assign(element="dot")
+    handles, labels = axes.get_legend_handles_labels()
+    bars_first = sorted(zip(handles, labels, strict=True), key=lambda entry: entry[1] == style.PERFECT)
+    figure.legend(*zip(*bars_first, strict=True), loc="outside upper center", ncols=min(len(bars_first), 6))
+    ceiling = [*runs.columns.intersection(["ceiling"])]
+    dots = runs[["blocks", "head", "dim", "seed", "r", *ceiling]].assign(element="dot")
     drawn = pd.concat([bars.assign(element="bar"), dots], ignore_index=True)
-    return figure, drawn[["element", "blocks", "head", "dim", "seed", "r", "sd", "n"]]
+    return figure, drawn[["element", "blocks", "head", "dim", "seed", "r", "sd", "n", *ceiling]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -21,6 +22,7 @@ def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b", final: str = 
 
     Each head's best epoch, by the mean validation r, is marked in both panels; with `final`, the head of the final
     model, its best epoch alone, as a red dotted line (Fig. 4a). An undefined r is drawn as 0.
+    On simulated data, a dashed line is the validation r of a perfect model.
     Returns the figure (85 mm wide) and the drawn numbers: panel, head, seed (a number or `mean`), epoch, r, best.
     Raises InputError for missing columns, more than one model size, or a `final` that is not there.
     """
@@ -56,8 +58,13 @@ def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b", final: str = 
     sign: dict[str, Any] = {"color": "red"} if final else {"color": style.DARK, "marker": "o", "markersize": 4}
     named = f"best epoch, {style.head_name(final)}" if final else "best epoch"
     panels[0].plot([], [], linestyle=":", markerfacecolor="white", label=named, **sign)
-    handles = panels[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
+    if "ceiling" in epochs:
+        style.ceiling(panels[1], epochs)
+        drawn = drawn.assign(ceiling=np.where(drawn["panel"] == "validation", epochs["ceiling"].iloc[0], np.nan))
+    entries = {
+        name: line for axes in panels[::-1] for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=len(entries))
     return figure, drawn
 
 

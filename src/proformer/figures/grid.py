@@ -78,9 +78,19 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure
     )
     bar.ax.tick_params(length=2)
     bar.ax.xaxis.set_major_locator(MaxNLocator(5))
-    bar.set_label("Pearson r, validation", labelpad=2)
+    ideal = f" (a perfect model: {points['ceiling'].max():.3f})" if "ceiling" in points else ""
+    bar.set_label(f"Pearson r, validation{ideal}", labelpad=2)
     bar.outline.set_visible(False)
-    columns = ["dataset", *rows, "head", "r", "n_seeds", "n_undefined", "best"]
+    columns = [
+        "dataset",
+        *rows,
+        "head",
+        "r",
+        *points.columns.intersection(["ceiling"]),
+        "n_seeds",
+        "n_undefined",
+        "best",
+    ]
     return figure, points.sort_values(rows, kind="stable")[columns]
 
 

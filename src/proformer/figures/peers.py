@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from proformer.evaluation.peers import CHANGE, COLUMNS, MEAN, MODELS, PRINTED, PROFORMER, RECOMPUTED, RUN
+from proformer.evaluation.peers import CEILINGS, CHANGE, COLUMNS, MEAN, MODELS, PRINTED, PROFORMER, RECOMPUTED, RUN
 from proformer.figures import style
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -50,8 +50,9 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figur
     looks = [LOOKS[source] for source in present]
     from matplotlib.patches import Patch
 
-    handles = [Patch(edgecolor=style.DARK, linewidth=0.5, **look) for look in looks]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, handlelength=2.2, handleheight=1.1)
+    handles: list[Any] = [Patch(edgecolor=style.DARK, linewidth=0.5, **look) for look in looks]
+    handles += grid.flat[0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=2.2, handleheight=1.1)
     return figure, bars
 
 
@@ -61,7 +62,8 @@ def one_row_per_bar(scores: pd.DataFrame) -> pd.DataFrame:
     scores = scores.assign(seed=scores["seed"].astype("string").fillna("").astype(object))
     averaged = scores.loc[scores["seed"] == MEAN, key].assign(averaged=True).drop_duplicates()
     table = scores.merge(averaged, on=key, how="left")
-    return table[table["averaged"].isna() | (table["seed"] == MEAN)][COLUMNS].reset_index(drop=True)
+    kept = table[table["averaged"].isna() | (table["seed"] == MEAN)]
+    return kept[[*COLUMNS, *kept.columns.intersection(CEILINGS)]].reset_index(drop=True)
 
 
 def _panel(axes: Axes, bars: pd.DataFrame) -> None:
@@ -83,6 +85,7 @@ def _panel(axes: Axes, bars: pd.DataFrame) -> None:
     title = first["title"] + (", changes of expression" if first["what"] == CHANGE else "")
     axes.set_title(title + (f": n = {n:,.0f}" if n == n else ""))
     axes.axhline(0, color="black", linewidth=0.6)
+    style.ceiling(axes, bars, CEILINGS[0])
     lowest = np.floor(5 * np.nanmin([0.0, *bars["pearson"], *bars["pearson_low"]])) / 5
     lowest, step = (lowest, 0.2) if lowest > -0.5 else (-1.0, 0.5)
     axes.set(xticks=range(len(models)), ylabel="Pearson r", yticks=np.arange(lowest, 1.01, step))
@@ -106,4 +109,4 @@ def _bar(axes: Axes, x: float, width: float, bar: Any) -> None:
     if np.isfinite([bar.pearson_low, bar.pearson_high]).all():
         axes.plot([x, x], [bar.pearson_low, bar.pearson_high], color="black", linewidth=0.8, solid_capstyle="butt")
         top = max(top, bar.pearson_high)
-    axes.text(x, max(top, 0) + 0.015, f"{bar.pearson:.3f}", **words)
+    axes.text(x, max(top, 0) + 0.015, f"{bar.pearson:.3f}", bbox=style.PLATE, **words)

@@ -51,14 +51,16 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
         low = min(0.0, 1.1 * float(np.nanmin([run["value"].min(), run.get("low", run["value"]).min(), 0.0])))
         axes.set(title=title, xlim=(low, 1.3), xticks=[0, 0.5, 1], ylim=(len(rows) - 0.5, -0.5))
         axes.axvline(0, color="black", linewidth=0.6)
+        style.ceiling(axes, run[run["measure"] == measure], upright=True)
         axes.tick_params(axis="y", length=0)
     panels[0].set_yticks(range(len(rows)), [_row_name(name, head) for name, head in rows])
     panels[0].barh(0, 0, color=PAPER, hatch="////", edgecolor="white", linewidth=0, label="published (Fig. 4b)")
     whole = "" if SCORE in set(scores["subset"]) else ", subsets at hand"
     panels[0].barh(0, 0, color=style.BLUE, label=f"{label or 'this run'}{whole}")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     own = run.assign(source="run", published_head=run["name"].map(published_head))
     columns = ["source", "name", "published_head", "measure", "value", "low", "high", "n_seeds", "derived", "note"]
+    columns += [*run.columns.intersection(["ceiling"])]
     return figure, pd.concat([published, own], ignore_index=True).reindex(columns=columns)
 
 
@@ -72,6 +74,9 @@ def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tup
     style.needed(scores, NEEDED, "scores")
     titles = {"r2": ("r²", "pearson_score"), "spearman": ("Spearman ρ", "spearman_score")}
     table = _mean_over_seeds(_named(scores[scores["measure"].isin([*titles, *SCORES])]))
+    if "ceiling" in table:
+        first = table.drop_duplicates(["subset", "measure"])
+        table = pd.concat([table, first.assign(name=style.PERFECT, value=first["ceiling"])], ignore_index=True)
     names = list(dict.fromkeys(table["name"]))
     figure = style.new(style.DOUBLE, 34 + 9.2 * max(len(names), 2), letter, _note(scores, label))
     panels = figure.subplots(2, 1)
@@ -82,8 +87,10 @@ def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tup
         mine = table[table["measure"].isin([measure, score])]
         cells = mine.pivot(index="name", columns="subset", values="value").reindex(index=names)
         cells = cells.reindex(columns=[*WEIGHTS, title])
-        low, high = cells.min(), cells.max()
+        models = cells.drop(index=style.PERFECT, errors="ignore")
+        low, high = models.min(), models.max()
         shade = ((cells - low) / (high - low).where(high > low)).where(cells.isna() | (high > low), 0.5)
+        shade.loc[shade.index == style.PERFECT] = np.nan
         mesh = axes.pcolormesh(shade.to_numpy(), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
         for (i, j), value in np.ndenumerate(cells.to_numpy()):
             background = mesh.get_cmap()(shade.iloc[i, j]) if not np.isnan(value) else (0.9, 0.9, 0.9, 1)
@@ -121,7 +128,7 @@ def _bar(axes: Axes, y: float, bar: pd.Series, seeds: Sequence[float] | pd.Serie
     dots = list(seeds) if len(seeds) > 1 else []
     circle: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.4}
     axes.plot(dots, [y] * len(dots), "o", markersize=1.8, **circle)
-    axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center")
+    axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center", bbox=style.PLATE)
 
 
 def _named(scores: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +143,7 @@ def _overall(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    numbers = [name for name in ("value", "low", "high") if name in table]
+    numbers = [name for name in ("value", "low", "high", "ceiling") if name in table]
     groups = table.groupby(["name", "subset", "measure"], sort=False)
     # One undefined seed leaves the mean undefined: it is no average of the others.
     mean = groups[numbers].agg(lambda values: values.mean(skipna=False))

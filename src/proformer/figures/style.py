@@ -51,6 +51,8 @@ SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "proformer",
     "savefig.dpi": 300,
 }
+PERFECT = "perfect model"  # of simulated data
+PLATE: dict[str, Any] = {"facecolor": "white", "linewidth": 0, "pad": 0.4}  # behind a number that its line may cross
 # No dates and no versions in the files.
 METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -133,6 +135,13 @@ def head_colours(heads: Iterable[str]) -> dict[str, Any]:
 def head_name(head: str) -> str:
     """`AP` as it is, a number as `H = 8`."""
     return head if head == "AP" else f"H = {head}"
+
+
+def ceiling(axes: Axes, table: pd.DataFrame, column: str = "ceiling", upright: bool = False) -> None:
+    """Draw the r of a perfect model as a dashed line, where a table of simulated data has the column."""
+    if column in table and table[column].notna().any():
+        line = axes.axvline if upright else axes.axhline
+        line(table[column].max(), color=DARK, linewidth=0.7, linestyle=(0, (4, 2)), label=PERFECT, zorder=0)
 
 
 def integer_axis(axes: Axes) -> None:

@@ -35,6 +35,8 @@ def draw(
     groups = {str(level): points.loc[points[factor] == level, "r"].to_numpy() for level in found}
     pairs = _pairs(tests, factor, points["dataset"].iloc[0], list(groups))
     note = style.source(multiple_heads(checked(grid)), label)
+    if "ceiling" in points:
+        note = f"r of a perfect model: {points['ceiling'].max():.3f}; {note}"
     if len(pairs):
         note = f"rank-sum p: two-sided | one-sided, uncorrected, * p < 0.05\n{note}"
     figure = style.new(style.SINGLE, 58 + 4 * len(pairs), LETTERS[factor] if letter is None else letter, note)
@@ -50,7 +52,8 @@ def draw(
         pd.DataFrame(boxes, columns=["level", "q1", "median", "q3", "mean", "n"]).assign(element="box"),
         pairs.assign(element="bracket"),
     ]
-    columns = ["element", "level", "dim", "heads", "blocks", "head", "r", "q1", "median", "q3", "mean", "n"]
+    columns = ["element", "level", "dim", "heads", "blocks", "head", "r", *points.columns.intersection(["ceiling"])]
+    columns += ["q1", "median", "q3", "mean", "n"]
     drawn = pd.concat([table for table in tables if len(table)], ignore_index=True)
     return figure, drawn.reindex(columns=[*columns, "a", "b", "p_two_sided", "p_one_sided"])
 

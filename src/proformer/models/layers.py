@@ -1,7 +1,8 @@
 """The parts of Proformer: stem, block and heads, in the order in which a sequence meets them.
 
 Shapes: B sequences, L nucleotides per strand, T = 2L positions, H expression heads, d model width, h attention heads.
-Attention is written from plain products and a softmax, so that attribution methods can look inside.
+Attention is written from plain products and a softmax, so that attribution methods can look inside. These are the
+equations as published; faster twins are in `rewrites.py`.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Stem(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """LN, dense to 4d, gate (a · silu(b)), dense back to d; no biases."""
+    """Half a step of LN, dense to 4d, gate (a · silu(b)), dense back to d, added to its input; no biases."""
 
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
@@ -75,25 +76,14 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, R, d] to [B, R, d]."""
         a, b = self.dense1(self.ln(x)).chunk(2, dim=-1)
-        return self.dropout(self.dense2(self.dropout(a * F.silu(b))))
-
-
-def _has_rows_kernel(x: Tensor, dim: int) -> bool:
-    """Whether channels last is the faster layout: on CPUs, but oneDNN has no bf16 kernel for few channels."""
-    if x.device.type != "cpu":
-        return False
-    return dim >= 32 or (x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu"))
+        return x + 0.5 * self.dropout(self.dense2(self.dropout(a * F.silu(b))))
 
 
 class SeparableConv(nn.Module):
-    """LN, depthwise convolution of width 15, pointwise dense, ReLU; the tokens take part in it.
+    """LN, depthwise convolution of width 15, pointwise dense, ReLU; the tokens take part in it."""
 
-    `in_place` convolves the rows as they lie in memory, channels last, in place of a transposed copy.
-    """
-
-    def __init__(self, dim: int, dropout: float, in_place: bool, width: int = 15) -> None:
+    def __init__(self, dim: int, dropout: float, width: int = 15) -> None:
         super().__init__()
-        self.in_place = in_place
         self.ln = nn.LayerNorm(dim, eps=LN_EPS)
         self.depthwise = nn.Conv1d(dim, dim, width, padding=width // 2, groups=dim, bias=False)
         self.pointwise = nn.Linear(dim, dim)
@@ -101,34 +91,24 @@ class SeparableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, R, d] to [B, R, d]."""
-        columns, weight = self.ln(x).transpose(1, 2), self.depthwise.weight
-        if self.in_place and _has_rows_kernel(x, len(weight)):
-            padding = (0, self.depthwise.kernel_size[0] // 2)
-            image = F.conv2d(columns[:, :, None], weight[:, :, None], padding=padding, groups=len(weight))
-            mixed = image.squeeze(2).transpose(1, 2)
-        else:
-            mixed = self.depthwise(columns).transpose(1, 2)
-        return self.dropout(F.relu(self.pointwise(mixed)))
+        return self.dropout(F.relu(self.pointwise(self.mix(self.ln(x)))))
+
+    def mix(self, x: Tensor) -> Tensor:
+        """The depthwise convolution of [B, R, d]."""
+        return self.depthwise(x.transpose(1, 2)).transpose(1, 2)
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose every head is as wide as the model (key_dim = d); padding is attended to.
+    """Multi-head attention whose every head is as wide as the model (key_dim = d); padding is attended to."""
 
-    Since W_q W_kᵀ and W_v W_o are d × d per head, `merged` multiplies them first: one score and one output matrix per
-    head, all heads sharing x as key and value. Same parameters, same function up to rounding, fewer operations.
-    """
-
-    def __init__(self, dim: int, heads: int, merged: bool) -> None:
+    def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.merged = heads, merged
+        self.heads = heads
         self.query, self.key, self.value = (nn.Linear(dim, heads * dim) for _ in range(3))
         self.output = nn.Linear(heads * dim, dim)
 
     def forward(self, x: Tensor, rows: Rows = None) -> Tensor:
         """Rows of x [B, R, d] attend to all of x: [B, K, d]."""
-        return self._merged(x, rows) if self.merged else self._straight(x, rows)
-
-    def _straight(self, x: Tensor, rows: Rows) -> Tensor:
         dim = x.shape[2]
         q, k, v = (
             dense(part).unflatten(2, (self.heads, dim)).transpose(1, 2)
@@ -137,42 +117,36 @@ class Attention(nn.Module):
         weights = (q @ k.transpose(2, 3) * dim**-0.5).softmax(dim=-1)
         return self.output((weights @ v).transpose(1, 2).flatten(2))
 
-    def _merged(self, x: Tensor, rows: Rows) -> Tensor:
-        dim, h = x.shape[2], self.heads
-        with torch.autocast("cuda" if x.is_cuda else "cpu", enabled=False):  # torch's meta device knows no autocast
-            w_q, w_k, w_v = (dense.weight.view(h, dim, dim) for dense in (self.query, self.key, self.value))
-            w_o = self.output.weight.view(dim, h, dim).permute(1, 2, 0)  # [h, d (value), d (out)]
-            scale = dim**-0.5
-            # score(i, j) = (W_q x_i + b_q)·(W_k x_j + b_k); what b_k adds is constant in j and cancels in the softmax
-            w_qk = (w_q.transpose(1, 2) @ w_k) * scale  # [h, d (query), d (key)]
-            c_qk = (self.query.bias.view(h, 1, dim) @ w_k) * scale
-            w_vo = w_v.transpose(1, 2) @ w_o  # [h, d (in), d (out)]
-            c_vo = self.output.weight @ self.value.bias + self.output.bias
-        queries = F.linear(take(x, rows), w_qk.transpose(1, 2).reshape(h * dim, dim), c_qk.flatten())
-        queries = queries.view(len(x), -1, dim)  # [B, K·h, d]
-        weights = (queries @ x.transpose(1, 2)).softmax(dim=-1)
-        mixed = (weights.to(queries.dtype) @ x.to(queries.dtype)).view(len(x), -1, h * dim)
-        return F.linear(mixed, w_vo.reshape(h * dim, dim).t(), c_vo)
-
 
 class Block(nn.Module):
-    """One macaron block. Its LayerNorm replaces the residual stream, and there is none after the last block."""
+    """One macaron block. Its LayerNorm replaces the residual stream, and there is none after the last block.
 
-    def __init__(self, dim: int, heads: int, dropout: float, merged: bool, in_place: bool) -> None:
+    Its parts may be rewrites of the straight ones, with the same parameters.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        dropout: float,
+        feed_forward: type[FeedForward] = FeedForward,
+        convolution: type[SeparableConv] = SeparableConv,
+        attention: type[Attention] = Attention,
+    ) -> None:
         super().__init__()
-        self.ff1 = FeedForward(dim, dropout)
-        self.conv = SeparableConv(dim, dropout, in_place)
+        self.ff1 = feed_forward(dim, dropout)
+        self.conv = convolution(dim, dropout)
         self.ln = nn.LayerNorm(dim, eps=LN_EPS)
-        self.attn = Attention(dim, heads, merged)
-        self.ff2 = FeedForward(dim, dropout)
+        self.attn = attention(dim, heads)
+        self.ff2 = feed_forward(dim, dropout)
 
     def forward(self, x: Tensor, rows: Rows = None) -> Tensor:
         """[B, R, d] to the wanted rows of the result, [B, K, d]; each of them still sees all R."""
-        x = x + 0.5 * self.ff1(x)
+        x = self.ff1(x)
         x = x + self.conv(x)
         x = self.ln(x)
         x = take(x, rows) + self.attn(x, rows)
-        return x + 0.5 * self.ff2(x)
+        return self.ff2(x)
 
 
 class AveragePooling(nn.Module):

@@ -13,7 +13,18 @@ from proformer.datasets.batches import both_strands
 from proformer.models import check
 from proformer.models.base import Loss, Model
 from proformer.models.fill_mask import fill_mask_loss, mask_nucleotides, most_masked
-from proformer.models.layers import AveragePooling, Block, MultipleExpressionHeads, Rows, Stem, take
+from proformer.models.layers import (
+    Attention,
+    AveragePooling,
+    Block,
+    FeedForward,
+    MultipleExpressionHeads,
+    Rows,
+    SeparableConv,
+    Stem,
+    take,
+)
+from proformer.models.rewrites import FusedFeedForward, MergedAttention, RowsConv
 
 if TYPE_CHECKING:
     from proformer.datasets.batches import Batch
@@ -26,9 +37,8 @@ class Config:
 
     `expression_start`: "shared" as released, or "learned" (each token its own start). `mask_rate`: share of nucleotides
     masked in training, with the heads that predict them; `mask`: on each strand alone (as released) or on both at once
-    ("joint"); `beta`: weight of their loss. `merge_projections`,
-    `read_rows_only` and `convolve_in_place` are exact rewrites: they change neither parameters nor outputs, only the
-    work.
+    ("joint"); `beta`: weight of their loss. `merge_projections`, `read_rows_only`, `convolve_in_place` and
+    `fuse_feed_forward` are exact rewrites: they change neither parameters nor outputs, only the work.
     """
 
     length: int = 100
@@ -46,6 +56,7 @@ class Config:
     merge_projections: bool = True
     read_rows_only: bool = True
     convolve_in_place: bool = True
+    fuse_feed_forward: bool = True
 
     def __post_init__(self) -> None:
         check.whole(self, "length", "kmer", "dim", "heads", "blocks", "expression_heads")
@@ -64,10 +75,12 @@ class Proformer(Model):
         self.config = config
         self.tokens = 0 if config.head == "ap" else config.expression_heads
         self.stem = Stem(config.length, config.kmer, config.dim, self.tokens, config.expression_start == "learned")
-        self.core = nn.ModuleList(
-            Block(config.dim, config.heads, config.dropout, config.merge_projections, config.convolve_in_place)
-            for _ in range(config.blocks)
+        parts = (
+            FusedFeedForward if config.fuse_feed_forward else FeedForward,
+            RowsConv if config.convolve_in_place else SeparableConv,
+            MergedAttention if config.merge_projections else Attention,
         )
+        self.core = nn.ModuleList(Block(config.dim, config.heads, config.dropout, *parts) for _ in range(config.blocks))
         self.head = (
             MultipleExpressionHeads(config.dim, self.tokens, config.head == "glu")
             if self.tokens

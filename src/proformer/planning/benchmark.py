@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from proformer.models import build
 from proformer.planning.cost import cost
 from proformer.tasks import Task
 from proformer.training.config import Training
-from proformer.training.device import choose_device, hardware, set_up
+from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up
 from proformer.training.loop import Run
 
 SHAPES = ((64, 2, 1), (64, 2, 2), (128, 4, 2), (256, 8, 2), (512, 8, 4))  # width, heads, blocks
@@ -27,7 +28,8 @@ class RandomData(DeviceData):
     def __init__(self, rows: int, length: int, device: torch.device) -> None:
         self.codes = torch.randint(0, 4, (rows, length), dtype=torch.uint8).to(device)
         self.target = torch.randn(rows, 1, 1).to(device)
-        self.task, self.device = Task(scale="none"), device
+        self.task, self.device, self.shift, self.reverse, self.step = Task(scale="none"), device, 0, 0.0, 1
+        self.file = SimpleNamespace(read_ahead=lambda rows: None)  # type: ignore[assignment]
 
 
 def random_run(keys: dict[str, Any], batch: int, precision: str, device: torch.device) -> Run:
@@ -90,11 +92,16 @@ def measure(
 ) -> pd.DataFrame:
     """Rates of training on this machine, a row per shape and precision.
 
-    `training_flops` (per sequence), `sequences_per_second`, `gemm_flops_per_second` and
-    `bytes_per_second` (what the device reaches on plain products and copies, measured in the same minute).
+    `training_flops` (per sequence), `sequences_per_second`, `gemm_flops_per_second` and `bytes_per_second` (what the
+    device reaches on plain products and copies, measured in the same minute). Where a training in bf16 runs in float32,
+    so does this.
     """
     where = choose_device(device)
     set_up(where, threads, None)
+    precisions = list(precisions)
+    if "bf16" in precisions and not has_bf16(where):
+        print(NO_BF16, file=sys.stderr, flush=True)
+        precisions = ["float32"]
     rows = []
     copy = bandwidth(where)
     for precision in precisions:

@@ -11,7 +11,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,12 +85,12 @@ def host_megabytes(price: Cost, processes: int, data_megabytes: float, rows: int
     return processes * (3000 + int(3 * data_megabytes)) + int((state + rows * price.activation_bytes) / 1e6)
 
 
-@lru_cache
+@cache
 def _forward(text: str) -> int:
     return _traced(text, lambda model, codes: _predict(model, codes)[0] // len(codes))
 
 
-@lru_cache
+@cache
 def _cost(text: str) -> Cost:
     def count(model: Model, codes: torch.Tensor) -> Cost:
         parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)

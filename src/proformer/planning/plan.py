@@ -26,6 +26,8 @@ class PlannedTraining:
 
     path: str
     devices: int
+    precision: str  # asked for
+    computed_in: str
     parameters: int
     flops: float | None
     device_hours: float | None
@@ -168,10 +170,12 @@ def _dataset(
     note += f", {counts[0]:,} to train on and {counts[1]:,} to validate" if counts else ""
     if not jobs:
         return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
+    bf16 = config["device"] != "cpu" or _cpu_has_bf16()
+    layout = {"length": length, "flanks": keys.get("flanks")}
     return Part(
         name,
         len(packs(list(jobs), config["points_per_gpu"])) + sum(job.gpus * job.nodes > 1 for job in jobs),
-        tuple(_training(job, {"length": length, "flanks": keys.get("flanks")}, counts, rate, on_cpu) for job in jobs),
+        tuple(_training(job, layout, counts, rate, bf16, on_cpu) for job in jobs),
         files,
         Amount(stores * rows) if rows else Amount(unknown=(f"stores of {name}",)),
         (note,),
@@ -179,7 +183,12 @@ def _dataset(
 
 
 def _training(
-    job: TrainingJob, layout: Mapping[str, Any], counts: tuple[int, int] | None, rate: Rate | None, on_cpu: bool
+    job: TrainingJob,
+    layout: Mapping[str, Any],
+    counts: tuple[int, int] | None,
+    rate: Rate | None,
+    bf16: bool,
+    on_cpu: bool,
 ) -> PlannedTraining:
     recipe = find_recipe(job.config["model"].get("model", "proformer"), job.config.get("recipe"))
     settings = read_training({**recipe["training"], **job.config["training"]})
@@ -195,12 +204,22 @@ def _training(
     return PlannedTraining(
         job.path,
         devices,
+        settings.precision,
+        settings.precision if bf16 else "float32",
         price.parameters,
         flops,
         hours,
         1e6 * host_megabytes(price, job.gpus, data / 1e6, on_cpu * settings.batch_size),
         _device_bytes(price, settings, devices) + data,
     )
+
+
+def _cpu_has_bf16() -> bool:
+    import torch
+
+    from proformer.training.device import has_bf16
+
+    return has_bf16(torch.device("cpu"))
 
 
 def _device_bytes(price: Cost, settings: Training, devices: int) -> float:
@@ -271,6 +290,8 @@ def _notes(plan: Plan) -> list[str]:
     notes.append("MEMORY: what a job asks for at its first attempt")
     if plan.device == "GPU":
         notes.append("ON GPU: weights, optimiser and one batch in float32, and the data; bf16 takes less")
+    if asked := sum(training.precision != training.computed_in for training in whole.trainings):
+        notes.append(f"bf16: asked for by {asked} trainings; this processor has none, they compute in float32")
     most = as_bytes(whole.checkpoints)
     notes.append(f"DISK: files, stores and models; besides, up to {most} of checkpoints while models train")
     if guessed := [file for file in whole.files if file.estimated and file.kind == "catalogue"]:

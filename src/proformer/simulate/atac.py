@@ -1,7 +1,7 @@
 """A simulated ATAC-seq experiment with known causes: genome, accessible regions, paired reads of Tn5 fragments.
 
-Genome. Random bases of 41 % G and C, in contigs chr1 to chr4 and chrM. Every 3 kb or so lies an accessible region.
-Around its centre the G+C content rises to 50 %, and sites of six transcription factors are planted, with 0 to 2
+Genome. Random bases of 38 % G and C, in contigs chr1 to chr4 and chrM. Every 3 kb or so lies an accessible region.
+Around its centre the G+C content rises to 62 %, and sites of six transcription factors are planted, with 0 to 2
 mismatches. A region's accessibility follows from its sites:
 
     p = 1 / (1 + exp(-(closed + Σ effect_m · exp(-1.2 · mismatches)))),   summed over the sites of the region.
@@ -70,8 +70,8 @@ class Experiment:
     foreign: int = 20_000  # DNA that is not in the FASTA file
     spacing: int = 3_000  # of genome per region
     promoters: float = 0.4  # share of regions
-    gc: tuple[float, float] = (0.41, 0.50)  # of the genome and of a region's centre
-    gc_spread: float = 120.0
+    gc: tuple[float, float] = (0.38, 0.62)  # of the genome and of a region's centre
+    gc_spread: float = 200.0
     repeat: int = 800
     copies: int = 4
     artefact: int = 400

@@ -2,7 +2,7 @@
 
 - random: as the training inserts, 80 nt. Some are the backgrounds of the motif subsets, as published.
 - yeast: AT-rich stretches with poly-A or poly-T tracts and a binding site here and there, 80-nt sections of a promoter.
-- high, low: a genetic algorithm on the model's expression.
+- high, low: a genetic algorithm on the model's expression; designs of all generations, so that they differ.
 - challenging: the same algorithm on the difference between the model and its additive variant, both ways round (the
   challenge: between a neural network and a biochemical model).
 - SNVs: pairs that differ by one base; half are the steps of trajectories that select for higher or lower expression,
@@ -29,7 +29,7 @@ SHARES = {"yeast": 0.08, "high_exp": 0.06, "low_exp": 0.06, "challenging": 0.08,
 SHARES |= {"motif_perturbation": 0.12, "motif_tiling": 0.12}
 SINGLES = ("random", "yeast", "high_exp", "low_exp", "challenging")
 PAIRS = ("SNVs", "motif_perturbation", "motif_tiling")
-YEAST = Library(bases=(0.326, 0.185, 0.186, 0.303), gc_shifts=(-0.08, 0.0, 0.08), gc_shares=(0.25, 0.5, 0.25))
+YEAST = Library(bases=(0.326, 0.185, 0.186, 0.303), gc_shifts=(-0.12, 0.0, 0.12), gc_shares=(0.3, 0.4, 0.3))
 TILED = {
     name: site for name, site in [(s.factor, s.consensus) for s in PARAMETERS.sites] if name not in ("Reb1", "Hsf1")
 }
@@ -110,7 +110,7 @@ def yeast_designs(rng: np.random.Generator) -> Iterator[Design]:
         for _ in range(rng.integers(0, 3)):
             tract = np.full(rng.integers(5, 13), rng.choice([0, 3]), dtype=np.uint8)
             insert_at(codes, tract, int(rng.integers(0, INSERT - len(tract) + 1)))
-        for _ in range(rng.integers(0, 3)):
+        for _ in range(rng.integers(0, 2)):
             motif = fill_gaps(rng, encode(PARAMETERS.sites[rng.integers(len(PARAMETERS.sites))].consensus))
             motif = motif if rng.random() < 0.5 else reverse_complement(motif)
             insert_at(codes, motif, int(rng.integers(0, INSERT - len(motif) + 1)))
@@ -129,12 +129,12 @@ def fill_gaps(rng: np.random.Generator, motif: np.ndarray) -> np.ndarray:
 
 
 def evolve(rng: np.random.Generator, score: Callable[[np.ndarray], np.ndarray], library: Library) -> np.ndarray:
-    """A population after a genetic algorithm that maximises `score`: uint8 [100, 80].
+    """Designs of all generations of a genetic algorithm that maximises `score`, in turn: uint8 [100, 80].
 
     Tournaments of three, two-point crossover, and the mutation and recombination rates of the challenge's designs.
     """
     population = random_inserts(rng, POPULATION, library).T
-    column = np.arange(INSERT)
+    column, generations = np.arange(INSERT), []
     for _ in range(GENERATIONS):
         fitness = score(population)
         contest = rng.integers(0, POPULATION, (POPULATION, 3))
@@ -145,7 +145,9 @@ def evolve(rng: np.random.Generator, score: Callable[[np.ndarray], np.ndarray], 
         children = np.where(swap[:, None], mates[:, ::-1], mates).reshape(POPULATION, INSERT)
         change = rng.integers(1, 4, children.shape) * (rng.random(children.shape) < MUTATION)
         population = ((children + change) % 4).astype(np.uint8)
-    return population
+        generations.append(population)
+    row = np.arange(POPULATION)
+    return np.stack(generations)[row % GENERATIONS, row]
 
 
 def evolved_designs(

@@ -32,7 +32,8 @@ class Training:
     ("before-last", a released defect).
     clip_value, clip_norm: per variable, first each gradient entry, then the variable's norm (0: off).
     patience: epochs without a better one before stopping (None: never).
-    precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32).
+    precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32), where the device
+    has such arithmetic; elsewhere in float32.
     compile: on a GPU, compile the model and replay its steps as CUDA graphs, for small models; a CPU ignores it.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from typing import Any
 
@@ -11,6 +12,10 @@ import torch
 from proformer.errors import InputError
 from proformer.provenance import processor
 from proformer.training import products
+
+# Values of ONEDNN_MAX_CPU_ISA that leave oneDNN without products of bfloat16 numbers.
+_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+NO_BF16 = "precision bf16: this processor has no bf16 arithmetic; computing in float32"
 
 
 def choose_device(name: str) -> torch.device:
@@ -47,6 +52,22 @@ def set_up(device: torch.device, threads: int | None, deterministic: bool | None
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no separate mappings
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: give nothing back
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 numbers itself; emulated, they are several times slower than float32.
+
+    ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA, which keep PyTorch from instructions that are there, count.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return True  # on ARM that was the whole question; on x86 it was for AVX-512, by which oneDNN emulates bf16
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.cpu._is_avx512_bf16_supported():
+        return False
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in _WITHOUT_BF16
 
 
 def hardware(device: torch.device) -> str:

@@ -46,6 +46,7 @@ class Progress:
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_r: float = float("-inf")
+    precisions: list[str] = field(default_factory=list)  # in which it was trained, one after the other
 
 
 class Watcher(Protocol):
@@ -130,6 +131,8 @@ class Run:
 
     def _epoch(self) -> None:
         state, size = self.progress, self.settings.batch_size
+        if state.precisions[-1:] != [self.settings.precision]:
+            state.precisions.append(self.settings.precision)
         first = state.step - state.epoch * self.steps_per_epoch
         train_r = PearsonAccumulator.from_state(state.train_r) if state.train_r else PearsonAccumulator()
         self.model.train()

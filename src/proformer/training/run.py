@@ -19,7 +19,7 @@ from proformer.models import build, find_recipe, resolve
 from proformer.models.folder import read_description, write_folder
 from proformer.training import products
 from proformer.training.config import digest, read_training
-from proformer.training.device import choose_device, hardware, set_up, versions
+from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up, versions
 from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run, Watcher
 from proformer.training.progress import ProgressFile
@@ -93,9 +93,13 @@ def train(
             watchers += [watched.enter_context(Bar(len(train), settings.epochs))]
             watchers += [watched.enter_context(TensorBoard(tensorboard))] if tensorboard else []
             watchers += [state] if state else []
+        (lacking,) = ranks.any(not has_bf16(where))
+        lacking = lacking and settings.precision == "bf16"
+        if lacking:
+            log(NO_BF16)
         run = Run(
-            model=model,
-            settings=settings,
+            model=model,  # the digest stays: a run may go on where there is such arithmetic, or none
+            settings=replace(settings, precision="float32") if lacking else settings,
             train=train,
             validation=validation,
             digest=identity,
@@ -118,7 +122,7 @@ def train(
         "parameters": parameters,
         "made_by": versions()
         | {"hardware": hardware(where), "run": identity, "threads": torch.get_num_threads()}
-        | {"processes": ranks.world},
+        | {"processes": ranks.world, "precision": ", then ".join(progress.precisions)},
     }
     write_folder(out, run.best, description)
     write_rows(out / "metrics.tsv", progress.rows)
