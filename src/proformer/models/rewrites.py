@@ -23,8 +23,13 @@ _SUMS = 1 << 17  # of a convolution's weight gradient at a time: half a MB
 
 
 def _in_parts(x: Tensor) -> bool:
-    """Whether to go part by part: not on GPUs, where one large kernel is best, nor where autocast changes types."""
-    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and x.numel() > 0
+    """Whether to go part by part: not on GPUs, where one large kernel is best, nor where autocast changes types.
+
+    Nor where the model is compiled: the compiler joins what lies between the products itself.
+    """
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return not torch.is_autocast_enabled("cpu") and x.numel() > 0
 
 
 class FusedFeedForward(FeedForward):
