@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import pandas as pd
 from harness import arguments, bars, interleave, kind, own_peak, peak_memory, pin, publish, summarise, where
 from train_step import SHAPES, WAYS, model_keys, ways
 
-from proformer.planning.cost import proformer_flops
+from proformer.planning.cost import cost
+from proformer.tasks import Task
 
 BATCH = {"64/2/2": 128, "512/8/4": 8}
 
@@ -31,7 +33,7 @@ def make_prediction(keys: dict[str, Any], batch: int, way: str, device: str) -> 
     from proformer.datasets.batches import both_strands
     from proformer.models import build
     from proformer.training import products
-    from proformer.training.loop import predict_codes
+    from proformer.training.validation import predict_codes
 
     rewrites, fast, precision = WAYS[way]
     torch.manual_seed(1)
@@ -43,7 +45,7 @@ def make_prediction(keys: dict[str, Any], batch: int, way: str, device: str) -> 
     def straight() -> object:
         products.use(False)
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
-            return model(both_strands(codes))[0].float()
+            return model.both(both_strands(codes))[0].float()
 
     def ours() -> object:
         products.use(library)
@@ -67,7 +69,7 @@ def whole_file(rows: int, device: str, threads: int, place: dict[str, Any], out:
         for name in SHAPES if device == "cuda" else ["64/2/2"]:
             torch.manual_seed(1)
             keys = model_keys(SHAPES[name], True)
-            description = {"model": resolve(keys), "layout": layout, "standard": {"mean": 0.0, "sd": 1.0}}
+            description = {"model": resolve(keys), "layout": layout, "task": asdict(Task(mean=(0.0,), sd=(1.0,)))}
             write_folder(Path(folder) / "model", build(keys).state_dict(), description)
             command = [sys.executable, "-m", "proformer", "predict", "--model", f"{folder}/model", "--out"]
             command += [f"{folder}/out.tsv", "--sequences", f"{folder}/filtered_test_data_with_MAUDE_expression.txt"]
@@ -96,7 +98,8 @@ def main(args: Any) -> None:
         table.insert(0, "shape", name)
         table.insert(1, "batch", batch)
         table["sequences_per_second"] = batch / table["seconds"]
-        table["original_gflops_per_second"] = table["sequences_per_second"] * proformer_flops(*shape) / 1e9
+        original = cost(model_keys((*shape, batch), False)).forward_flops
+        table["original_gflops_per_second"] = table["sequences_per_second"] * original / 1e9
         if device == "cpu":
             own = ("--device", "cpu", "--threads", args.threads, "--shape", name, "--only")
             table["peak_mb"] = [peak_memory(__file__, *own, way) for way in table["way"]]

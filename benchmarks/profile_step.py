@@ -26,9 +26,9 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
     import torch
 
     from proformer.evaluation.metrics import PearsonAccumulator
+    from proformer.models.base import Loss
     from proformer.training.loop import LOSSES
-    from proformer.training.objective import compute_loss
-    from proformer.training.optimisation import clip_each, set_rate
+    from proformer.training.optimiser import clip_each
 
     wait = torch.cuda.synchronize if run.device.type == "cuda" else lambda: None
     stamps = [time.perf_counter()]
@@ -38,20 +38,22 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
         stamps.append(time.perf_counter())
 
     settings = run.settings
-    codes, target = next(run.train.batches(settings.batch_size, run.train.order(1, 1)))
+    batch = next(run.train.batches(settings.batch_size, run.train.order(1, 1)))
     stamp()
     run.optimiser.zero_grad()
     with torch.autocast(run.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-        loss = compute_loss(run.model, codes, target, settings)
+        loss = Loss(*run.compute(batch))
     stamp()
     loss.total.backward()
     stamp()
-    set_rate(run.optimiser, settings, 1, 1000, run.dim)
     clip_each([p.grad for p in run.model.parameters() if p.grad is not None], settings.clip_value, settings.clip_norm)
     run.optimiser.step()
+    run.model.after_step()
+    run.schedule.step()
     stamp()
-    PearsonAccumulator().update(loss.prediction, target)
-    torch.stack([getattr(loss, name).detach() for name in LOSSES]).double() * len(target)
+    PearsonAccumulator().update(loss.prediction.flatten(), batch.target.flatten())
+    parts = loss.parts | {"total": loss.total.detach()}
+    torch.stack([parts[name] for name in LOSSES.values() if name in parts]).double() * len(batch)
     stamp()
     return dict(zip(PARTS, (b - a for a, b in pairwise(stamps)), strict=True))
 

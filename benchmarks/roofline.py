@@ -18,6 +18,7 @@ import torch
 from harness import arguments, kind, pin, publish
 from torch.utils.flop_counter import FlopCounterMode
 
+from proformer.datasets.batches import both_strands
 from proformer.planning.benchmark import RandomData, bandwidth, gemm_peak, one_step, random_run, seconds_of
 
 SHAPES = [(d, h, n) for d, h in ((64, 2), (128, 4), (256, 8), (512, 8)) for n in (1, 2, 4, 8)]
@@ -123,9 +124,12 @@ def growth(args: Any, device: torch.device, place: dict[str, Any]) -> None:
             run = random_run(keys, size, args.precision, device)
             data = RandomData(value if what == "rows" else 4 * size, keys.get("length", 100), device)
             batches = cycle(data.batches(size, data.order(1, 0)[: 64 * size]))
-            seconds = seconds_of(
-                lambda run=run, batches=batches: run._update(*next(batches)), device, 0.3, args.repeats
-            )
+
+            def step(run=run, batches=batches):
+                batch = next(batches)
+                run._update(both_strands(batch.codes), batch.target.flatten())
+
+            seconds = seconds_of(step, device, 0.3, args.repeats)
             rows.append({
                 "what": what, "value": value, "seconds": seconds, "sequences_per_second": size / seconds,
                 "data_mb": data.codes.numel() / 1e6, "activations_mb": executed_work(run)[2] / 1e6,

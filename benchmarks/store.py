@@ -43,7 +43,8 @@ SHARE = """
 import re, sys, torch
 from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
-data = DeviceData(open_store(sys.argv[1]), torch.device("cpu"), {"mean": 0.0, "sd": 1.0})
+from proformer.tasks import Task
+data = DeviceData(open_store(sys.argv[1]), torch.device("cpu"), Task(scale="none"))
 total = sum(int(data.codes[i : i + 65536].max()) for i in range(0, len(data), 65536))
 print("read", flush=True)
 sys.stdin.readline()

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 from harness import arguments, bars, interleave, kind, own_peak, peak_memory, pin, publish, summarise, where
 
-from proformer.planning.cost import proformer_flops
+from proformer.planning.cost import TRAINING, cost
 
 SHAPES = {"64/2/2": (64, 2, 2, 128), "512/8/4": (512, 8, 4, 8)}
 REWRITES = ("merge_projections", "read_rows_only", "convolve_in_place", "fuse_feed_forward")
@@ -96,7 +96,8 @@ def main(args: Any) -> None:
         table.insert(0, "shape", name)
         table.insert(1, "batch", batch)
         table["sequences_per_second"] = batch / table["seconds"]
-        table["original_gflops_per_second"] = table["sequences_per_second"] * 3 * proformer_flops(*shape) / 1e9
+        original = TRAINING * cost(model_keys((*shape, batch), False)).forward_flops
+        table["original_gflops_per_second"] = table["sequences_per_second"] * original / 1e9
         table["percent_of_peak"] = 1e11 * table["original_gflops_per_second"] / table["way"].map(peaks)
         if not gpu:
             own = ("--device", "cpu", "--threads", args.threads, "--shapes", name, "--only")

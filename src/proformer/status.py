@@ -16,7 +16,7 @@ from typing import Any
 
 from proformer.errors import InputError
 from proformer.files import write_text
-from proformer.planning.cost import proformer_flops
+from proformer.planning.cost import job_cost
 from proformer.points import TrainingJob
 from proformer.units import as_hours
 
@@ -76,7 +76,7 @@ def look(results: Path, jobs: Sequence[TrainingJob], silent_minutes: float, now:
         point.epochs = job.config["training"].get("epochs", EPOCHS)
         work.append(_read(point, results, silent_minutes, now))
         points.append(point)
-    _estimate(points, jobs, work)
+    _estimate(points, jobs, work, results / "costs.json")
     return points
 
 
@@ -145,10 +145,14 @@ def _last_line(log: Path, now: float) -> tuple[str, float | None]:
         return "", None
 
 
-def _estimate(points: Sequence[Point], jobs: Sequence[TrainingJob], work: Sequence[Mapping[str, Any]]) -> None:
-    """Hours left of every point, from its own rate, else from that of the same model, else of the nearest in FLOPs."""
+def _estimate(
+    points: Sequence[Point], jobs: Sequence[TrainingJob], work: Sequence[Mapping[str, Any]], kept: Path
+) -> None:
+    """Hours left of every point, from its own rate, else from that of the same model, else of the nearest in FLOPs.
+
+    kept: where the workflow keeps the models' costs.
+    """
     models = [json.dumps(job.config["model"], sort_keys=True) for job in jobs]
-    flops = [_flops(job.config["model"]) for job in jobs]
     seen = [i for i, point in enumerate(points) if point.sequences_per_second]
     sequences = {jobs[i].dataset: found["sequences"] for i, found in enumerate(work) if found.get("sequences")}
     for i, point in enumerate(points):
@@ -157,19 +161,14 @@ def _estimate(points: Sequence[Point], jobs: Sequence[TrainingJob], work: Sequen
             continue
         rate = point.sequences_per_second
         same = [j for j in seen if models[j] == models[i]]
-        near = [j for j in seen if flops[j] and flops[i]]
         if rate is None and same:
             rate = points[same[0]].sequences_per_second
-        elif rate is None and near:
-            j = min(near, key=lambda j: abs(math.log(flops[j] / flops[i])))
+        elif rate is None and seen:
+            flops = {j: job_cost(jobs[j].config, 100, kept).training_flops for j in (i, *seen)}
+            j = min(seen, key=lambda j: abs(math.log(flops[j] / flops[i])))
             rate = (points[j].sequences_per_second or 0) * flops[j] / flops[i]
         if rate:
             point.hours_left = todo * point.epochs * (1 - work[i].get("share", 0.0)) / rate / 3600
-
-
-def _flops(model: Mapping[str, Any]) -> float:
-    """What rates are scaled by; 0 for models that no formula is known for."""
-    return proformer_flops(**model) if model.get("model", "proformer") == "proformer" else 0
 
 
 @dataclass(frozen=True)

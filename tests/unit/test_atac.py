@@ -195,7 +195,7 @@ def test_windows_are_what_the_store_says(tracks, peaks, genome, sequences, tmp_p
         contig, start = (int(store.columns[key][row]) for key in ("contig", "start"))
         assert decode(store.codes[row]) == sequences[names[contig]][start : start + 100]
         mean = signal.read(np.array([contig]), np.array([start + 40]), 20).mean(dtype=float)
-        assert store.target[row] == pytest.approx(np.log1p(mean), rel=1e-5)
+        assert store.target[row, 0, 0] == pytest.approx(np.log1p(mean), rel=1e-5)
         assert (contig, start + 50 - int(store.columns["distance"][row])) in middles
         assert not (names[contig] == "II" and start < 4200 and start + 100 > 4100)
     untransformed = Windows(number=400, seed=7, transform="none")

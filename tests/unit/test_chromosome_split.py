@@ -1,11 +1,14 @@
 """Splitting by chromosome: no contig, no stretch and no sequence straddles the parts."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from proformer.datasets.prepare import split
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
+from proformer.tasks import Task
 
 
 def windows(folder, sizes, seed=0, copies=0):
@@ -13,11 +16,13 @@ def windows(folder, sizes, seed=0, copies=0):
     contig = np.repeat(np.arange(len(sizes)), sizes)
     key = random.integers(0, 2**62, len(contig))
     key[-copies or len(key) :] = key[:copies]
-    with StoreWriter(folder / "all.safetensors", {"contigs": [f"chr{i}" for i in range(len(sizes))]}) as writer:
+    with StoreWriter(
+        folder / "all.safetensors", {"task": asdict(Task()), "contigs": [f"chr{i}" for i in range(len(sizes))]}
+    ) as writer:
         writer.append(
             codes=random.integers(0, 4, (len(contig), 100)).astype(np.uint8),
-            target=random.normal(size=len(contig)).astype(np.float32),
-            key=key,
+            target=random.normal(size=(len(contig), 1, 1)).astype(np.float32),
+            group=key,
             contig=contig,
             start=random.integers(0, 100_000, len(contig)),
         )
@@ -60,7 +65,7 @@ def test_a_small_fraction_of_chromosomes_trains(tmp_path):
 
 def test_copies_of_training_sequences_leave_the_validation(tmp_path):
     train, validation = parts(windows(tmp_path, [100] * 10, copies=300), tmp_path, (0.8, 0.2))
-    assert not set(train.columns["key"].tolist()) & set(validation.columns["key"].tolist())
+    assert not set(train.columns["group"].tolist()) & set(validation.columns["group"].tolist())
 
 
 def test_stretches_of_one_chromosome_do_not_touch(tmp_path):

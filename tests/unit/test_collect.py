@@ -10,6 +10,7 @@ from proformer.evaluation.collect import collect, distinct_tokens, head_name
 from proformer.models import build
 from proformer.models.describe import describe
 from proformer.models.folder import TrainedModel
+from proformer.tasks import Task
 from proformer.training.run import train
 
 SMALL = {"kmer": 3, "dim": 8, "heads": 2, "blocks": 1}
@@ -23,13 +24,13 @@ def test_only_the_convolution_tells_shared_tokens_apart(stores, blocks, heads, d
     with torch.no_grad():
         for p in model.parameters():
             p.normal_(std=0.4)
-    assert distinct_tokens(TrainedModel(model, {}), open_store(stores[0])) == distinct
+    assert distinct_tokens(TrainedModel(model, {}, Task()), open_store(stores[0])) == distinct
 
 
 def test_learned_starts_and_average_pooling(stores):
     learned = build({**SMALL, "expression_heads": 32, "expression_start": "learned"})
-    assert distinct_tokens(TrainedModel(learned, {}), open_store(stores[0])) == 32
-    assert distinct_tokens(TrainedModel(build({**SMALL, "head": "ap"}), {}), open_store(stores[0])) is None
+    assert distinct_tokens(TrainedModel(learned, {}, Task()), open_store(stores[0])) == 32
+    assert distinct_tokens(TrainedModel(build({**SMALL, "head": "ap"}), {}, Task()), open_store(stores[0])) is None
 
 
 @pytest.mark.parametrize("head", ["ap", "meh", "glu"])

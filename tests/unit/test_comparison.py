@@ -25,7 +25,7 @@ def results(stores, tmp_path):
         }
         train(config, *stores, tmp_path / "models" / path, tmp_path / "x.pt", device="cpu", threads=1)
     store = open_store(stores[1])
-    rows = list(zip(map(decode, store.codes[:20]), store.target[:20], strict=True))
+    rows = list(zip(map(decode, store.codes[:20]), store.target[:20, 0, 0], strict=True))
     (tmp_path / "native.txt").write_text("".join(f"{text}\t{value}\n" for text, value in rows))
     table = pd.DataFrame({"sequence": [text for text, _ in rows], "prediction": [-float(value) for _, value in rows]})
     (tmp_path / "predictions" / POINTS[1]).mkdir(parents=True)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from keras_reference import forward, random_arrays
 
+from proformer.datasets.batches import both_strands
 from proformer.errors import InputError
 from proformer.models import build, load_original, resolve, rewrites
 from proformer.models.folder import read_folder, write_folder
@@ -49,9 +50,13 @@ def test_heads_add_what_they_should():
 
 @pytest.mark.parametrize("head", ["ap", "meh", "glu"])
 def test_outputs(head):
-    expression, logits = build({**SMALL, "head": head})(codes_of(13, batch=5))
+    model, codes = build({**SMALL, "head": head}), codes_of(13, batch=5)
+    expression, logits = model.both(codes)
     assert expression.shape == (5,)
     assert logits is None if head == "ap" else logits.shape == (5, 26, 6)
+    forward = codes[:, :13].clamp(max=4)
+    assert model(forward).shape == (5, 1, 1)
+    assert torch.allclose(model(forward).flatten(), model.both(both_strands(forward))[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("head", ["ap", "meh", "glu"])
@@ -64,7 +69,7 @@ def test_original_weights_give_the_original_outputs(head, length, kmer, tokens):
     for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-5)):
         for on in (True, False):
             model = build(config | dict.fromkeys(REWRITES, on)).to(dtype)
-            expression, logits = load_original(model, arrays)(codes)
+            expression, logits = load_original(model, arrays).both(codes)
             assert expression.detach().numpy() == pytest.approx([e for e, _ in expected], abs=tolerance, rel=tolerance)
             if head != "ap":
                 reference = np.stack([logit for _, logit in expected])
@@ -95,7 +100,7 @@ def test_import_weights_from_a_file(tmp_path, proformer):
     )
     assert done.returncode == 0, done.stderr
     codes = codes_of(13)
-    expression = read_folder(tmp_path / "model").model(codes)[0]
+    expression = read_folder(tmp_path / "model").model.both(codes)[0]
     expected = [forward(row, arrays, 5, 2, tokens=4)[0] for row in codes.numpy()]
     assert expression.detach().numpy() == pytest.approx(expected, abs=1e-5, rel=1e-5)
     (tmp_path / "original.npz").write_bytes(b"not arrays")
@@ -129,12 +134,12 @@ def test_rewrites_are_exact_in_outputs_and_gradients(head, seed, dtype, toleranc
         with torch.no_grad():
             for p in model.parameters():
                 p.add_(0.1 * torch.randn(p.shape, dtype=torch.float64).to(dtype))  # biases too
-        expression, logits = model(codes, positions)
+        expression, logits = model.both(codes, positions)
         (expression.square().sum() + (0 if logits is None else logits.square().sum())).backward()
         gradients = {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in model.named_parameters()}
         results.append((expression, logits, gradients))
-        assert same(expression, model(codes)[0])
-        assert same(expression, model.expression(codes))
+        assert same(expression, model.both(codes)[0])
+        assert same(expression, model.both(codes, positions[:, :0])[0])
     (a, la, ga), (b, lb, gb) = results
     assert same(a, b)
     assert la is None or same(la, lb)
@@ -192,7 +197,7 @@ def test_the_straight_path_has_second_derivatives_and_rewrites_say_that_they_hav
 def test_dead_parameters_are_where_the_original_has_them():
     """The expression dense kernel reads a zero; what a key bias adds cancels in the softmax."""
     model = build({**SMALL, "merge_projections": False}).double()
-    expression, logits = model(codes_of(13))
+    expression, logits = model.both(codes_of(13))
     (expression.sum() + logits.square().sum()).backward()
     dead = {n for n, p in model.named_parameters() if p.grad.abs().max() < 1e-12}
     expected = {"stem.expression_embedding.weight"} | {f"core.{i}.attn.key.bias" for i in range(2)}
@@ -224,6 +229,9 @@ def test_expression_tokens_start_equal_unless_learned():
         ({"head": "cls"}, "head is 'cls', expected one of ap, meh, glu"),
         ({"expression_heads": 0}, "expression_heads is 0"),
         ({"blocks": 2.5}, "blocks is 2.5"),
+        ({"mask_rate": 1.0}, "mask_rate is 1.0"),
+        ({"mask": "both"}, "mask is 'both'"),
+        ({"beta": -1}, "beta is -1"),
         ({"dropout": 1.0}, "dropout is 1.0"),
     ],
 )
@@ -234,23 +242,23 @@ def test_impossible_configs(config, message):
 
 def test_wrong_length_of_codes():
     with pytest.raises(ValueError, match="codes have 20 positions, this model reads 26"):
-        build(SMALL)(codes_of(10))
+        build(SMALL)(codes_of(10)[:, :10])
 
 
 def test_model_folder_round_trip(tmp_path):
     model = build({**SMALL, "merge_projections": False})
-    write_folder(tmp_path, model.state_dict(), {"model": resolve(SMALL)})
+    write_folder(tmp_path, model.state_dict(), {"model": resolve(SMALL), "task": {}})
     codes = codes_of(13)
-    assert torch.allclose(read_folder(tmp_path).model(codes)[0], model(codes)[0], atol=1e-6)
+    assert torch.allclose(read_folder(tmp_path).model.both(codes)[0], model.both(codes)[0], atol=1e-6)
 
 
 def test_damaged_model_folders(tmp_path):
     with pytest.raises(InputError, match=r"model\.json: no such file"):
         read_folder(tmp_path)
-    write_folder(tmp_path, build(SMALL).state_dict(), {"model": {**SMALL, "blocks": 3}})
+    write_folder(tmp_path, build(SMALL).state_dict(), {"model": {**SMALL, "blocks": 3}, "task": {}})
     with pytest.raises(InputError, match=r"does not belong to model\.json"):
         read_folder(tmp_path)
-    write_folder(tmp_path, build(SMALL).state_dict(), {"model": SMALL})
+    write_folder(tmp_path, build(SMALL).state_dict(), {"model": SMALL, "task": {}})
     (tmp_path / "model.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes()[:-10])
     with pytest.raises(InputError, match="damaged"):
         read_folder(tmp_path)

@@ -11,21 +11,20 @@ from scipy.stats import norm
 from test_peers_challenge import FLANKS, codes_of, one_thread, small
 from torch.nn import functional as F
 
-from proformer.datasets.batches import both_strands
+from proformer.datasets.batches import Batch, both_strands
 from proformer.errors import InputError
 from proformer.models import bhi, crmnet, find_recipe, legnet
 from proformer.sequences import ALPHABET, encode, reverse_complement
+from proformer.tasks import Task
 from proformer.training.config import Training
-from proformer.training.optimisation import learning_rate
+from proformer.training.optimiser import learning_rate
 
 __all__ = ["one_thread"]  # the fixture is used by every test here
 
-RAW = Training(target_mean=0.0, target_sd=1.0)
-
 
 def store(insert, length=34):
-    """Codes of both strands, [1, 2 · length], the insert in the middle."""
-    return both_strands(torch.from_numpy(encode(insert.center(length, "N"))[None].copy()))
+    """Codes [1, length], the insert in the middle."""
+    return torch.from_numpy(encode(insert.center(length, "N"))[None].copy())
 
 
 def text(codes):
@@ -41,10 +40,13 @@ def reads(layer, call):
     return seen[0]
 
 
+def loss_of(model, codes, target, **task):
+    return model.loss(Batch(codes, target[:, None, None]), Task(**({"scale": "none"} | task)))
+
+
 def turned(codes):
     """The same sequences, read from the other strand."""
-    half = codes.shape[1] // 2
-    return torch.cat([codes[:, half:], codes[:, :half]], dim=1)
+    return both_strands(codes)[:, codes.shape[1] :]
 
 
 INSERT = "ACGTNACCATTGACTCAGGGATATCG"
@@ -58,9 +60,9 @@ def test_crmnet_reads_one_strand_of_the_construct_padded_3_prime():
     assert "".join("NACGT"[i] for i in seen.tolist()) == CONSTRUCT.ljust(64, "N")
     other = codes.clone()
     other[:, 34:] = 0
-    assert model(other)[0].item() == model(codes)[0].item()
+    assert model(other).item() == model(codes).item()
     known = codes_of(3)
-    assert not torch.allclose(model(known)[0], model(turned(known))[0], atol=1e-4)
+    assert not torch.allclose(model(known), model(turned(known)), atol=1e-4)
 
 
 def test_crmnet_first_position():
@@ -105,7 +107,7 @@ def test_crmnet_schedules():
     rates = {}
     for recipe in ("as-released", "repaired"):
         settings = Training(**find_recipe("crmnet", recipe)["training"])
-        rates[recipe] = [learning_rate(settings, step, 4, 1) for step in range(200)]
+        rates[recipe] = [learning_rate(settings, step, 4) for step in range(200)]
     assert rates["as-released"][0] == pytest.approx(8e-4)
     assert rates["as-released"][40:] == pytest.approx([8e-3] * 160)
     assert rates["repaired"][39] == pytest.approx(8e-3)
@@ -128,7 +130,7 @@ def test_legnet_reads_plasmid_and_promoter_on_both_strands():
     codes = torch.cat([store(INSERT), store(INSERT)])
     extended = (legnet.PLASMID + INSERT + FLANKS[1])[-64:]
     strands = [extended, text(reverse_complement(encode(extended)))]
-    seen = reads(model.stem[0], lambda: model.objective(codes, torch.tensor([8.0, 8.5]), RAW))
+    seen = reads(model.stem[0], lambda: loss_of(model, codes, torch.tensor([8.0, 8.5])))
     for row, (strand, reverse, single) in enumerate(
         [(strands[0], 0, 1), (strands[1], 1, 1), (strands[0], 0, 0), (strands[1], 1, 0)]
     ):
@@ -163,26 +165,28 @@ def test_legnet_prediction_is_the_mean_over_strands():
     codes = codes_of(4)
     chances = model.logits(codes).softmax(dim=1)
     expected = (chances @ torch.arange(18.0)).view(4, 2).mean(1)
-    assert model(codes)[0].tolist() == pytest.approx(expected.tolist(), rel=1e-5)
+    assert model(codes).flatten().tolist() == pytest.approx(expected.tolist(), rel=1e-5)
     # The strand channel and the plasmid tell strands apart; without them the model cannot.
-    assert not torch.allclose(model(codes)[0], model(turned(codes))[0], atol=1e-5)
+    assert not torch.allclose(model(codes), model(turned(codes)), atol=1e-5)
     alone = small("legnet", flanks=("", ""), window=34).eval()
-    assert not torch.allclose(alone(codes)[0], alone(turned(codes))[0], atol=1e-6)
+    assert not torch.allclose(alone(codes), alone(turned(codes)), atol=1e-6)
     alone.stem[0].weight.data[:, 4] = 0
-    assert torch.allclose(alone(codes)[0], alone(turned(codes))[0], atol=1e-6)
+    assert torch.allclose(alone(codes), alone(turned(codes)), atol=1e-6)
 
 
 def test_legnet_objective():
     model = small("legnet").eval()
     codes, target = codes_of(4), torch.tensor([3.0, 8.2, 0.0, 16.9])
-    loss, prediction = model.objective(codes, target, RAW)
+    loss = loss_of(model, codes, target)
     q = model.logits(codes, singleton=torch.tensor([True, False, True, False])).softmax(dim=1).double()
     p = legnet.bin_probabilities(target.double()).repeat_interleave(2, 0)
     expected = (torch.xlogy(p, p) - p * q.log()).sum() / 8
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert prediction.shape == (4,)
-    with pytest.raises(InputError, match="set training: target_mean to 0"):
-        model.objective(codes, target, Training())
+    assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert loss.prediction.shape == (4, 1, 1)
+    assert loss_of(model, codes, target, scale="standardise", mean=(0.0,), sd=(1.0,)).total == loss.total
+    for other in ({"scale": "standardise", "mean": (9.0,), "sd": (1.0,)}, {"scale": "log1p"}):
+        with pytest.raises(InputError, match="set training: target_mean to 0"):
+            loss_of(model, codes, target, **other)
 
 
 def test_legnet_logits_have_a_floor():
@@ -240,7 +244,7 @@ def released_window(sequence, side, shift, window):
 @pytest.mark.parametrize("shift", [-2, 0, 1, 2])
 def test_bhi_windows(length, shift):
     insert = (INSERT * 2)[:length]
-    codes = store(insert)[:, :34]
+    codes = store(insert)
     for window in (64, 63, 60, 110):
         model = small("bhi", window=window)
         for side, left in (("right", 0.0), ("left", 1.0), ("both", 0.5)):
@@ -256,7 +260,7 @@ def test_bhi_sides_are_drawn_anew_in_their_proportions(monkeypatch):
     monkeypatch.setattr(model, "network", lambda codes: torch.zeros(20_000, 2))
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        model.objective(codes_of(20_000, 1), torch.zeros(20_000), RAW)
+        loss_of(model, codes_of(20_000, 1), torch.zeros(20_000))
     assert torch.equal(drawn[0], drawn[1])  # a function of the step's seed
     assert not torch.equal(drawn[0], drawn[2])
     shares = [(drawn[0] == side).float().mean().item() for side in (0.0, 1.0, 0.5)]
@@ -266,22 +270,21 @@ def test_bhi_sides_are_drawn_anew_in_their_proportions(monkeypatch):
 def test_bhi_averages_losses_in_training_and_outputs_at_prediction():
     model = small("bhi", padding=[0.0, 0.0, 1.0]).eval()
     codes, target = codes_of(4), torch.tensor([3.0, -8.2, 0.0, 0.1])
-    loss, prediction = model.objective(codes, target, Training(loss="huber"))
-    strands = model.network(model.windows(codes[:, :34]))
+    loss = loss_of(model, codes, target, loss_name="huber")
+    strands = model.network(model.windows(codes))
     expected = (F.huber_loss(strands[:, 0], target) + F.huber_loss(strands[:, 1], target)) / 2
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert prediction.tolist() == pytest.approx(strands.mean(1).tolist(), abs=1e-6)
+    assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert loss.prediction.flatten().tolist() == pytest.approx(strands.mean(1).tolist(), abs=1e-6)
     model = small("bhi", shifts=2).eval()
-    outputs = [model.network(model.windows(codes[:, :34], shift=shift)) for shift in (-2, -1, 0, 1, 2)]
-    assert model(codes)[0].tolist() == pytest.approx(torch.cat(outputs, 1).mean(1).tolist(), abs=1e-6)
+    outputs = [model.network(model.windows(codes, shift=shift)) for shift in (-2, -1, 0, 1, 2)]
+    assert model(codes).flatten().tolist() == pytest.approx(torch.cat(outputs, 1).mean(1).tolist(), abs=1e-6)
     assert torch.cat(outputs, 1).shape == (4, 10)
 
 
 def test_bhi_is_the_same_on_both_strands():
     """Where nothing but the insert is read; the vector is not its own reverse complement."""
-    inserts = codes_of(6, top=6)[:, :34].clamp(max=4)
-    inserts[:, [0, -1]] = 2  # an N at an end is padding
-    codes = both_strands(inserts)
+    codes = codes_of(6, top=6).clamp(max=4)
+    codes[:, [0, -1]] = 2  # an N at an end is padding
     model = small("bhi", flanks=("", ""), window=34).eval()
-    assert torch.allclose(model(codes)[0], model(turned(codes))[0], atol=1e-6)
-    assert not torch.allclose(small("bhi").eval()(codes)[0], small("bhi").eval()(turned(codes))[0], atol=1e-6)
+    assert torch.allclose(model(codes), model(turned(codes)), atol=1e-6)
+    assert not torch.allclose(small("bhi").eval()(codes), small("bhi").eval()(turned(codes)), atol=1e-6)

@@ -52,10 +52,10 @@ def test_with_it_products_are_in_bf16(stores, tmp_path, monkeypatch, capsys):
 def test_a_run_goes_on_where_there_is_none(stores, tmp_path, monkeypatch):
     update, steps = loop.Run._update, iter(range(1000))
 
-    def stop(self, codes, target):
+    def stop(self, batch):
         if next(steps) == 3:
             raise KeyboardInterrupt
-        return update(self, codes, target)
+        return update(self, batch)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop.Run, "_update", stop)

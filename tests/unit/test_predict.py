@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ import torch
 from proformer.models import build, resolve
 from proformer.models.folder import read_folder, write_folder
 from proformer.predict import batch_for_memory
+from proformer.sequences import encode
+from proformer.tasks import Task
 
 LEFT, RIGHT = FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 CONFIG = {"length": 100, "kmer": 3, "dim": 8, "heads": 1, "blocks": 1, "expression_heads": 4}
@@ -33,7 +36,7 @@ def model(tmp_path_factory):
     write_folder(
         folder,
         net.state_dict(),
-        {"model": resolve(CONFIG), "layout": layout, "standard": {"mean": 11.0, "sd": 2.0}},
+        {"model": resolve(CONFIG), "layout": layout, "task": asdict(Task(mean=(11.0,), sd=(2.0,)))},
     )
     return folder
 
@@ -42,6 +45,24 @@ def predict(proformer, model, sequences, out, *more):
     done = proformer("predict", "--model", model, "--sequences", sequences, "--out", out, "--threads", 1, *more)
     assert done.returncode == 0, done.stderr
     return pd.read_csv(out, sep="\t")
+
+
+def test_several_tasks_have_a_column_each(proformer, promoters, tmp_path):
+    keys = {"model": "danq", "outputs": 2, "filters": 4, "units": 2, "dense": [4]}
+    config, task = resolve(keys), Task("values", names=("leaf", "root"), mean=(1.0, -5.0), sd=(2.0, 3.0))
+    net = build(config).eval()
+    layout = {"length": 100, "flanks": list(FLANKS), "too_long": "drop", "wrong_flank": "drop"}
+    description = {"model": config, "layout": layout, "task": asdict(task)}
+    write_folder(tmp_path / "model", net.state_dict(), description)
+    (tmp_path / "a.tsv").write_text("".join(f"{s}\n" for s, _ in promoters[:5]))
+    table = predict(proformer, tmp_path / "model", tmp_path / "a.tsv", tmp_path / "out.tsv")
+    assert list(table) == ["name", "sequence", "leaf", "root"]
+    insert = encode(promoters[0][0])[None, len(LEFT) : -len(RIGHT)].copy()
+    codes = torch.nn.functional.pad(torch.from_numpy(insert), (10, 10), value=4)
+    expected = net(codes).flatten().tolist()
+    assert table.loc[0, ["leaf", "root"]].tolist() == pytest.approx(
+        [1 + 2 * expected[0], -5 + 3 * expected[1]], rel=1e-5
+    )
 
 
 def test_every_form_of_input_gives_the_same_predictions(proformer, model, promoters, tmp_path):
@@ -91,7 +112,6 @@ def test_several_models_by_one_command_as_each_by_itself(proformer, model, promo
 
 
 def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, model, promoters, tmp_path):
-    from proformer.datasets.batches import both_strands
     from proformer.models.folder import read_folder
     from proformer.sequences import Spans, centre_pad, encode
 
@@ -99,7 +119,7 @@ def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, 
     (tmp_path / "a.txt").write_text(sequence + "\n")
     insert = encode(sequence[17:-13])
     codes = torch.from_numpy(centre_pad(insert, Spans(np.array([0]), np.array([len(insert)])), 100))
-    expected = read_folder(model).model(both_strands(codes))[0].item() * 2 + 11
+    expected = read_folder(model).model(codes).item() * 2 + 11
     found = predict(proformer, model, tmp_path / "a.txt", tmp_path / "out.tsv")["prediction"][0]
     assert found == pytest.approx(expected, rel=1e-5)
 

@@ -28,7 +28,7 @@ def test_store_holds_what_the_file_says(tmp_path, promoters, promoter_file):
     counts = prepare(promoter_file, tmp_path / "all.safetensors", LAYOUT)
     store = open_store(tmp_path / "all.safetensors")
     assert [decode(codes) for codes in store.codes] == [sequence[17:-13] for sequence, _ in promoters]
-    assert store.target == pytest.approx([value for _, value in promoters])
+    assert store.target[:, 0, 0] == pytest.approx([value for _, value in promoters])
     assert dict(zip(counts["what"], counts["count"], strict=True)) == {
         "rows": 300, "wrong_flank": 0, "too_long": 0, "kept": 300, "with_n": 0,
     }  # fmt: skip
@@ -87,6 +87,21 @@ def test_bad_input_names_the_line_and_leaves_nothing(tmp_path, text, message):
     assert not list((tmp_path / "out").glob(".*"))
 
 
+@pytest.mark.parametrize("heading", ["", "sequence\tdev\thk\n"])
+def test_columns_of_values_are_tasks(tmp_path, heading):
+    source = write(tmp_path / "a.txt", heading + f"{LEFT}ACGT{RIGHT}\t1\t-2.5\n{LEFT}ACGG{RIGHT}\t3\t4e1\r\n")
+    prepare(source, tmp_path / "all.safetensors", LAYOUT)
+    store = open_store(tmp_path / "all.safetensors")
+    assert store.target[:, :, 0].tolist() == [[1, -2.5], [3, 40]]
+    assert store.task.kind == "values"
+    assert store.task.names == (("dev", "hk") if heading else ("task 1", "task 2"))
+    for line, message in ((f"{LEFT}ACGT{RIGHT}\t1", "2 columns"), (f"{LEFT}ACGT{RIGHT}\t1\thigh", "'high'")):
+        write(tmp_path / "a.txt", source.read_bytes().decode() + line + "\n")
+        with pytest.raises(InputError, match=rf"line {3 + bool(heading)}: found {message}, expected"):
+            prepare(source, tmp_path / "b.safetensors", LAYOUT)
+        write(tmp_path / "a.txt", source.read_bytes()[: -len(line) - 1])
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.txt: no such file"):
         prepare(tmp_path / "nowhere.txt", tmp_path / "all.safetensors", LAYOUT)
@@ -97,7 +112,7 @@ def test_dropped_rows_are_counted(tmp_path):
     layout = Layout(length=100, flanks=FLANKS, too_long="drop", wrong_flank="drop")
     counts = prepare(write(tmp_path / "a.txt", text), tmp_path / "all.safetensors", layout).set_index("what")["count"]
     assert counts.to_dict() == {"rows": 4, "wrong_flank": 1, "too_long": 1, "kept": 2, "with_n": 1}
-    assert open_store(tmp_path / "all.safetensors").target.tolist() == [11.5, 1.0]
+    assert open_store(tmp_path / "all.safetensors").target.ravel().tolist() == [11.5, 1.0]
 
 
 def test_copies_and_reverse_complements_never_straddle_the_split(tmp_path):
@@ -109,7 +124,7 @@ def test_copies_and_reverse_complements_never_straddle_the_split(tmp_path):
     prepare(source, tmp_path / "all.safetensors", Layout(length=100))
     parts = [tmp_path / "train.safetensors", tmp_path / "validation.safetensors"]
     counts = split(tmp_path / "all.safetensors", parts, (0.5, 0.5), seed=3)
-    keys = [set(open_store(part).columns["key"].tolist()) for part in parts]
+    keys = [set(open_store(part).columns["group"].tolist()) for part in parts]
     assert not keys[0] & keys[1]
     assert len(keys[0] | keys[1]) == 400
     assert counts["rows"].sum() == 700
@@ -122,7 +137,7 @@ def test_split_follows_the_seed_and_the_fractions(tmp_path, promoter_file):
     def draw(seed, *fractions):
         outs = [tmp_path / f"{seed}_{i}.safetensors" for i in range(len(fractions))]
         split(tmp_path / "all.safetensors", outs, fractions, seed)
-        return [open_store(out).columns["key"].tolist() for out in outs]
+        return [open_store(out).columns["group"].tolist() for out in outs]
 
     assert draw(1, 0.5, 0.3) == draw(1, 0.5, 0.3)
     assert draw(1, 0.5, 0.3) != draw(2, 0.5, 0.3)
@@ -135,13 +150,13 @@ def test_split_follows_the_seed_and_the_fractions(tmp_path, promoter_file):
 def test_standardisation_is_that_of_the_training_part(tmp_path, stores):
     train, validation = map(open_store, stores)
     target = train.target.astype(float)
-    assert validation.meta["standard"] == train.meta["standard"]
-    assert train.meta["standard"] == pytest.approx({"mean": target.mean(), "sd": target.std()})
+    assert validation.task == train.task
+    assert [*train.task.mean, *train.task.sd] == pytest.approx([target.mean(), target.std()])
 
 
 @pytest.mark.parametrize(
     ("fractions", "message"),
-    [((0.9, 0.2), "add up to at most 1"), ((0.0, 0.5), "positive"), ((0.99, 0.001), "rows fall to b")],
+    [((0.9, 0.2), "add up to at most 1"), ((0.0, 0.5), "the first positive"), ((0.99, 0.001), "rows fall to b")],
 )
 def test_impossible_splits(tmp_path, promoter_file, fractions, message):
     prepare(promoter_file, tmp_path / "all.safetensors", LAYOUT)

@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proformer.datasets.batches import Batch
 from proformer.models import build
+from proformer.models.fill_mask import most_masked
+from proformer.tasks import Task
 from proformer.training import products
-from proformer.training.config import Training
-from proformer.training.objective import compute_loss, most_masked
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="PyTorch without oneDNN")
 
@@ -65,13 +66,13 @@ def test_it_is_used(monkeypatch):
 def test_a_training_step_has_the_same_loss_and_gradients(seed):
     random = np.random.default_rng(seed)
     keys = {"length": 20, "dim": int(random.integers(2, 40)), "heads": int(random.integers(1, 4)), "blocks": 2}
-    codes = torch.from_numpy(random.integers(0, 5, (6, 40), dtype=np.uint8))
-    target = torch.from_numpy(random.standard_normal(6).astype(np.float32))
+    codes = torch.from_numpy(random.integers(0, 5, (6, 20), dtype=np.uint8))
+    batch = Batch(codes, torch.from_numpy(random.standard_normal((6, 1, 1)).astype(np.float32)))
 
     def step():
         torch.manual_seed(seed)
         model = build(keys | {"expression_heads": 4})
-        loss = compute_loss(model, codes, target, Training())
+        loss = model.loss(batch, Task(scale="none"))
         loss.total.backward()
         return [loss.total.detach(), *(p.grad for p in model.parameters() if p.grad is not None)]
 
@@ -91,16 +92,14 @@ def test_masks_fit_into_a_table_of_fixed_width(rate, joint):
 
 @pytest.mark.parametrize("mask", ["independent", "joint"])
 def test_the_width_of_the_table_changes_nothing(mask, monkeypatch):
-    import proformer.training.objective as objective
-
-    model = build({"length": 20, "dim": 8, "heads": 2, "blocks": 2, "expression_heads": 4}).double()
-    codes = torch.randint(0, 4, (16, 40), dtype=torch.uint8)
+    model = build({"length": 20, "dim": 8, "heads": 2, "blocks": 2, "expression_heads": 4, "mask": mask}).double()
+    batch = Batch(torch.randint(0, 4, (16, 20), dtype=torch.uint8), torch.ones(16, 1, 1))
     losses, gradients = [], []
-    for width in (objective._table_width, lambda masked, settings: 40):
-        monkeypatch.setattr(objective, "_table_width", width)
+    for width in (model.table_width, lambda masked: 40):
+        monkeypatch.setattr(model, "table_width", width)
         torch.manual_seed(3)
         model.zero_grad()
-        loss = objective.compute_loss(model, codes, torch.ones(16, dtype=torch.float64), Training(mask=mask))
+        loss = model.loss(batch, Task(scale="none"))
         loss.total.backward()
         losses.append(loss.total.detach())
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])

@@ -75,17 +75,17 @@ def test_a_failure_is_kept_with_its_reason(start):
 def test_a_folder_that_cannot_be_written_ends_no_training(tmp_path):
     (tmp_path / "file").touch()
     with ProgressFile(tmp_path / "file/x.progress.json") as state:
-        state.tick(1)
+        state.step(1)
 
 
 def test_between_two_writes_there_are_none(tmp_path):
     path = tmp_path / "x.json"
     with ProgressFile(path, every=3600) as state:
-        state.tick(1)
+        state.step(1)
         written = path.stat().st_mtime_ns
         for _ in range(1000):
-            state.tick(1)
+            state.step(1)
         assert path.stat().st_mtime_ns == written
         state.due = 0.0
-        state.tick(1)
+        state.step(1)
         assert path.stat().st_mtime_ns > written

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proformer.datasets.batches import both_strands, mask_nucleotides
+from proformer.datasets.batches import both_strands
+from proformer.models.fill_mask import mask_nucleotides
 from proformer.sequences import (
     INVALID,
     Spans,
@@ -101,7 +102,7 @@ def test_masks_spare_n_and_joint_masks_hide_both_strands():
     codes = both_strands(torch.randint(0, 5, (400, 100), dtype=torch.uint8))
     for joint in (False, True):
         torch.manual_seed(0)
-        masked, where = mask_nucleotides(codes, 0.05, joint)
+        masked, where = mask_nucleotides(codes, torch.rand(400, 100 if joint else 200), 0.05)
         assert not where[codes == 4].any()
         assert (masked[where] == 5).all()
         assert (masked[~where] == codes[~where]).all()

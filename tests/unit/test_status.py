@@ -8,7 +8,7 @@ import os
 import pytest
 
 from proformer.errors import InputError
-from proformer.planning.cost import proformer_flops
+from proformer.planning.cost import job_cost
 from proformer.points import TrainingJob
 from proformer.status import as_json, as_text, as_tsv, look, read_jobs, summarise, total_line, write_jobs
 
@@ -137,18 +137,19 @@ def test_a_job_that_has_just_begun_its_log_is_running(files):
 
 def test_time_left_follows_from_the_same_model_and_from_the_nearest_in_size(files):
     small, twin, large = job("small"), job("twin"), job("large", dim=64, blocks=4)
-    odd = job("odd", model="tiny")
+    odd = TrainingJob("dataset~dream/odd", "dream", "odd", 1, {"model": {"model": "danq"}, "training": {"epochs": 10}})
     elsewhere = job("elsewhere", dataset="atac")
     files.progress(small, "running", sequences_per_second=100.0, **FIELDS)
     points = at(files, small, twin, large, odd, elsewhere)
     assert points[1].hours_left == pytest.approx(1)
-    factor = proformer_flops(dim=64, heads=1, blocks=4) / proformer_flops(dim=8, heads=1, blocks=1)
+    flops = [job_cost(each.config, 100).training_flops for each in (small, large, odd)]
+    factor, other = flops[1] / flops[0], flops[2] / flops[0]
     assert points[2].hours_left == pytest.approx(factor)
-    assert points[3].hours_left is None  # no formula, and none like it was seen
+    assert points[3].hours_left == pytest.approx(other)
     assert points[4].hours_left is None  # of its data set nothing was seen
     total = summarise(points)
-    assert total.training_hours == pytest.approx(0.75 + 1 + factor)
-    assert (total.unknown, total.at_once) == (2, 1)
+    assert total.training_hours == pytest.approx(0.75 + 1 + factor + other)
+    assert (total.unknown, total.at_once) == (1, 1)
     assert total.hours == pytest.approx(total.training_hours)
 
 

@@ -112,12 +112,12 @@ def test_packs_and_predictions_cover_every_model_once(root):
 def test_a_pack_asks_for_what_runs_at_once(root):
     results = made(root, "demo")
     (pack,) = [pack for pack in results.packs() if pack[0].dataset == "dream"]
-    one, two, all_of_them = (commands.training_memory(pack, n, 1.0) for n in (1, 2, len(pack)))
+    one, two, all_of_them = (commands.training_memory(pack, n, 1.0, results) for n in (1, 2, len(pack)))
     assert 3000 < one < two < all_of_them
     assert two < 2.1 * one
-    alone = commands.training_minutes(pack, 1, 100.0, results.config)
-    assert alone > commands.training_minutes(pack, 8, 100.0, results.config) > 30
-    assert commands.training_minutes(pack, 1, 1e9, results.config) == 24 * 60
+    alone = commands.training_minutes(pack, 1, 100.0, results)
+    assert alone > commands.training_minutes(pack, 8, 100.0, results) > 30
+    assert commands.training_minutes(pack, 1, 1e9, results) == 24 * 60
 
 
 def test_scored_models_have_names_of_their_own(root):

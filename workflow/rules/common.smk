@@ -50,7 +50,7 @@ def memory_of(jobs):
     def megabytes(wildcards, input, threads, attempt):
         trained = jobs or [job_of(wildcards)]
         together = len(trained) if GPU else threads // config["threads"]
-        return attempt * commands.training_memory(trained, together, input.size_mb)
+        return attempt * commands.training_memory(trained, together, input.size_mb, results)
 
     return megabytes
 
@@ -60,7 +60,7 @@ def minutes_of(jobs):
 
     def minutes(wildcards, input, attempt):
         trained, together = jobs or [job_of(wildcards)], 1 if GPU else at_once(jobs)
-        return attempt * commands.training_minutes(trained, together, input.size_mb, config)
+        return attempt * commands.training_minutes(trained, together, input.size_mb, results)
 
     return minutes
 

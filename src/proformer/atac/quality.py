@@ -150,7 +150,7 @@ def window_summary(store: Store) -> pd.DataFrame:
     rows = np.sort(np.random.default_rng(1).permutation(len(store))[:_MOST])
     codes = np.asarray(store.codes[rows])
     gc = ((codes == C) | (codes == G)).mean(axis=1)
-    return pd.DataFrame({"distance": store.columns["distance"][rows], "gc": gc, "target": store.target[rows]})
+    return pd.DataFrame({"distance": store.columns["distance"][rows], "gc": gc, "target": store.target[rows, 0, 0]})
 
 
 def locus(store: Store, signal: Signal, genome: Genome, summits: pd.DataFrame, fragments: Path) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from proformer.datasets.store import StoreWriter
 from proformer.errors import InputError
 from proformer.files import file_digest
 from proformer.sequences import N, Spans, strand_free_keys
+from proformer.tasks import Task
 
 TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"none": lambda signal: signal, "log1p": np.log1p}
 
@@ -72,8 +73,8 @@ def make_windows(
 ) -> pd.DataFrame:
     """Write the store of windows and return the counts of what was left out: what, count.
 
-    Columns of the store: codes uint8 [n, length] (forward strand), target float32 [n], key int64 [n], and where each
-    window lies: contig (position in meta["contigs"]), start, distance, all int64 [n].
+    Columns of the store: codes uint8 [n, length] (forward strand), target float32 [n, 1, 1], group int64 [n], and where
+    each window lies: contig (position in meta["contigs"]), start, distance, all int64 [n].
     """
     drawn = draw(summits, plan)
     counts = {"drawn": len(drawn)}
@@ -95,6 +96,7 @@ def make_windows(
     margin = (plan.length - plan.centre) // 2
     centre = signal.read(contig, start + margin, plan.centre).mean(axis=1, dtype=np.float64)
     meta = {
+        "task": asdict(Task(names=("accessibility",))),
         "layout": asdict(Layout(plan.length)),
         "contigs": genome.names,
         "windows": asdict(plan),
@@ -108,8 +110,8 @@ def make_windows(
     with StoreWriter(out, meta) as writer:
         writer.append(
             codes=codes,
-            target=TRANSFORMS[plan.transform](centre).astype(np.float32),
-            key=strand_free_keys(codes.ravel(), spans),
+            target=TRANSFORMS[plan.transform](centre).astype(np.float32)[:, None, None],
+            group=strand_free_keys(codes.ravel(), spans),
             contig=contig,
             start=start,
             distance=drawn["distance"].to_numpy()[known],

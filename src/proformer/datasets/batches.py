@@ -1,59 +1,87 @@
-"""A data set that lives on the device: a batch is an index, and the second strand and the masks are made there."""
+"""A data set on a device, or in a file larger than memory: a batch is an index, and all else is made on the device."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from proformer.datasets.store import Store
-from proformer.sequences import MASK, N
+from proformer.errors import InputError
+from proformer.sequences import N
+from proformer.tasks import Task
 
 
 def both_strands(codes: Tensor) -> Tensor:
     """Append the reverse complement: uint8 [B, L] to [B, 2L] (Proformer, Methods, "Reverse complemented sequences")."""
+    return torch.cat([codes, reverse_complement(codes)], dim=1)
+
+
+def reverse_complement(codes: Tensor) -> Tensor:
+    """The other strands of codes uint8 [B, L]."""
     backward = codes.flip(1)
-    return torch.cat([codes, torch.where(backward < N, 3 - backward, backward)], dim=1)
+    return torch.where(backward < N, 3 - backward, backward)
 
 
-def mask_nucleotides(codes: Tensor, rate: float, joint: bool = False) -> tuple[Tensor, Tensor]:
-    """Replace a share `rate` of the known nucleotides by M: (masked codes, where: bool), both [B, 2L].
+@dataclass
+class Batch:
+    """Sequences with their targets: `codes` uint8 [B, L], the forward strand; `target` float32 [B, T, P], transformed.
 
-    As released, the strands are masked independently, so a masked base can be read off the other strand; `joint`
-    masks a base on both strands at once.
+    `rows`: which rows of the data set these are, where that is known.
     """
-    length = codes.shape[1] // 2 if joint else codes.shape[1]
-    chosen = torch.rand(codes.shape[0], length, device=codes.device) < rate
-    if joint:
-        chosen = torch.cat([chosen, chosen.flip(1)], dim=1)
-    chosen &= codes < N
-    return codes.masked_fill(chosen, MASK), chosen
 
+    codes: Tensor
+    target: Tensor
+    rows: Tensor | slice | None = None
 
-def _share(store: Store) -> Tensor:
-    """The codes where the operating system keeps the file: one copy for all jobs of a machine. Not to be written to."""
-    if hasattr(os, "posix_fadvise"):
-        with open(store.path, "rb") as handle:
-            os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)  # read ahead in file order
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(np.asarray(store.codes))
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, part: slice) -> Batch:
+        """Some of the batch's sequences; `rows` is left out."""
+        return Batch(self.codes[part], self.target[part])
+
+    @property
+    def share(self) -> float:
+        """Of the rows of the whole batch, of which a process may see some only."""
+        return 1.0
+
+    def uniform(self, columns: int) -> Tensor:
+        """Random numbers in [0, 1) for every row, the same however many processes share the batch: [B, columns]."""
+        return torch.rand(len(self), columns, device=self.codes.device)
+
+    def total(self, number: Tensor) -> Tensor:
+        """A count over the rows of the whole batch."""
+        return number
 
 
 class DeviceData:
-    """All rows of a store on one device: `codes` uint8 [N, L] and standardised `target` float32 [N].
+    """The rows of a store: `codes` uint8 [N, L] and `target` float [N, T, P] in the source's units.
 
-    On a CPU the codes are not copied.
+    On a CPU, and where they do not fit on the device, they stay where the operating system keeps the file: one copy for
+    all jobs of a machine, not to be written to, and no more in memory than there is room for. A batch is gathered, cut,
+    turned, and its targets are transformed, when it is asked for.
+
+    shift: batches are pieces of the windows, so much shorter; where they begin is drawn, or it is the middle.
+    reverse: the share of sequences that are turned to their reverse complement, targets with them.
     """
 
-    def __init__(self, store: Store, device: torch.device, standard: Mapping[str, float] | None = None) -> None:
-        standard = standard or store.meta["standard"]
-        self.codes = _share(store) if device.type == "cpu" else torch.tensor(store.codes, device=device)
-        self.target = (torch.tensor(store.target, device=device) - standard["mean"]) / standard["sd"]
+    def __init__(self, store: Store, device: torch.device, task: Task, *, shift: int = 0, reverse: float = 0.0) -> None:
+        self.task, self.device, self.shift, self.reverse = task, device, shift, reverse
+        self.step = task.bin or 1 if "profile" in task.kind else 1  # pieces begin where a position of the target does
+        if shift % self.step or not 0 <= shift < store.codes.shape[1]:
+            raise InputError(
+                f"training: shift is {shift}, expected less than the window's {store.codes.shape[1]} bp and a multiple "
+                f"of the target's bins of {self.step} bp"
+            )
+        self.file = MappedFile(store, ("codes", "target"))
+        home = device if device.type != "cpu" and self.file.size < _free(device) / 2 else torch.device("cpu")
+        self.codes, self.target = (column.to(home) for column in self.file.columns)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -63,8 +91,80 @@ class DeviceData:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         return torch.randperm(len(self), generator=generator).to(self.codes.device)
 
-    def batches(self, size: int, order: Tensor | None = None, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (codes uint8 [B, 2L], target [B]) from batch `first` on; the last batch may be smaller."""
-        for start in range(first * size, len(self) if order is None else len(order), size):
-            rows = slice(start, start + size) if order is None else order[start : start + size]
-            yield both_strands(self.codes[rows]), self.target[rows]
+    def batch(self, rows: Tensor | slice, draw: int | None = None) -> Batch:
+        """The batch of these rows; `draw` seeds where pieces begin and which are turned (None: middle, none)."""
+        codes, target = (column[rows].to(self.device, non_blocking=True) for column in (self.codes, self.target))
+        generator = None if draw is None else torch.Generator().manual_seed(draw)
+        if self.shift:
+            places = self.shift // self.step
+            start = torch.full((len(codes),), places // 2)
+            if generator:
+                start = torch.randint(0, places + 1, (len(codes),), generator=generator)
+            start = start.to(self.device)
+            codes = _pieces(codes, start * self.step, codes.shape[1] - self.shift)
+            if "profile" in self.task.kind:
+                rows_of_tasks = start.repeat_interleave(target.shape[1])
+                target = _pieces(target.flatten(0, 1), rows_of_tasks, target.shape[2] - places).unflatten(
+                    0, target.shape[:2]
+                )
+        target = self.task.transform(target.float())
+        if self.reverse and generator:
+            turned = (torch.rand(len(codes), generator=generator) < self.reverse).to(self.device)
+            codes = torch.where(turned[:, None], reverse_complement(codes), codes)
+            target = torch.where(turned[:, None, None], self.task.reverse(target), target)
+        return Batch(codes, target, rows)
+
+    def batches(
+        self, size: int, order: Tensor | None = None, first: int = 0, draw: int | None = None
+    ) -> Iterator[Batch]:
+        """Yield batches, in `order` or that of the store, from batch `first` on; the last one may be smaller.
+
+        draw: batch k is drawn by the seed draw + k, see `batch`.
+        """
+        total = len(self) if order is None else len(order)
+        for number, start in enumerate(range(first * size, total, size), first):
+            if order is None:
+                rows: Tensor | slice = slice(start, min(start + size, total))
+            else:
+                rows = order[start : start + size]
+                self.file.read_ahead(order[start + size : start + 2 * size])
+            yield self.batch(rows, None if draw is None else draw + number)
+
+
+class MappedFile:
+    """Columns of a store as tensors on the file itself. Small stores are read ahead whole, others batch by batch."""
+
+    def __init__(self, store: Store, columns: Sequence[str]) -> None:
+        arrays = [store.columns[name] for name in columns]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            # floats that do not lie at a multiple of their size are copied
+            self.columns = [torch.from_numpy(np.require(array, requirements="A")) for array in arrays]
+        self.size, self.path = sum(array.nbytes for array in arrays), store.path
+        self.places: list[tuple[int, int]] = []  # of row 0, and bytes of a row, where single rows are read ahead
+        if not hasattr(os, "posix_fadvise") or not self.size:
+            return
+        if self.size < os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 4:
+            self._advise([(0, 0)])
+        else:
+            self.places = [(array.offset, array[0].nbytes) for array in arrays if isinstance(array, np.memmap)]
+
+    def read_ahead(self, rows: Tensor) -> None:
+        """Have the operating system read these rows while something else is done."""
+        if self.places:
+            numbers = rows.tolist()
+            self._advise([(start + row * size, size) for start, size in self.places for row in numbers])
+
+    def _advise(self, pieces: list[tuple[int, int]]) -> None:
+        with open(self.path, "rb") as handle:
+            for start, size in pieces:
+                os.posix_fadvise(handle.fileno(), start, size, os.POSIX_FADV_WILLNEED)
+
+
+def _pieces(values: Tensor, start: Tensor, length: int) -> Tensor:
+    """Of each row [B, L], `length` values from its start on."""
+    return values.gather(1, start[:, None] + torch.arange(length, device=values.device))
+
+
+def _free(device: torch.device) -> float:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else float("inf")

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from proformer.datasets.chromosomes import by_chromosome
+from proformer.datasets.parts import CHUNK, by_chromosome, by_file, by_fold, by_group, by_names
 from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.datasets.text import Rows
 from proformer.errors import InputError
 from proformer.files import file_digest
-from proformer.sequences import Spans, centre_pad, encode, flank_extent, has_flanks, mix, strand_free_keys
+from proformer.sequences import Spans, centre_pad, encode, flank_extent, has_flanks, strand_free_keys
+from proformer.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK = 1 << 17
+CHUNK_BYTES = 1 << 26  # rows of profiles are long: fewer of them at once
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
     """Encode files into one store, one after the other; returns the counts of what was filtered, per file.
 
     Each is `sequence<TAB>value` (plain or gz), or a CSV table of measured promoters (see `datasets.measured`), of
-    `medium` if that is given. One pass, flat memory. Rows keep their order; the forward strand alone is stored. The
+    `medium` if that is given. Several columns of values make as many tasks, named by the first line if it holds names.
+    One pass, flat memory. Rows keep their order; the forward strand alone is stored. The
     header records the layout and the SHA-256 of the sources.
     """
     import pandas as pd
@@ -95,19 +98,26 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
             raise InputError(f"{source}: no such file")
     digests = [{"file": source.name, "sha256": file_digest(source, "sha256")} for source in sources]
     tables = []
-    meta = {"layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
+    meta = {"task": asdict(Task()), "layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
+    columns = 0
     with StoreWriter(out, meta) as writer:
         for source in sources:
             counts: Counter[str] = Counter(kept=-writer.rows)
-            for rows in measured_rows(source, medium):
-                values = rows.values()
+            for number, rows in enumerate(measured_rows(source, medium)):
+                if number == 0:
+                    names, rows = rows.heading()
+                    columns = columns or rows.text(0, rows.rest).count("\t") + 1
+                    if columns > 1:
+                        names = names or [f"task {i + 1}" for i in range(columns)]
+                        writer.meta["task"] = asdict(Task("values", tuple(names)))
+                values = rows.columns(columns)
                 kept, spans, found = layout.trim(rows)
                 counts.update(found)
                 counts["with_n"] += int(_contain_n(rows, spans))
                 writer.append(
                     codes=centre_pad(rows.codes, spans, layout.length),
-                    target=values[kept].astype(np.float32),
-                    key=strand_free_keys(rows.codes, spans),
+                    target=values[kept, :, None].astype(np.float32),
+                    group=strand_free_keys(rows.codes, spans),
                 )
             counts["kept"] += writer.rows
             if not counts["kept"]:
@@ -120,86 +130,109 @@ def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: s
 def split(
     source: Path,
     outs: Sequence[Path],
-    fractions: Sequence[float],
-    seed: int,
+    fractions: Sequence[float] = (),
+    seed: int = 1,
     by: Literal["random", "chromosome"] = "random",
     block: int | None = None,
+    *,
+    chromosomes: Sequence[Sequence[str]] | None = None,
+    folds: tuple[int, int, int | None] | None = None,
+    file: Path | None = None,
 ) -> pd.DataFrame:
     """Draw disjoint parts of a store, the first one for training; returns the counts per part.
 
-    "random": a row's part follows from its sequence and the seed alone, so copies of a sequence, and of its reverse
-    complement, never straddle parts, and the parts' sizes meet `fractions` up to chance. "chromosome": whole contigs,
-    or stretches of `block` bp of them, go to one part (see `by_chromosome`), so that overlapping windows never straddle
-    parts either. Each header gains the mean and sd of the *training* targets, by which every part is standardised
-    (Proformer, Methods).
+    By `fractions` of the rows, "random": a row's part follows from its group and the seed alone, so copies of a
+    sequence, and its reverse complement, never straddle parts; or "chromosome": whole contigs, or stretches of `block`
+    bp of them, so that overlapping windows never straddle parts either. A fraction of 0 makes an empty part. Or by
+    names of `chromosomes`, by `folds` (how many, which one tests, nested ones), or by a `file` (see `datasets.parts`).
+
+    Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
+    Methods).
     """
     import pandas as pd
 
-    if min(fractions) <= 0 or sum(fractions) > 1 + 1e-9:
-        raise InputError(f"split fractions {list(fractions)}: expected positive numbers that add up to at most 1")
     store = open_store(source)
-    part = by_chromosome(store, fractions, seed, block) if by == "chromosome" else _draw(store, fractions, seed)
+    may_be_empty = [False] * len(outs)
+    how: dict[str, Any]
+    if chromosomes is not None:
+        part, how = by_names(store, chromosomes), {"chromosomes": [list(names) for names in chromosomes]}
+    elif folds is not None:
+        part, how = by_fold(store, *folds, seed), {"folds": list(folds), "seed": seed}
+    elif file is not None:
+        part, how = by_file(store, file, len(outs)), {"file": file.name, "sha256": file_digest(file, "sha256")}
+    else:
+        if not fractions or fractions[0] <= 0 or min(fractions) < 0 or sum(fractions) > 1 + 1e-9:
+            raise InputError(
+                f"split fractions {list(fractions)}: expected numbers of at least 0, the first positive, "
+                "that add up to at most 1"
+            )
+        may_be_empty = [fraction == 0 for fraction in fractions]
+        part = by_chromosome(store, fractions, seed, block) if by == "chromosome" else by_group(store, fractions, seed)
+        how = {"seed": seed, "fractions": list(fractions), "by": by}
     sizes = [int(np.count_nonzero(part == index)) for index in range(len(outs))]
-    for out, size, fraction in zip(outs, sizes, fractions, strict=True):
-        if size < 2:
-            raise InputError(f"{source}: {size} rows fall to {out.stem} ({fraction:.3g} of {len(store)}); need 2")
+    for out, size, empty in zip(outs, sizes, may_be_empty, strict=True):
+        if size < 2 and not empty:
+            raise InputError(f"{source}: {size} rows fall to {out.stem}, of {len(store)} ({how}); need 2")
     moments = [_moments(store, part, index) for index in range(len(outs))]
     mean, sd = moments[0]
-    if sd == 0:
-        raise InputError(f"{source}: all training targets are {mean}; nothing can be learnt from them")
-    meta = store.meta | {"standard": {"mean": mean, "sd": sd}}
-    meta |= {"split": {"seed": seed, "fractions": list(fractions), "by": by}}
+    task = replace(store.task, mean=tuple(mean), sd=tuple(sd))
+    if task.scale == "standardise" and 0 in sd:
+        flat = sd.index(0)
+        raise InputError(
+            f"{source}: all training targets of {task.names[flat]} are {mean[flat]}; nothing can be learnt from them"
+        )
+    meta = store.meta | {"task": asdict(task), "split": how}
     for index, out in enumerate(outs):
         with StoreWriter(out, meta) as writer:
-            for rows, chosen in _chunks(part, index):
+            writer.append(**{name: column[:0] for name, column in store.columns.items()})
+            for rows, chosen in _chunks(store, part, index):
                 writer.append(**{name: column[rows][chosen] for name, column in store.columns.items()})
     return pd.DataFrame(
         {
             "part": [out.stem for out in outs],
             "rows": sizes,
             "distinct": [_distinct(store, part, index) for index in range(len(outs))],
-            "mean": [mean for mean, _ in moments],
-            "sd": [sd for _, sd in moments],
+            "mean": [float(np.mean(mean)) for mean, _ in moments],
+            "sd": [float(np.mean(sd)) for _, sd in moments],
         }
     )
 
 
-def _draw(store: Store, fractions: Sequence[float], seed: int) -> np.ndarray:
-    """The part of each row, a function of its key and the seed: uint8 [N]; `len(fractions)` stands for none."""
-    part = np.empty(len(store), dtype=np.uint8)
-    borders = np.cumsum(fractions) + 1e-12
-    for start in range(0, len(store), CHUNK):
-        keys = np.ascontiguousarray(store.columns["key"][start : start + CHUNK])
-        part[start : start + CHUNK] = np.searchsorted(borders, mix(keys, seed), side="right")
-    return part
-
-
-def _chunks(part: np.ndarray, index: int) -> Iterator[tuple[slice, np.ndarray]]:
+def _chunks(store: Store, part: np.ndarray, index: int) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (a slice of rows, which of them belong to part `index`: bool), in order, where there are any."""
-    for start in range(0, len(part), CHUNK):
-        rows = slice(start, start + CHUNK)
+    row_bytes = sum(column[:1].nbytes for column in store.columns.values())
+    size = min(CHUNK, max(1, CHUNK_BYTES // max(row_bytes, 1)))
+    for start in range(0, len(part), size):
+        rows = slice(start, start + size)
         if (chosen := part[rows] == index).any():
             yield rows, chosen
 
 
-def _moments(store: Store, part: np.ndarray, index: int) -> tuple[float, float]:
-    """Mean and standard deviation of the targets of one part, in float64."""
-    size = total = square = 0.0
-    for rows, chosen in _chunks(part, index):
-        size += int(np.count_nonzero(chosen))
-        total += float(store.target[rows][chosen].sum(dtype=np.float64))
-    mean = total / size
-    for rows, chosen in _chunks(part, index):
-        square += float(((store.target[rows][chosen].astype(np.float64) - mean) ** 2).sum())
-    return mean, (square / size) ** 0.5
+def _moments(store: Store, part: np.ndarray, index: int) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of the targets of one part, per task, in float64."""
+    tasks = range(store.target.shape[1])
+    total, square, numbers = np.zeros(len(tasks)), np.zeros(len(tasks)), 0
+    for rows, chosen in _chunks(store, part, index):
+        target = store.target[rows][chosen]
+        numbers += len(target) * target.shape[2]
+        total += [target[:, task].ravel().sum(dtype=np.float64) for task in tasks]
+    if not numbers:
+        return [math.nan] * len(tasks), [math.nan] * len(tasks)
+    mean = total / numbers
+    for rows, chosen in _chunks(store, part, index):
+        target = store.target[rows][chosen]
+        square += [((target[:, task].ravel().astype(np.float64) - mean[task]) ** 2).sum() for task in tasks]
+    return mean.tolist(), ((square / numbers) ** 0.5).tolist()
 
 
 def _distinct(store: Store, part: np.ndarray, index: int) -> int:
     """How many sequences of a part differ, strand aside; bucket by bucket, so that memory stays flat."""
+    if not (part == index).any():
+        return 0
     buckets = 1 + len(store) // (16 * CHUNK)
     count = 0
     for bucket in range(buckets):
-        found = (store.columns["key"][rows][chosen] for rows, chosen in _chunks(part, index))
+        found = (store.columns["group"][rows][chosen] for rows, chosen in _chunks(store, part, index))
         count += len(np.unique(np.concatenate([keys[keys % buckets == bucket] for keys in found])))
     return count
 

@@ -1,7 +1,8 @@
 """The encoded store: one safetensors file per split, written in chunks and opened without reading it.
 
-Columns share their first axis: `codes` uint8 [N, L], `target` float32 [N], `key` int64 [N] (equal for a sequence and
-its reverse complement). The header carries one JSON text, `proformer`: where the data came from and how it was made.
+Columns share their first axis: `codes` uint8 [N, L]; `target` float32 (or float16) [N, T, P], T tasks at P positions;
+`group` int64 [N], equal for rows that must not be parted (a sequence, its copies, its reverse complement). The header
+carries one JSON text, `proformer`: the task, where the data came from and how it was made.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import numpy as np
 
 from proformer.errors import InputError
 from proformer.files import atomic
+from proformer.tasks import Task
 
-_TYPES = {"U8": np.dtype("u1"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_TYPES = {"U8": np.dtype("u1"), "F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 
 
@@ -109,8 +111,13 @@ class Store:
 
     @property
     def target(self) -> np.ndarray:
-        """Measured values in the units of the source: float32 [N]."""
+        """Measured values in the units of the source: float [N, T, P]."""
         return self.columns["target"]
+
+    @property
+    def task(self) -> Task:
+        """What the targets are; with the moments of the training part once the store is split."""
+        return Task.read(self.path, self.meta["task"])
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -132,6 +139,8 @@ def open_store(path: str | Path) -> Store:
         raise InputError(f"{path}: no such store; `proformer prepare` makes one") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"{path}: not a store, or cut short; `proformer prepare` makes one") from None
+    if "task" not in meta or "target" not in columns or columns["target"].ndim != 3 or "group" not in columns:
+        raise InputError(f"{path}: a store without task, target [N, T, P] and group; `proformer prepare` makes it anew")
     return Store(path, columns, meta)
 
 

@@ -6,7 +6,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,6 +62,31 @@ class Rows:
         if not np.isfinite(values).all():
             raise self._not_a_number(int(np.argmin(np.isfinite(values))))
         return values
+
+    def columns(self, number: int) -> np.ndarray:
+        """The columns after the sequence as finite numbers: float64 [n, number]."""
+        if number == 1:
+            return self.values()[:, None]
+        tabs = np.flatnonzero(self.letters == TAB)
+        stops = self.rest.starts + self.rest.lengths
+        first = np.searchsorted(tabs, self.rest.starts)
+        found = np.searchsorted(tabs, stops) - first
+        if (found != number - 1).any():
+            row = int(np.argmax(found != number - 1))
+            columns = found[row] + 1 + bool(self.rest.lengths[row])
+            raise self.fail(row, f"{columns} columns", f"{number + 1}: a sequence and {number} numbers")
+        inner = tabs[first[:, None] + np.arange(number - 1)]
+        starts, ends = np.column_stack([self.rest.starts, inner + 1]), np.column_stack([inner, stops])
+        parts = (replace(self, rest=Spans(starts[:, i], ends[:, i] - starts[:, i])) for i in range(number))
+        return np.column_stack([part.values() for part in parts])
+
+    def heading(self) -> tuple[list[str], Rows]:
+        """Names of the columns after the sequence, if the first line has several names there; and the rows below."""
+        names = self.text(0, self.rest).split("\t") if len(self) else []
+        if len(names) < 2 or any(map(_is_number, names)):
+            return [], self
+        rest, spans = (Spans(x.starts[1:], x.lengths[1:]) for x in (self.rest, self.spans))
+        return names, replace(self, spans=spans, rest=rest, line=self.line + 1)
 
     def _not_a_number(self, row: int) -> InputError:
         text = self.text(row, self.rest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -14,6 +13,7 @@ from proformer.datasets.batches import both_strands
 from proformer.datasets.store import Store
 from proformer.errors import InputError
 from proformer.models.folder import TrainedModel, read_folder
+from proformer.models.proformer import Proformer
 
 EPOCH_COLUMNS = [
     "epoch",
@@ -82,16 +82,15 @@ def distinct_tokens(trained: TrainedModel, sequences: Store, count: int = 8, tol
     apart. Two tokens count as one when they agree in every sequence and dimension to `tolerance` of the token scale;
     computed in float64, so that rounding neither joins nor parts them.
     """
-    model: Any = copy.deepcopy(trained.model).double()
-    tokens = getattr(model, "tokens", 0)
-    if not tokens:
+    if not isinstance(trained.model, Proformer) or not trained.model.tokens:
         return None
+    model = copy.deepcopy(trained.model).double()
     x = model.stem(both_strands(torch.from_numpy(sequences.codes[:count].copy())))
     for block in model.core:
         x = block(x)
-    rows = x[:, :tokens].transpose(0, 1).flatten(1)  # [H, count · d]
+    rows = x[:, : model.tokens].transpose(0, 1).flatten(1)  # [H, count · d]
     same = torch.cdist(rows, rows, p=float("inf")) <= tolerance * rows.abs().max()
-    return int((same.float().argmax(dim=1) == torch.arange(tokens)).sum())
+    return int((same.float().argmax(dim=1) == torch.arange(model.tokens)).sum())
 
 
 def _read_metrics(folder: Path) -> pd.DataFrame:

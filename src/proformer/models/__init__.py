@@ -1,12 +1,10 @@
 """Models by name. A model is one file of this package with a `Config` dataclass and `build(config)`.
 
-A model takes codes uint8 [B, 2L] (the forward strand, then its reverse complement; A 0, C 1, G 2, T 3, N 4, M 5) and
-returns (expression [B], nucleotide logits [B, K, 6] or None). Optional, and used when they are there:
+A model is a `Model` (see `proformer.models.base`): codes uint8 [B, L] of forward strands to outputs [B, T, P], with a
+loss of its own where it needs one. Optional, and used when they are there:
 
 - in the file, `RECIPES`: name → {"model": keys, "training": keys}, how the model was published; the first is the
   default;
-- on the model, `objective(codes, target, settings) -> (loss, prediction [B])` in place of the loss between output and
-  target, and `penalty() -> scalar`, which is added to it;
 - in `Config`, `length` (of one strand) and `flanks`, which the data fill in.
 """
 
@@ -23,8 +21,8 @@ from proformer.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
 
+    from proformer.models.base import Model
     from proformer.models.proformer import Proformer
 
 
@@ -67,7 +65,7 @@ def resolve(config: Mapping[str, Any], data: Mapping[str, Any] | None = None) ->
     return {"model": name, **asdict(module.Config(**{**facts, **keys}))}
 
 
-def build(config: Mapping[str, Any]) -> nn.Module:
+def build(config: Mapping[str, Any]) -> Model:
     """Build a model from a plain config; keys left out take their defaults. Raises as `resolve` does."""
     keys = resolve(config)
     module = find(keys.pop("model"))

@@ -19,6 +19,7 @@ and Pearson's r alone would change.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -27,10 +28,13 @@ from torch.nn import functional as F
 from proformer.datasets.batches import both_strands
 from proformer.errors import InputError
 from proformer.models import check
+from proformer.models.base import Loss, Model
 from proformer.models.construct import construct
 from proformer.sequences import N
-from proformer.training.config import Training
-from proformer.training.objective import expression_loss
+
+if TYPE_CHECKING:
+    from proformer.datasets.batches import Batch
+    from proformer.tasks import Task
 
 # What the construct lies in, from the released src/data.py (the plasmid of the challenge's data/plasmid.json).
 VECTOR = (
@@ -89,8 +93,8 @@ class Parallel(nn.Module):
         return self.dropout(F.relu(torch.cat([branch(x) for branch in self.branches], dim=1)))
 
 
-class DeepGXP(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B], averaged over strands and shifted windows."""
+class DeepGXP(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1], averaged over strands and shifted windows."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -135,24 +139,20 @@ class DeepGXP(nn.Module):
         x = self.dropout(self.second(x.transpose(1, 2)))
         return self.dense(x.transpose(1, 2).flatten(1)).view(2, -1).T
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
-        """Codes uint8 [B, 2L] to (expression [B], None): the mean of all windows (in training: one) and strands."""
-        forward = codes[:, : codes.shape[1] // 2]
+    def forward(self, codes: Tensor) -> Tensor:
+        """Predict: the mean of all windows (in training: one) and strands."""
         most = 0 if self.training else self.config.shifts
-        shifts = range(-most, most + 1)
-        outputs = [self.network(self.windows(forward, shift=shift)) for shift in shifts]
-        return torch.cat(outputs, dim=1).float().mean(dim=1), None
+        outputs = [self.network(self.windows(codes, shift=shift)) for shift in range(-most, most + 1)]
+        return torch.cat(outputs, dim=1).float().mean(dim=1)[:, None, None]
 
-    def objective(self, codes: Tensor, target: Tensor, settings: Training) -> tuple[Tensor, Tensor]:
-        """Mean of both strands' losses, on windows padded at random; and the mean of their outputs [B]."""
+    def loss(self, batch: Batch, task: Task) -> Loss:
+        """Mean of both strands' losses, on windows padded at random; the prediction is the mean of their outputs."""
         right, left, _ = self.config.padding
-        # Dropout draws the sides: processes that share a batch draw dropout as one does.
-        ones = torch.ones(len(codes), device=codes.device)
-        is_right = F.dropout(ones, 1 - right) > 0
-        is_left = F.dropout(ones, 1 - left / max(1 - right, left, 1e-9)) > 0
-        side = torch.where(is_right, 0.0, torch.where(is_left, 1.0, 0.5))
-        outputs = self.network(self.windows(codes[:, : codes.shape[1] // 2], side)).float()
-        return expression_loss(outputs, target[:, None].expand(-1, 2), settings), outputs.mean(dim=1)
+        draw = batch.uniform(1)[:, 0]
+        side = torch.where(draw < right, 0.0, torch.where(draw < right + left, 1.0, 0.5))
+        outputs = self.network(self.windows(batch.codes, side)).float()[:, None]  # strands in place of positions
+        loss = task.loss(outputs, batch.target.expand(-1, -1, 2))
+        return Loss(loss, outputs.mean(dim=2, keepdim=True))
 
 
 build = DeepGXP

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from proformer.errors import InputError
 from proformer.models import check
+from proformer.models.base import Model
 from proformer.models.construct import construct
 from proformer.models.keras import SameConv1d, batch_norm, he_normal
 from proformer.models.layers import Attention
@@ -134,8 +135,8 @@ class TransformerBlock(nn.Module):
         return self.ln2(x + self.dropout(self.ffn(x)))
 
 
-class CRMnet(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B]; the second strand is not read."""
+class CRMnet(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1]; the second strand is not read."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -166,9 +167,9 @@ class CRMnet(nn.Module):
         self.positions: Tensor
         self.reset_parameters()
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
-        """Codes uint8 [B, 2L] to (expression [B], None)."""
-        seen = construct(codes[:, : codes.shape[1] // 2], *self.config.flanks, self.config.window, "left")
+    def forward(self, codes: Tensor) -> Tensor:
+        """Predict."""
+        seen = construct(codes, *self.config.flanks, self.config.window, "left")
         channels = (seen.clamp(max=N).long() + 1) % 5  # N, A, C, G, T
         x = F.one_hot(channels, 5).to(self.expression_dense.weight.dtype).transpose(1, 2)
         skips = []
@@ -182,7 +183,7 @@ class CRMnet(nn.Module):
         x = self.head(x).transpose(1, 2).flatten(1)
         for dense, rate in zip(self.dense, DENSE_DROPOUT, strict=True):
             x = F.dropout(F.leaky_relu(dense(x), 0.1), rate, self.training)
-        return self.expression_dense(x).squeeze(1), None
+        return self.expression_dense(x)[:, :, None]
 
     def transform(self, x: Tensor) -> Tensor:
         """The transformer, [B, L, d] to the same shape: a block, three parallel pairs, a block."""

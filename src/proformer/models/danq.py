@@ -3,7 +3,7 @@
 A convolution, a bidirectional LSTM, dense layers. Their trained model is not published; their adapted file pools by 3
 and has two dense layers of 64, taken here as released (2,825,729 parameters). Their "original" keeps upstream's trunk
 (pooling of 13) before one dense layer of 925. Under TensorFlow 1 the gates are hard sigmoids, upstream logistic.
-Upstream reads 1000 nt and predicts 919 labels (`outputs`); the engine trains one linear output.
+Upstream reads 1000 nt and predicts 919 labels (`outputs`).
 
 One strand is read: the model is not strand-symmetric.
 """
@@ -16,6 +16,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from proformer.models.base import Model
 from proformer.models.keras import (
     ADAM,
     COMPLEX_MEDIUM,
@@ -45,8 +46,8 @@ class Config(Input):
     recurrent_dropout: float = 0.5  # of the LSTM's outputs
 
 
-class DanQ(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B] (or labels [B, outputs])."""
+class DanQ(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1] (or logits of labels [B, outputs, 1])."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -58,11 +59,11 @@ class DanQ(nn.Module):
         self.recurrent_dropout = nn.Dropout(config.recurrent_dropout)
         self.dense = Dense(pooled(config) * 2 * config.units, config.dense, config.outputs)
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+    def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
         x = F.max_pool1d(self.convolution(self.window(codes)).relu(), self.config.pool)
         x = self.lstm(self.dropout(x).transpose(1, 2))
-        return self.dense(self.recurrent_dropout(x)), None
+        return self.dense(self.recurrent_dropout(x))
 
 
 build = DanQ

@@ -3,7 +3,7 @@
 Theirs: convolution, pooling of 3, bidirectional LSTM, self-attention with ReLU on every projection, two dense layers
 of 16 (their "original": one of 100). Upstream: wider, logistic gates, and in place of self-attention one query per
 label (a one-hot vector through a dense layer), each read out by the same two dense layers; it reads 1000 nt and
-predicts 919 labels (`outputs`), and the engine trains one linear output.
+predicts 919 labels (`outputs`).
 
 One strand is read: the model is not strand-symmetric.
 """
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.errors import InputError
+from proformer.models.base import Model
 from proformer.models.keras import (
     ADAM,
     COMPLEX_MEDIUM,
@@ -57,8 +58,8 @@ class Config(Input):
             raise InputError(f"model: width is {self.width}, not a multiple of {self.heads} heads")
 
 
-class DeepAtt(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B] (or labels [B, outputs])."""
+class DeepAtt(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1] (or logits of labels [B, outputs, 1])."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -78,16 +79,15 @@ class DeepAtt(nn.Module):
         inputs, outputs = (config.width, 1) if self.by_category else (pooled(config) * config.width, config.outputs)
         self.dense = Dense(inputs, config.dense, outputs)
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+    def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
         x = F.max_pool1d(self.convolution(self.window(codes)).relu(), self.config.pool)
         x = self.lstm(self.dropout(x).transpose(1, 2))
         if not self.by_category:
-            return self.dense(self.dropout(self.attention(x, x))), None
+            return self.dense(self.dropout(self.attention(x, x)))
         queries = torch.eye(self.config.outputs, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
         x = self.dropout(self.attention(queries, x))
-        outputs = self.dense(x.flatten(0, 1)).view(len(x), -1)  # [B, outputs]
-        return (outputs.squeeze(1) if outputs.shape[1] == 1 else outputs.sigmoid()), None
+        return self.dense(x.flatten(0, 1)).view(len(x), -1, 1)
 
 
 build = DeepAtt

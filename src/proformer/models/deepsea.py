@@ -3,7 +3,7 @@
 Three convolutions, then dense layers. Vaishnav et al. cut it down for 110 nt: one pooling, of 3, after the first
 convolution, and two dense layers of 64; their "original" has one dense layer of 925 instead. The published weights do
 not name the dense activations; ReLU is what their adapted file says, which also keeps max-norm and the penalties.
-Upstream reads 1000 nt and predicts 919 labels (`outputs`); the engine trains one linear output.
+Upstream reads 1000 nt and predicts 919 labels (`outputs`).
 
 One strand is read: the model is not strand-symmetric.
 """
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from proformer.errors import InputError
+from proformer.models.base import Loss, Model
 from proformer.models.keras import (
     ADAM,
     COMPLEX_MEDIUM,
@@ -29,8 +31,10 @@ from proformer.models.keras import (
     initialised,
     max_pool_same,
 )
-from proformer.training.config import Training
-from proformer.training.objective import expression_loss
+
+if TYPE_CHECKING:
+    from proformer.datasets.batches import Batch
+    from proformer.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,8 @@ class Config(Input):
             raise InputError("model: filters, pools and dropouts need as many numbers each, dense at least one")
 
 
-class DeepSEA(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B] (or labels [B, outputs])."""
+class DeepSEA(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1] (or logits of labels [B, outputs, 1])."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -74,22 +78,22 @@ class DeepSEA(nn.Module):
 
     def features(self, codes: Tensor) -> Tensor:
         """The first dense layer's activations [B, d]."""
-        self._limit_norms()
         x = self.window(codes)
         for convolution, size, dropout in zip(self.convolutions, self.config.pools, self.dropouts, strict=True):
             x = dropout(max_pool_same(convolution(x).relu(), size))
         return self.first(x.flatten(1)).relu()
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+    def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
-        return self.dense(self.features(codes)), None
+        return self.dense(self.features(codes))
 
-    def objective(self, codes: Tensor, target: Tensor, settings: Training) -> tuple[Tensor, Tensor]:
-        """The loss with the penalty on activity: summed over units, averaged over the batch."""
-        features = self.features(codes)
+    def loss(self, batch: Batch, task: Task) -> Loss:
+        """The task's loss, with penalties on weights and on activity: summed over units, averaged over the batch."""
+        features = self.features(batch.codes)
         prediction = self.dense(features).float()
         activity = features.float().abs().sum(1).mean()
-        return expression_loss(prediction, target, settings) + self.config.activity_l1 * activity, prediction
+        loss = task.loss(prediction, batch.target) + self.config.activity_l1 * activity
+        return Loss(loss + self.penalty(), prediction, {"task": loss})
 
     def penalty(self) -> Tensor:
         """L2 of the regularised kernels."""
@@ -101,12 +105,11 @@ class DeepSEA(nn.Module):
         return [layer.weight for layer in (layers if self.config.outputs == 1 else [*layers, self.dense.output])]
 
     @torch.no_grad()
-    def _limit_norms(self) -> None:
-        # Keras does so after each update, which is before the weights are used next. By `data`, unseen by autograd: the
-        # factors are 1 from the second time on.
+    def after_step(self) -> None:
+        """Limit the norms, as Keras does after each update."""
         for weight in self._regularised():
             norm = weight.norm(dim=-1, keepdim=True)
-            weight.data.mul_((self.config.max_norm / norm.clamp(min=1e-7)).clamp(max=1))
+            weight.mul_((self.config.max_norm / norm.clamp(min=1e-7)).clamp(max=1))
 
 
 build = DeepSEA

@@ -84,7 +84,7 @@ def _shapes(model: Proformer) -> dict[str, list[int]]:
 
     hooks = [module.register_forward_hook(note(name)) for name, module in model.named_modules()]
     with torch.inference_mode():
-        model(torch.zeros(1, 2 * model.config.length, dtype=torch.uint8))
+        model.both(torch.zeros(1, 2 * model.config.length, dtype=torch.uint8))
     for hook in hooks:
         hook.remove()
     return shapes

@@ -10,24 +10,23 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from proformer.errors import InputError
 from proformer.files import atomic, write_text
 from proformer.models import build
+from proformer.models.base import Model
+from proformer.tasks import Task
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model with what its predictions need: the layout of its sequences and the mean and sd of its targets."""
+    """A model with what its predictions need: the layout of its sequences and its task."""
 
-    model: nn.Module
+    model: Model
     description: dict[str, Any]
 
-    @property
-    def standard(self) -> dict[str, float]:
-        """Mean and sd of the training targets."""
-        return self.description["standard"]
+    task: Task
 
 
 def write_folder(folder: Path, weights: dict[str, Tensor], description: dict[str, Any]) -> None:
@@ -47,7 +46,7 @@ def read_folder(folder: str | Path, device: torch.device | str = "cpu") -> Train
     folder = Path(folder)
     try:
         description = read_description(folder)
-        model = build(description["model"])
+        model, task = build(description["model"]), Task.read(folder, description["task"])
         model.load_state_dict(load_file(folder / "model.safetensors", device="cpu"))
     except FileNotFoundError as error:
         raise InputError(
@@ -58,4 +57,4 @@ def read_folder(folder: str | Path, device: torch.device | str = "cpu") -> Train
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: model.safetensors does not belong to model.json ({reason})") from None
-    return TrainedModel(model.to(device).eval(), description)
+    return TrainedModel(model.to(device).eval(), description, task)

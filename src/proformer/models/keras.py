@@ -77,18 +77,17 @@ class Window(nn.Module):
         self.register_buffer("table", rows, persistent=False)
 
     def place(self, codes: Tensor) -> Tensor:
-        """Codes uint8 [B, 2L] to the forward strand of the window, uint8 [B, W]."""
-        length = self.config.length
-        if codes.shape[1] != 2 * length:
-            raise ValueError(f"codes have {codes.shape[1]} positions, this model reads {2 * length}")
-        return construct(codes[:, :length], *self.config.flanks, self.config.window, "right")
+        """Codes uint8 [B, L] to the window of the construct, uint8 [B, W]."""
+        if codes.shape[1] != self.config.length:
+            raise ValueError(f"codes have {codes.shape[1]} positions, this model reads {self.config.length}")
+        return construct(codes, *self.config.flanks, self.config.window, "right")
 
     def encode(self, placed: Tensor) -> Tensor:
         """uint8 [B, n] to float [B, 4, n]."""
         return F.embedding(placed.long(), self.table).transpose(1, 2)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Codes uint8 [B, 2L] to float [B, 4, W]."""
+        """Codes uint8 [B, L] to float [B, 4, W]."""
         return self.encode(self.place(codes))
 
 
@@ -146,7 +145,7 @@ def max_pool_same(x: Tensor, size: int) -> Tensor:
 
 
 class Dense(nn.Module):
-    """Dense ReLU layers on what is flattened, then the outputs: one linear number [B], or sigmoids [B, outputs]."""
+    """Dense ReLU layers on what is flattened, then linear outputs: a number per task, or a logit per label."""
 
     def __init__(
         self,
@@ -163,12 +162,11 @@ class Dense(nn.Module):
         self.output = initialised(nn.Linear(sizes[-1], outputs), he_normal if outputs == 1 else glorot_uniform)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, …] to [B] or [B, outputs]."""
+        """[B, …] to [B, outputs, 1]."""
         x = x.flatten(1)
         for layer in self.hidden:
             x = self.dropout(layer(x).relu())
-        x = self.output(x)
-        return x.squeeze(1) if x.shape[1] == 1 else x.sigmoid()
+        return self.output(x)[:, :, None]
 
 
 def pooled(config: Any) -> int:
@@ -217,7 +215,7 @@ class BiLSTM(nn.Module):
     def _steps(self, x: Tensor) -> Tensor:
         both = torch.stack([x, x.flip(1)]).unsqueeze(1)  # [2, 1, B, T, c]
         if self.dropout and self.training:
-            masks = F.dropout(x.new_ones(len(x), 2, 4, 1, x.shape[2]), self.dropout)  # rows first: ranks share them out
+            masks = F.dropout(x.new_ones(len(x), 2, 4, 1, x.shape[2]), self.dropout)
             both = both * masks.permute(1, 2, 0, 3, 4)
         kernel = self.kernel.view(2, 4, 1, self.units, -1).transpose(3, 4)
         inputs = (both @ kernel).permute(3, 0, 2, 1, 4).flatten(3)  # [T, 2, B, 4 units]

@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,9 +32,13 @@ from torch.nn import functional as F
 from proformer.datasets.batches import both_strands
 from proformer.errors import InputError
 from proformer.models import check
+from proformer.models.base import Loss, Model
 from proformer.models.construct import construct
 from proformer.sequences import N
-from proformer.training.config import Training
+
+if TYPE_CHECKING:
+    from proformer.datasets.batches import Batch
+    from proformer.tasks import Task
 
 BINS = 18
 # The 150 nt in front of a promoter, its 17-nt adapter included: data/plasmid.json of
@@ -156,8 +160,8 @@ class Stage(nn.Module):
         return self.resize(torch.cat([x, self.block(x)], dim=1))
 
 
-class LegNet(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B], in bins: the mean over both strands."""
+class LegNet(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1], in bins: the mean over both strands."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -178,11 +182,11 @@ class LegNet(nn.Module):
             self.reset_parameters()
 
     def logits(self, codes: Tensor, singleton: Tensor | None = None) -> Tensor:
-        """Codes uint8 [B, 2L] and whether rows are singletons [B] (None: not one) to logits [2B, 18].
+        """Codes uint8 [B, L] and whether rows are singletons [B] (None: not one) to logits [2B, 18].
 
         Each forward strand is followed by its reverse complement.
         """
-        window = construct(codes[:, : codes.shape[1] // 2], *self.context, self.config.window, "right")
+        window = construct(codes, *self.context, self.config.window, "right")
         strands = both_strands(window).unflatten(1, (2, -1)).flatten(0, 1)  # [2B, window]
         x = self.channels[strands.long()]
         x[1::2, :, 4] = 1.0
@@ -191,26 +195,27 @@ class LegNet(nn.Module):
         x = self.mapper(self.stages(self.stem(x.transpose(1, 2))))
         return (F.silu(x) if self.config.final_activation else x).mean(dim=2)
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
-        """Codes uint8 [B, 2L] to (expression [B], None)."""
-        return self.mean_bin(self.logits(codes)), None
+    def forward(self, codes: Tensor) -> Tensor:
+        """Predict."""
+        return self.mean_bin(self.logits(codes))[:, None, None]
 
     def mean_bin(self, logits: Tensor) -> Tensor:
         """Logits [2B, 18] to the mean of the bins, averaged over both strands: float32 [B]."""
         bins = torch.arange(BINS, device=logits.device, dtype=torch.float32)
         return (logits.float().softmax(dim=1) @ bins).view(-1, 2).mean(dim=1)
 
-    def objective(self, codes: Tensor, target: Tensor, settings: Training) -> tuple[Tensor, Tensor]:
-        """KL divergence between the bins of the target [B] and those of each strand, per row; and the prediction [B].
+    def loss(self, batch: Batch, task: Task) -> Loss:
+        """KL divergence between the bins of the target and those of each strand, per row.
 
         Raises InputError when targets are standardised: bins are bins of the measured values.
         """
-        if (settings.target_mean, settings.target_sd) != (0, 1):
+        if task.scale == "log1p" or any(task.mean) or set(task.sd) - {1}:
             raise InputError("legnet: targets are bins; set training: target_mean to 0 and target_sd to 1")
-        logits = self.logits(codes, singleton=target == target.round())
+        target = batch.target.flatten()
+        logits = self.logits(batch.codes, singleton=target == target.round())
         truth = bin_probabilities(target, self.config.sd).repeat_interleave(2, 0)
         loss = F.kl_div(logits.float().log_softmax(dim=1), truth, reduction="batchmean")
-        return loss, self.mean_bin(logits)
+        return Loss(loss, self.mean_bin(logits)[:, None, None])
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

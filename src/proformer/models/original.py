@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from proformer.errors import InputError
+from proformer.tasks import Task
 
 if TYPE_CHECKING:
     from proformer.models.proformer import Proformer
@@ -117,7 +119,7 @@ def import_weights(
     description = {
         "model": resolve(config),
         "layout": {"length": model.config.length, "flanks": list(flanks), "too_long": "error", "wrong_flank": "error"},
-        "standard": {"mean": mean, "sd": sd},
+        "task": asdict(Task(mean=(mean,), sd=(sd,))),
         "parameters": sum(p.numel() for p in model.parameters()),
         "made_by": {"imported_from": weights.name},
     }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
-from proformer.errors import InputError
+from proformer.datasets.batches import both_strands
+from proformer.models import check
+from proformer.models.base import Loss, Model
+from proformer.models.fill_mask import fill_mask_loss, mask_nucleotides, most_masked
 from proformer.models.layers import (
     Attention,
     AveragePooling,
@@ -23,14 +26,19 @@ from proformer.models.layers import (
 )
 from proformer.models.rewrites import FusedFeedForward, MergedAttention, RowsConv
 
+if TYPE_CHECKING:
+    from proformer.datasets.batches import Batch
+    from proformer.tasks import Task
+
 
 @dataclass(frozen=True)
 class Config:
     """What defines a Proformer; `length` is one strand.
 
-    `expression_start`: "shared" as released, or "learned" (each token its own start). `merge_projections`,
-    `read_rows_only`, `convolve_in_place` and `fuse_feed_forward` are exact rewrites: they change neither parameters nor
-    outputs, only the work.
+    `expression_start`: "shared" as released, or "learned" (each token its own start). `mask_rate`: share of nucleotides
+    masked in training, with the heads that predict them; `mask`: on each strand alone (as released) or on both at once
+    ("joint"); `beta`: weight of their loss. `merge_projections`, `read_rows_only`, `convolve_in_place` and
+    `fuse_feed_forward` are exact rewrites: they change neither parameters nor outputs, only the work.
     """
 
     length: int = 100
@@ -42,28 +50,25 @@ class Config:
     expression_heads: int = 32
     expression_start: Literal["shared", "learned"] = "shared"
     dropout: float = 0.0
+    mask_rate: float = 0.05
+    mask: Literal["independent", "joint"] = "independent"
+    beta: float = 1.0
     merge_projections: bool = True
     read_rows_only: bool = True
     convolve_in_place: bool = True
     fuse_feed_forward: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("length", "kmer", "dim", "heads", "blocks", "expression_heads"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"model: {name} is {value!r}, expected a whole number of at least 1")
-        for name, allowed in (("head", ("ap", "meh", "glu")), ("expression_start", ("shared", "learned"))):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"model: {name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"model: dropout is {self.dropout!r}, expected at least 0 and less than 1")
+        check.whole(self, "length", "kmer", "dim", "heads", "blocks", "expression_heads")
+        check.one_of(self, "head", ("ap", "meh", "glu"))
+        check.one_of(self, "expression_start", ("shared", "learned"))
+        check.one_of(self, "mask", ("independent", "joint"))
+        check.number(self, "dropout", "mask_rate", below=1)
+        check.number(self, "beta")
 
 
-class Proformer(nn.Module):
-    """Codes uint8 [B, 2L] (forward strand, then reverse complement) to expression [B] and nucleotide logits [B, 2L, 6].
-
-    With head "ap" there are no nucleotide logits: the second result is None.
-    """
+class Proformer(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1]. Unless its head is "ap", it learns from masked nucleotides too."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -81,23 +86,50 @@ class Proformer(nn.Module):
             if self.tokens
             else AveragePooling(config.dim)
         )
+        self.most_masked = most_masked(2 * config.length, config.mask_rate, config.mask == "joint")
         self.reset_parameters()
 
-    def forward(self, codes: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Predict; `positions` int64 [B, K] asks for the nucleotides at those positions only: logits [B, K, 6]."""
+    def forward(self, codes: Tensor) -> Tensor:
+        """Predict expression, with none of the work that only nucleotides need."""
+        nowhere = torch.empty(len(codes), 0, dtype=torch.long, device=codes.device)
+        return self.both(both_strands(codes), nowhere)[0][:, None, None]
+
+    def both(self, strands: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Both strands uint8 [B, 2L], masked or not (M 5), to expression [B] and nucleotide logits [B, 2L, 6].
+
+        `positions` int64 [B, K] asks for the nucleotides at those positions only: logits [B, K, 6]. With head "ap" the
+        second result is None.
+        """
         rows: Rows = None
         if self.tokens and positions is not None:
-            first = torch.arange(self.tokens, device=codes.device).expand(len(codes), -1)
+            first = torch.arange(self.tokens, device=strands.device).expand(len(strands), -1)
             rows = torch.cat([first, positions + self.tokens], dim=1) if positions.shape[1] else self.tokens
-        x = self.stem(codes)
+        x = self.stem(strands)
         for block in self.core[:-1]:
             x = block(x)
         last = self.core[-1]
         return self.head(last(x, rows) if self.config.read_rows_only else take(last(x), rows))
 
-    def expression(self, codes: Tensor) -> Tensor:
-        """Expression alone [B], with none of the work that only nucleotides need."""
-        return self(codes, torch.empty(len(codes), 0, dtype=torch.long, device=codes.device))[0]
+    def loss(self, batch: Batch, task: Task) -> Loss:
+        """Expression and masked nucleotides, both predicted from masked strands (fill-mask, Proformer's Results)."""
+        config, strands = self.config, both_strands(batch.codes)
+        if not self.tokens or not config.mask_rate:
+            return super().loss(batch, task)
+        noise = batch.uniform(strands.shape[1] // (2 if config.mask == "joint" else 1))
+        seen, masked = mask_nucleotides(strands, noise, config.mask_rate)
+        positions = masked.to(torch.uint8).topk(self.table_width(masked), dim=1).indices
+        expression, logits = self.both(seen, positions)
+        assert logits is not None
+        prediction = expression.float()[:, None, None]
+        expression = task.loss(prediction, batch.target)
+        number = batch.total(masked.sum())
+        nucleotides = fill_mask_loss(logits, strands, masked, positions, number) / batch.share
+        parts = {"task": expression, "nucleotides": nucleotides}
+        return Loss(expression + config.beta * nucleotides, prediction, parts)
+
+    def table_width(self, masked: Tensor) -> int:
+        """How many positions per sequence are scored: the batch's maximum, or on a GPU a number known before."""
+        return int(masked.sum(1).max()) if masked.device.type == "cpu" else self.most_masked
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
@@ -132,6 +164,7 @@ RECIPES = {
         "model": {"kmer": 10, "dim": 512, "heads": 8, "blocks": 4, "expression_heads": 32},
         "training": {
             "schedule": "transformer",
+            "schedule_width": 512,
             "warmup_steps": 12_500,
             "betas": (0.9, 0.98),
             "epsilon": 1e-9,

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.datasets.batches import both_strands
+from proformer.models.base import Model
 from proformer.models.keras import ADAM, OWN_DATA, Input, SameConv1d, Window, he_normal
 
 
@@ -66,8 +67,8 @@ class Deep(SameConv1d):
         return F.conv1d(x, self.weight[:, :, living : living + 1], self.bias)
 
 
-class Convolutional(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B]."""
+class Convolutional(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1]."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -83,11 +84,11 @@ class Convolutional(nn.Module):
         self.dense = nn.Sequential(*layers, nn.Linear(config.dense, 1))
         self.apply(_initialise)
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+    def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
         strands = self.window.encode(both_strands(self.window.place(codes))).chunk(2, dim=2)
         branches = [self.forward_branch(strands[0]), self.reverse_branch(strands[1])]
-        return self.dense(self.joined(torch.cat(branches, dim=1))).squeeze(1), None
+        return self.dense(self.joined(torch.cat(branches, dim=1)))[:, :, None]
 
     def penalty(self) -> Tensor:
         """The penalty on weights, dead ones included."""

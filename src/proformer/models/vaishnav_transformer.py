@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.errors import InputError
+from proformer.models.base import Model
 from proformer.models.keras import (
     ADAM,
     COMPLEX_MEDIUM,
@@ -110,8 +111,8 @@ class Block(nn.Module):
         return self.norms[1](x + self.dropout(self.outer(self.inner(x).relu())))
 
 
-class Transformer(nn.Module):
-    """Codes uint8 [B, 2L] to expression [B]."""
+class Transformer(Model):
+    """Codes uint8 [B, L] to expression [B, 1, 1]."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -128,10 +129,10 @@ class Transformer(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.dense = Dense(config.window * 2 * config.heads, (config.dense, config.dense), 1, he_normal, config.dropout)
 
-    def forward(self, codes: Tensor) -> tuple[Tensor, None]:
+    def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
         x = self.convolutions(self.motifs(self.window(codes))).transpose(1, 2)
-        return self.dense(self.dropout(self.lstm(self.blocks(x)))), None
+        return self.dense(self.dropout(self.lstm(self.blocks(x))))
 
     def penalty(self) -> Tensor:
         """L2 of the kernels."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import torch
 
-from proformer.datasets.batches import DeviceData, both_strands
+from proformer.datasets.batches import DeviceData
 from proformer.models import build
-from proformer.planning.cost import TRAINING, proformer_flops
+from proformer.planning.cost import cost
+from proformer.tasks import Task
 from proformer.training.config import Training
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up
 from proformer.training.loop import Run
@@ -21,11 +23,13 @@ SHAPES = ((64, 2, 1), (64, 2, 2), (128, 4, 2), (256, 8, 2), (512, 8, 4))  # widt
 
 
 class RandomData(DeviceData):
-    """Random sequences in place of a store: codes uint8 [N, L] and target float32 [N]."""
+    """Random sequences in place of a store: codes uint8 [N, L] and target float32 [N, 1, 1]."""
 
     def __init__(self, rows: int, length: int, device: torch.device) -> None:
         self.codes = torch.randint(0, 4, (rows, length), dtype=torch.uint8).to(device)
-        self.target = torch.randn(rows).to(device)
+        self.target = torch.randn(rows, 1, 1).to(device)
+        self.task, self.device, self.shift, self.reverse, self.step = Task(scale="none"), device, 0, 0.0, 1
+        self.file = SimpleNamespace(read_ahead=lambda rows: None)  # type: ignore[assignment]
 
 
 def random_run(keys: dict[str, Any], batch: int, precision: str, device: torch.device) -> Run:
@@ -39,7 +43,7 @@ def random_run(keys: dict[str, Any], batch: int, precision: str, device: torch.d
 
 def one_step(run: Run) -> None:
     """One training step, from codes of one strand to updated weights."""
-    run._update(both_strands(run.train.codes), run.train.target)
+    run._update(run.train.batch(slice(None)))
     run.progress.step += 1
 
 
@@ -88,9 +92,9 @@ def measure(
 ) -> pd.DataFrame:
     """Rates of training on this machine, a row per shape and precision.
 
-    `training_flops` (per sequence, of the model as published), `sequences_per_second`, `gemm_flops_per_second` and
-    `bytes_per_second` (what the device reaches on plain products and copies, measured in the same minute). Where a
-    training in bf16 runs in float32, so does this.
+    `training_flops` (per sequence), `sequences_per_second`, `gemm_flops_per_second` and `bytes_per_second` (what the
+    device reaches on plain products and copies, measured in the same minute). Where a training in bf16 runs in float32,
+    so does this.
     """
     where = choose_device(device)
     set_up(where, threads, None)
@@ -103,10 +107,10 @@ def measure(
     for precision in precisions:
         for dim, heads, blocks in shapes:
             size = batch or (512 if where.type == "cuda" else 128 if dim <= 128 else 8)
-            run = random_run({"dim": dim, "heads": heads, "blocks": blocks}, size, precision, where)
+            keys = {"dim": dim, "heads": heads, "blocks": blocks}
+            run, work = random_run(keys, size, precision, where), cost(keys).training_flops
             rate = size / seconds_of(lambda run=run: one_step(run), where, least)  # type: ignore[misc]
             peak = gemm_peak(where, precision)
-            work = TRAINING * proformer_flops(dim, heads, blocks)
             print(
                 f"{dim}/{heads}/{blocks} {precision}: {rate:,.1f} sequences/s, "
                 f"{work * rate / 1e9:,.1f} GFLOP/s of {peak / 1e9:,.1f}", file=sys.stderr, flush=True,

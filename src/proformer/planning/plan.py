@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from proformer.models import find_recipe, resolve
-from proformer.planning.cost import TRAINING, Cost, cost, host_megabytes
+from proformer.planning.cost import Cost, cost, host_megabytes
 from proformer.planning.data import NOTHING, Amount, File, count_rows, find, further_files, total, training_files
 from proformer.planning.rates import Rate
 from proformer.points import TrainingJob, active_datasets, packs, training_jobs
@@ -164,7 +164,7 @@ def _dataset(
     share = keys["fractions"]
     counts = (int(rows * share["train"]), int(rows * share["validation"])) if rows else None
     files = tuple(find(file, config, catalogue) for file in (*training_files(keys), *further_files(keys)))
-    seeds = len({job.seed for job in jobs})
+    on_cpu, seeds = config["device"] == "cpu", len({job.seed for job in jobs})
     stores = (1 + seeds * (share["train"] + share["validation"])) * (length + STORE_ROW)
     note = f"{name}: {f'{rows:,} rows ({how})' if rows else f'rows {how}'}"
     note += f", {counts[0]:,} to train on and {counts[1]:,} to validate" if counts else ""
@@ -175,7 +175,7 @@ def _dataset(
     return Part(
         name,
         len(packs(list(jobs), config["points_per_job"])) + sum(job.gpus * job.nodes > 1 for job in jobs),
-        tuple(_training(job, layout, counts, rate, bf16) for job in jobs),
+        tuple(_training(job, layout, counts, rate, bf16, on_cpu) for job in jobs),
         files,
         Amount(stores * rows) if rows else Amount(unknown=(f"stores of {name}",)),
         (note,),
@@ -183,7 +183,12 @@ def _dataset(
 
 
 def _training(
-    job: TrainingJob, layout: Mapping[str, Any], counts: tuple[int, int] | None, rate: Rate | None, bf16: bool
+    job: TrainingJob,
+    layout: Mapping[str, Any],
+    counts: tuple[int, int] | None,
+    rate: Rate | None,
+    bf16: bool,
+    on_cpu: bool,
 ) -> PlannedTraining:
     recipe = find_recipe(job.config["model"].get("model", "proformer"), job.config.get("recipe"))
     settings = read_training({**recipe["training"], **job.config["training"]})
@@ -193,10 +198,9 @@ def _training(
     flops = hours = None
     if counts:
         train = (settings.epoch_batches or 0) * settings.batch_size or counts[0]
-        # In forward passes: an epoch of training, and one look at the validation part.
-        passes = settings.epochs * (TRAINING * train + counts[1])
-        flops = float(passes * price.forward_flops)
-        hours = passes / TRAINING / rate.speed(price.forward_flops) / 3600 if rate else None
+        # Epochs of training, each with the predictions of the validation part.
+        flops = float(settings.epochs * (train * price.training_flops + counts[1] * price.forward_flops))
+        hours = flops / price.training_flops / rate.speed(price.training_flops) / 3600 if rate else None
     return PlannedTraining(
         job.path,
         devices,
@@ -205,7 +209,7 @@ def _training(
         price.parameters,
         flops,
         hours,
-        1e6 * host_megabytes(model, job.gpus, data / 1e6),
+        1e6 * host_megabytes(price, job.gpus, data / 1e6, on_cpu * settings.batch_size),
         _device_bytes(price, settings, devices) + data,
     )
 
@@ -278,10 +282,7 @@ def _row(part: Part) -> tuple[str, ...]:
 def _notes(plan: Plan) -> list[str]:
     whole = plan.everything
     notes = [note for part in plan.parts for note in part.notes]
-    notes.append(
-        "FLOP: of the models as published, forward and backward, all epochs, and validation; "
-        "the exact rewrites do fewer"
-    )
+    notes.append("FLOP: of the models as they are computed, forward and backward, all epochs, and validation")
     if plan.rate is None:
         notes.append(f"{plan.device} hours: not known; --rates, --rate or --tflops says how fast a training is here")
     else:

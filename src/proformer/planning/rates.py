@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from proformer.errors import InputError
-from proformer.planning.cost import TRAINING, forward_flops, proformer_flops
+from proformer.planning.cost import cost
 
 COLUMNS = ("training_flops", "sequences_per_second")
 RELEASED = 338  # sequences/s of the final model (512/8/4) on each of four A100: 379 ms per step of 512
@@ -20,7 +20,7 @@ RELEASED = 338  # sequences/s of the final model (512/8/4) on each of four A100:
 
 @dataclass(frozen=True)
 class Rate:
-    """`speed`: FLOPs of a forward pass to sequences/s of training on one device; `source` says where it comes from."""
+    """`speed`: a model's training FLOPs per sequence to its sequences/s on one device; `source`: where that is from."""
 
     source: str
     speed: Callable[[float], float]
@@ -33,13 +33,13 @@ def given(sequences_per_second: float) -> Rate:
 
 def sustained(tflops: float, source: str = "as given") -> Rate:
     """The same arithmetic throughput for every model."""
-    return Rate(f"{tflops:,.3g} TFLOP/s, {source}", lambda flops: tflops * 1e12 / (TRAINING * flops))
+    return Rate(f"{tflops:,.3g} TFLOP/s, {source}", lambda flops: tflops * 1e12 / flops)
 
 
 def released() -> Rate:
     """What the authors' released training did on an A100. Small models reach less of a GPU than this."""
     return sustained(
-        RELEASED * TRAINING * proformer_flops() / 1e12,
+        RELEASED * cost({"model": "proformer"}).training_flops / 1e12,
         f"the released training's on an A100 ({RELEASED} sequences/s of 512/8/4)",
     )
 
@@ -57,7 +57,7 @@ def measured(path: Path) -> Rate:
     logs = [float(np.median(points[size])) for size in sizes]
 
     def speed(flops: float) -> float:
-        return math.exp(float(np.interp(math.log(TRAINING * flops), sizes, logs))) / (TRAINING * flops)
+        return math.exp(float(np.interp(math.log(flops), sizes, logs))) / flops
 
     return Rate(f"measured: {path}, {len(rows)} trainings of {len(sizes)} sizes", speed)
 
@@ -93,7 +93,7 @@ def _from_results(folder: Path) -> list[tuple[float, float]]:
         with open(metrics, encoding="utf-8", newline="") as handle:
             rates = [_positive(row["sequences_per_second"]) for row in csv.DictReader(handle, delimiter="\t")]
         if any(rates):
-            rows.append((float(TRAINING * forward_flops(model)), float(np.median([rate for rate in rates if rate]))))
+            rows.append((float(cost(model).training_flops), float(np.median([rate for rate in rates if rate]))))
     if not rows:
         raise InputError(f"{folder}: found no trained models below models/, expected some whose rates were measured")
     return rows

@@ -10,7 +10,7 @@ import torch
 from proformer.errors import InputError
 from proformer.files import atomic
 
-FORMAT = 2  # of what a checkpoint holds; 1 had the optimisers of torch
+FORMAT = 3  # of what a checkpoint holds; up to 2 it had no schedule
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -1,30 +1,30 @@
 """Data parallelism: several processes train one model, and every step is the step of one process.
 
-Each process (rank) holds all data and the whole model. A batch of the settings' size is drawn and masked alike on every
-rank; each computes its share of the rows; losses, predictions and gradients are added up, and clipping and optimiser
-then see what one process would see, up to the order of float additions. `Ranks()` is one process: nothing is set up.
+Each process (rank) sees all data and holds the whole model. A batch of the settings' size is drawn and masked in the
+same way on every rank; each computes its share of the rows. DistributedDataParallel averages gradients, and
+SyncBatchNorm takes moments over all rows, so that without dropout clipping and optimiser see what one process would
+see, up to the order of float additions. `Ranks()` is one process: nothing is set up.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+from torch.nn.parallel import DistributedDataParallel
 
+from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 
 T = TypeVar("T")
-BUCKET = 25 << 18  # numbers: gradients are sent in parts of 25 MiB, as by DistributedDataParallel
-DROPOUTS = (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d)
 
 
 @dataclass(frozen=True)
@@ -41,29 +41,39 @@ class Ranks:
         return self.rank == 0
 
     def rows(self, total: int) -> slice:
-        """This rank's rows of `total`; all of them where there are fewer rows than ranks (see `weight`)."""
+        """This rank's rows of `total`; all of them where there are fewer rows than ranks."""
         if total < self.world:
             return slice(0, total)
         return slice(total * self.rank // self.world, total * (self.rank + 1) // self.world)
 
-    def weight(self, total: int) -> float:
-        """0 for rows that count on rank 0 alone: with fewer rows than ranks, each computes all of them. Else 1."""
-        return float(total >= self.world or self.first)
+    def part(self, batch: Batch, seed: int) -> tuple[Batch, float]:
+        """This rank's rows of a batch, and what its loss weighs in the mean over ranks; seeds what is drawn for it.
 
-    def sum(self, values: Tensor) -> Tensor:
-        """Add up over the ranks, in place."""
-        dist.all_reduce(values)
-        return values
+        Dropout differs between ranks, since each draws for its own rows.
+        """
+        shared = 1 < self.world <= len(batch)
+        torch.manual_seed(seed + self.rank * 1_000_000_007 if shared else seed)
+        if not shared:
+            return batch, 1.0
+        part = SharedBatch(batch.codes, batch.target, ranks=self, seed=seed)
+        return part, part.share * self.world
 
-    def spread(self, part: Tensor, total: int) -> Tensor:
-        """This rank's rows among zeros, [rows] to [total]: what, added up over the ranks, is the whole."""
-        whole = part.new_zeros(total)
-        whole[self.rows(total)] = part * self.weight(total)
-        return whole
+    def mean(self, value: Tensor, weight: float) -> Tensor:
+        """The mean over ranks, with weights that add up to their number."""
+        if self.world == 1:
+            return value
+        value = value * (weight / self.world)
+        dist.all_reduce(value)
+        return value
 
     def gather(self, part: Tensor, total: int) -> Tensor:
-        """The rows of all ranks, on every rank: [rows] to [total]."""
-        return part if self.world == 1 else self.sum(self.spread(part, total))
+        """The rows of all ranks, on every rank: [rows, …] to [total, …]."""
+        if self.world == 1 or total < self.world:
+            return part
+        whole = part.new_zeros(total, *part.shape[1:])
+        whole[self.rows(total)] = part
+        dist.all_reduce(whole)
+        return whole
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
         """Whether a flag is set on any rank, for each flag; ranks wait for each other here."""
@@ -108,9 +118,19 @@ class Ranks:
         torch.cuda.set_device(self.local if seen > 1 else 0)
         return torch.device("cuda", torch.cuda.current_device())
 
-    def whole_batch(self, total: int) -> AbstractContextManager[Any]:
-        """Where dropout and batch normalisation act as on a batch of `total` rows in one process."""
-        return WholeBatch(self, total) if 1 < self.world <= total else nullcontext()
+    def parallel(self, step: nn.Module, device: torch.device) -> nn.Module:
+        """The module whose gradients, and whose moments of a batch, are those of all ranks."""
+        if self.world == 1:
+            return step
+        if device.type != "cpu":
+            step = nn.SyncBatchNorm.convert_sync_batchnorm(step)
+        for module in step.modules():
+            if type(module) is nn.BatchNorm1d:
+                module.__class__ = BatchNormOnCpu
+        # The graph is the same at every step; parameters that take no part in it, such as key biases, are left alone.
+        return DistributedDataParallel(
+            step, forward_sync_buffers=False, gradient_as_bucket_view=True, static_graph=True
+        )
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
@@ -134,6 +154,7 @@ class Ranks:
         finally:
             # Gloo's threads, left behind, may abort the process as it ends, whatever its exit code was to be. NCCL's
             # would be waited for, and they for a lost rank.
+            gc.collect()  # DistributedDataParallel is held in circles
             if dist.is_initialized() and (well or device.type == "cpu"):
                 dist.destroy_process_group()
 
@@ -171,38 +192,29 @@ def meeting_point(environment: Mapping[str, str]) -> tuple[str, int]:
     return nodes.split(",")[0], 12_000 + (job + 7919 * step) % 20_000
 
 
-class GradientSum:
-    """Adds gradients up over the ranks, in place, while the backward pass still runs: full buckets are sent at once.
+class SharedBatch(Batch):
+    """One rank's rows of a batch; what is drawn or counted is drawn or counted for the whole of it."""
 
-    Parameters become ready in the same order on every rank, since each runs the same graph on its rows.
-    """
+    def __init__(self, codes: Tensor, target: Tensor, ranks: Ranks, seed: int) -> None:
+        self.whole, self.part = len(codes), ranks.rows(len(codes))
+        self.generator = torch.Generator(codes.device).manual_seed(seed)
+        super().__init__(codes[self.part], target[self.part])
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        self.bucket: list[Tensor] = []
-        self.sent: list[tuple[Any, Tensor, list[Tensor]]] = []
-        for parameter in parameters:
-            parameter.register_post_accumulate_grad_hook(self._ready)
+    @property
+    def share(self) -> float:
+        """Of the whole batch's rows."""
+        return len(self) / self.whole
 
-    def _ready(self, parameter: Tensor) -> None:
-        assert parameter.grad is not None
-        self.bucket.append(parameter.grad)
-        if sum(gradient.numel() for gradient in self.bucket) >= BUCKET:
-            self._send()
+    def uniform(self, columns: int) -> Tensor:
+        """Numbers in [0, 1) for every row, those that one process would draw: [B, columns]."""
+        device = self.codes.device
+        return torch.rand(self.whole, columns, device=device, generator=self.generator)[self.part]
 
-    def _send(self) -> None:
-        if self.bucket:
-            flat = torch.cat([gradient.flatten() for gradient in self.bucket])
-            self.sent.append((dist.all_reduce(flat, async_op=True), flat, self.bucket))
-            self.bucket = []
-
-    def finish(self) -> None:
-        """Send what is left and wait until every gradient is the sum."""
-        self._send()
-        for work, flat, gradients in self.sent:
-            work.wait()
-            parts = flat.split([gradient.numel() for gradient in gradients])
-            torch._foreach_copy_(gradients, [part.view_as(g) for part, g in zip(parts, gradients, strict=True)])
-        self.sent = []
+    def total(self, number: Tensor) -> Tensor:
+        """A count over the whole batch."""
+        number = number.clone()
+        dist.all_reduce(number)
+        return number
 
 
 class _Sum(torch.autograd.Function):
@@ -219,70 +231,23 @@ class _Sum(torch.autograd.Function):
         return _Sum.forward(context, gradient)
 
 
-class WholeBatch(TorchFunctionMode):
-    """Functions that draw random numbers for a batch, or look across it, do so for the rows of all ranks.
+class BatchNormOnCpu(nn.BatchNorm1d):
+    """What SyncBatchNorm does, which PyTorch has for GPUs alone: moments are those of the rows of all ranks."""
 
-    Dropout, and `torch.rand(rows, …)`, draw for the whole batch, as one process does, and take this rank's rows. Batch
-    normalisation takes its mean and variance over the rows of all ranks, as torch's SyncBatchNorm does between GPUs
-    (and only there).
-    """
-
-    def __init__(self, ranks: Ranks, total: int) -> None:
-        super().__init__()
-        self.rows, self.total = ranks.rows(total), total
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if func in DROPOUTS:
-            return self._dropout(func, *args, **kwargs or {})
-        if func is torch.rand and args[:1] == (self.rows.stop - self.rows.start,):
-            return func(self.total, *args[1:], **kwargs or {})[self.rows]
-        if func is F.batch_norm:
-            return self._batch_norm(*args, **kwargs or {})
-        return func(*args, **kwargs or {})
-
-    def _dropout(
-        self, func: Callable[..., Tensor], x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-    ) -> Tensor:
-        """The rows lie along the first axis, once or several times over (both strands), or else along another."""
-        if not training or not p:
-            return x
-        rows, (first, *rest) = self.rows.stop - self.rows.start, x.shape
-        if first % rows == 0:
-            times = first // rows
-            noise = func(x.new_ones(times * self.total, *rest), p)
-            return x * noise.unflatten(0, (times, self.total))[:, self.rows].flatten(0, 1)
-        if rows not in rest:
-            return func(x, p)
-        axis = x.shape.index(rows)
-        shape = [self.total if i == axis else length for i, length in enumerate(x.shape)]
-        return x * func(x.new_ones(shape), p).narrow(axis, self.rows.start, rows)
-
-    def _batch_norm(
-        self,
-        x: Tensor,
-        running_mean: Tensor | None,
-        running_var: Tensor | None,
-        weight: Tensor | None = None,
-        bias: Tensor | None = None,
-        training: bool = False,
-        momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Tensor:
-        if not training:
-            return F.batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
-        shape = [1, -1, *[1] * (x.ndim - 2)]
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        n = x.numel() // x.shape[1] // (self.rows.stop - self.rows.start) * self.total
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise [B, c, …]."""
+        if not self.training:
+            return super().forward(x)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        shape, axes = [1, -1, *[1] * (x.ndim - 2)], [axis for axis in range(x.ndim) if axis != 1]
+        wide = x.float() if x.dtype == torch.bfloat16 else x
+        n = _Sum.apply(wide.new_tensor(x.numel() // x.shape[1]))
         mean = _Sum.apply(wide.sum(axes)) / n
         centred = wide - mean.view(shape)
         variance = _Sum.apply(centred.square().sum(axes)) / n
-        if running_mean is not None and running_var is not None:
-            running_mean.lerp_(mean.detach(), momentum)
-            running_var.lerp_(variance.detach() * n / (n - 1), momentum)
-        y = centred * (variance + eps).rsqrt().view(shape)
-        if weight is not None and bias is not None:
-            y = y * weight.view(shape) + bias.view(shape)
-        return y.to(x.dtype)
+        self.running_mean.lerp_(mean.detach(), self.momentum)
+        self.running_var.lerp_(variance.detach() * n / (n - 1), self.momentum)
+        y = centred * (variance + self.eps).rsqrt().view(shape)
+        return (y * self.weight.view(shape) + self.bias.view(shape)).to(x.dtype)

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from proformer.datasets.batches import DeviceData, both_strands
+from proformer.datasets.batches import Batch, DeviceData
 from proformer.errors import EXIT_INTERRUPTED, InputError
-from proformer.evaluation.metrics import PearsonAccumulator, pearson, spearman
+from proformer.evaluation.metrics import PearsonAccumulator
+from proformer.models.base import Loss, Model
+from proformer.tasks import Task
 from proformer.training import checkpoint
 from proformer.training.config import Training
-from proformer.training.distributed import ONE, GradientSum, Ranks
-from proformer.training.objective import Loss, compute_loss
-from proformer.training.optimisation import clip_each, set_rate
-from proformer.training.optimiser import Optimiser
+from proformer.training.distributed import ONE, Ranks
+from proformer.training.optimiser import clip_each, make_optimiser, make_schedule
+from proformer.training.validation import score_of, validate
 
-LOSSES = ("total", "expression", "nucleotides")
+# Columns of metrics.tsv, and the parts of the loss in them: 0 where a model has no such part.
+LOSSES = {"train_loss": "total", "train_mse": "task", "train_nucleotides": "nucleotides"}
 
 
 @dataclass
@@ -41,20 +42,47 @@ class Progress:
     sequences: int = 0
     train_r: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    learning_rate: float = 0.0
     rows: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_r: float = float("-inf")
     precisions: list[str] = field(default_factory=list)  # in which it was trained, one after the other
 
 
+class Watcher(Protocol):
+    """What is told how a run goes."""
+
+    def start(self, run: Run) -> None:
+        """Training begins, or goes on from a checkpoint."""
+
+    def step(self, sequences: int) -> None:
+        """A step of so many sequences is done."""
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """An epoch is done, or was before the run was stopped; its row of metrics.tsv."""
+
+
+class Step(nn.Module):
+    """The loss of a batch, as the module that is compiled and that ranks share."""
+
+    def __init__(self, model: Model, task: Task) -> None:
+        super().__init__()
+        self.model, self.task = model, task
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Total, prediction and parts of the loss; see `Loss`."""
+        loss = self.model.loss(batch, self.task)
+        return loss.total, loss.prediction, loss.parts
+
+
 @dataclass
 class Run:
-    """One training run. `digest` ties checkpoints to configuration and data; `report` receives each epoch's row.
+    """One training run. `digest` ties checkpoints to configuration and data.
 
     ranks: the processes that share the work; each executes a `Run` of its own, and rank 0 alone writes files.
     """
 
-    model: nn.Module
+    model: Model
     settings: Training
     train: DeviceData
     validation: DeviceData
@@ -62,17 +90,17 @@ class Run:
     checkpoint: Path
     checkpoint_minutes: float = 10.0
     ranks: Ranks = ONE
-    report: Callable[[dict[str, float]], None] = lambda row: None
-    tick: Callable[[int], None] = lambda sequences: None
+    watchers: Sequence[Watcher] = ()
 
     def __post_init__(self) -> None:
-        self.device = self.train.codes.device
+        self.device = self.train.device
         self.steps_per_epoch = self.settings.epoch_batches or -(-len(self.train) // self.settings.batch_size)
-        self.dim = getattr(getattr(self.model, "config", None), "dim", 1)
-        graphs = self.settings.compile and self.device.type == "cuda"
-        self.stepped: Any = torch.compile(self.model, mode="reduce-overhead", dynamic=False) if graphs else self.model
-        self.optimiser = Optimiser(self.settings, self.model.parameters())
-        self.gradients = GradientSum(self.model.parameters()) if self.ranks.world > 1 else None
+        step: Any = Step(self.model, self.train.task)
+        if self.settings.compile and self.device.type == "cuda":
+            step = torch.compile(step, mode="reduce-overhead", dynamic=False)
+        self.compute = self.ranks.parallel(step, self.device)
+        self.optimiser = make_optimiser(self.settings, self.model.parameters())
+        self.schedule = make_schedule(self.optimiser, self.settings, self.steps_per_epoch)
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.stopping = False
@@ -86,12 +114,15 @@ class Run:
         Raises InputError when the loss is no longer finite, SystemExit(75) after a termination signal was answered
         with a checkpoint.
         """
-        if self.ranks.from_first(lambda: self.digest) != self.digest:
-            raise InputError(f"rank {self.ranks.rank}: other settings or data than those of rank 0")
+        for watcher in self.watchers:
+            watcher.start(self)
         self._restore()
-        with self._save_on_signal():
-            while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
-                self._epoch()
+        try:
+            with self._save_on_signal():
+                while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
+                    self._epoch()
+        finally:
+            del self.compute  # it holds connections to the other ranks, which end before this run does
         return self.progress
 
     def _out_of_patience(self) -> bool:
@@ -108,13 +139,14 @@ class Run:
         saved = started = time.monotonic()
         before = state.seconds
         sums = torch.tensor(state.sums, dtype=torch.float64, device=self.device)
-        for codes, target in self.train.batches(size, self._order(state.epoch), first):
-            loss = self._update(codes, target)
-            train_r.update(loss.prediction, target)
-            sums += torch.stack([getattr(loss, name).detach() for name in LOSSES]).double() * len(target)
-            state.sequences += len(target)
+        for batch in self.train.batches(size, self._order(state.epoch), first, self._draw(state.epoch)):
+            losses, prediction = self._update(batch)
+            train_r.update(prediction.flatten(), batch.target.flatten())
+            sums += losses.double() * len(batch)
+            state.sequences += len(batch)
             state.step += 1
-            self.tick(len(target))
+            for watcher in self.watchers:
+                watcher.step(len(batch))
             if state.step % self.check_every == 0:
                 self._check_finite()
             due = self.ranks.first and time.monotonic() - saved > 60 * self.checkpoint_minutes
@@ -136,38 +168,37 @@ class Run:
         length = self.steps_per_epoch * self.settings.batch_size
         first, last = epoch * length, (epoch + 1) * length
         passes = range(first // rows, -(-last // rows))
-        everything = torch.arange(rows, device=self.device)
+        everything = torch.arange(rows, device=self.train.codes.device)
         stream = torch.cat([order(number) if order else everything for number in passes])
         return stream[first - passes[0] * rows :][:length]
 
-    def _update(self, codes: Tensor, target: Tensor) -> Loss:
-        """One step: loss, gradients, clipping, Adam. Each rank computes its rows; all see the batch's sums."""
-        step = self.progress.step
-        torch.manual_seed(self.settings.seed * 2_000_003 + step)
-        set_rate(self.optimiser, self.settings, step, self.steps_per_epoch, self.dim)
-        self.optimiser.zero_grad()
-        rows, total = self.ranks.rows(len(target)), len(target)
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
-        with autocast, self.ranks.whole_batch(total):
-            loss = compute_loss(self.stepped, codes, target, self.settings, rows)
-        own, loss = self._sum_over_ranks(loss, total) if self.ranks.world > 1 else (loss.total, loss)
-        fine = torch.isfinite(loss.total.detach()) | (self.first_bad >= 0)
-        self.first_bad = torch.where(fine, self.first_bad, step)
-        own.backward()
-        if self.gradients is not None:
-            self.gradients.finish()
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        clip_each(gradients, self.settings.clip_value, self.settings.clip_norm)
-        self.optimiser.step()
-        return loss
+    def _draw(self, epoch: int) -> int:
+        """The seed of the pieces and strands in the first batch of an epoch; batch k adds k."""
+        return self.settings.seed * 3_000_017 + epoch * self.steps_per_epoch
 
-    def _sum_over_ranks(self, loss: Loss, total: int) -> tuple[Tensor, Loss]:
-        """This rank's part of the loss of a batch of `total` rows, to differentiate; and the loss of the batch."""
-        weight = self.ranks.weight(total)
-        parts = torch.stack([getattr(loss, name).detach() for name in LOSSES]) * weight
-        numbers = self.ranks.sum(torch.cat([parts, self.ranks.spread(loss.prediction, total)]))
-        total_loss, expression, nucleotides, prediction = numbers.split([1, 1, 1, total])
-        return loss.total * weight, Loss(total_loss.squeeze(), expression.squeeze(), nucleotides.squeeze(), prediction)
+    def _update(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """One step: loss, gradients, clipping, update. Each rank computes its rows; all see the batch's sums.
+
+        Returns the parts of the loss, as in LOSSES, and the predictions [B, T, P].
+        """
+        settings, step = self.settings, self.progress.step
+        part, weight = self.ranks.part(batch, settings.seed * 2_000_003 + step)
+        self.optimiser.zero_grad()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            loss = Loss(*self.compute(part))
+        (loss.total * weight).backward()
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        clip_each(gradients, settings.clip_value, settings.clip_norm)
+        self.optimiser.step()
+        self.model.after_step()
+        self.progress.learning_rate = float(self.schedule.get_last_lr()[0])
+        self.schedule.step()
+        parts = loss.parts | {"total": loss.total.detach()}
+        losses = torch.stack([parts.get(name, loss.total.new_zeros(())).detach() for name in LOSSES.values()])
+        losses = self.ranks.mean(losses, weight)
+        fine = torch.isfinite(losses[0]) | (self.first_bad >= 0)
+        self.first_bad = torch.where(fine, self.first_bad, step)
+        return losses, self.ranks.gather(loss.prediction, len(batch))
 
     def _check_finite(self) -> None:
         """Stop if a loss was not finite; the batch that caused it follows from its step."""
@@ -176,54 +207,41 @@ class Run:
         from safetensors.torch import save_file
 
         epoch, batch = divmod(step, self.steps_per_epoch)
-        codes, target = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch))
+        found = next(self.train.batches(self.settings.batch_size, self._order(epoch), batch, self._draw(epoch)))
         path = self.checkpoint.with_suffix(".not_finite.safetensors")
         if self.ranks.first:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({"codes": codes.cpu().contiguous(), "target": target.cpu().contiguous()}, path)
+            save_file({"codes": found.codes.cpu().contiguous(), "target": found.target.cpu().contiguous()}, path)
         raise self.ranks.alike(InputError(f"the loss is not finite at step {step}; the batch is in {path}"))
 
     def _finish_epoch(self, train_r: PearsonAccumulator) -> None:
         state = self.progress
         n = state.sequences
-        losses = dict(zip(LOSSES, (value / n for value in state.sums), strict=True))
-        prediction = predict_all(self.model, self.validation, self.settings.precision, ranks=self.ranks)
-        truth = self.validation.target.cpu().numpy().astype(np.float64)
-        r = pearson(prediction, truth)
         row = {
             "epoch": state.epoch + 1,
-            "train_loss": losses["total"],
-            "train_mse": losses["expression"],
-            "train_nucleotides": losses["nucleotides"],
+            **dict(zip(LOSSES, (value / n for value in state.sums), strict=True)),
             "train_r": train_r.value,
-            "validation_loss": float(np.mean((prediction - truth) ** 2)),
-            "validation_r": r,
-            "validation_rho": spearman(prediction, truth),
-            "validation_r_batches": self._mean_batch_r(prediction, truth),
-            "learning_rate": self.optimiser.rate,
+            **validate(self.model, self.validation, self.settings, self.ranks),
+            "learning_rate": state.learning_rate,
             "sequences_per_second": n / state.seconds if state.seconds else float("nan"),
         }
         state.rows.append(row)
-        if self._keeps(r):
-            state.best_epoch, state.best_r = state.epoch + 1, r if r == r else float("-inf")
+        score = score_of(row, self.settings.select)
+        if self._keeps(score):
+            state.best_epoch, state.best_r = state.epoch + 1, score if score == score else float("-inf")
             self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
         state.epoch += 1
         state.sums, state.sequences, state.train_r, state.seconds = Progress().sums, 0, {}, 0.0
-        self.report(row)
+        for watcher in self.watchers:
+            watcher.epoch(row)
         self._save(*self.ranks.any(self.stopping))
 
-    def _keeps(self, r: float) -> bool:
+    def _keeps(self, score: float) -> bool:
         """Whether the weights after this epoch become the model, unless a later epoch's do."""
         keep, last = self.settings.keep, self.progress.epoch + 1 == self.settings.epochs
         if keep == "last":
             return last or not self.best
-        return not self.best or (r > self.progress.best_r and not (last and keep == "before-last"))
-
-    def _mean_batch_r(self, prediction: np.ndarray, truth: np.ndarray) -> float:
-        """Mean of per-batch r, which the released log calls val_pearson_r; it is not the r of the set."""
-        size = self.settings.batch_size
-        parts = [pearson(prediction[i : i + size], truth[i : i + size]) for i in range(0, len(truth) - 1, size)]
-        return float(np.nanmean(parts)) if np.isfinite(parts).any() else float("nan")
+        return not self.best or (score > self.progress.best_r and not (last and keep == "before-last"))
 
     def _save(self, stop: bool) -> None:
         """Write a checkpoint, on rank 0; then leave, all together, if a rank was told to stop."""
@@ -232,6 +250,7 @@ class Run:
             "run": self.digest,
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
             "progress": vars(self.progress),
             "best": self.best,
         }
@@ -246,10 +265,12 @@ class Run:
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
+            self.schedule.load_state_dict(state["schedule"])
             self.progress = Progress(**state["progress"])
             self.best = state["best"]
-            for row in self.progress.rows:
-                self.report(row)
+            for watcher in self.watchers:
+                for row in self.progress.rows:
+                    watcher.epoch(row)
         self.ranks.copy_from_first(self.model.state_dict().values())
 
     @contextmanager
@@ -263,21 +284,3 @@ class Run:
         finally:
             # Of several ranks, the first to leave has the launcher send it to the others, on their way out.
             signal.signal(signal.SIGTERM, before if self.ranks.world == 1 else signal.SIG_IGN)
-
-
-@torch.inference_mode()
-def predict_codes(model: Any, codes: Tensor, precision: str = "float32") -> Tensor:
-    """Standardised predictions for forward strands uint8 [B, L]: float32 [B]."""
-    with torch.autocast(codes.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        both = both_strands(codes)
-        return (model.expression(both) if hasattr(model, "expression") else model(both)[0]).float()
-
-
-def predict_all(
-    model: nn.Module, data: DeviceData, precision: str = "float32", size: int = 512, ranks: Ranks = ONE
-) -> np.ndarray:
-    """Standardised predictions for a whole data set, in its order: float64 [N]; every rank predicts its rows."""
-    model.eval()
-    codes = data.codes[ranks.rows(len(data))]
-    parts = [predict_codes(model, codes[i : i + size], precision) for i in range(0, len(codes), size)]
-    return ranks.gather(torch.cat(parts), len(data)).cpu().numpy().astype(np.float64)

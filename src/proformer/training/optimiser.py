@@ -1,90 +1,102 @@
-"""The optimisers, each a few operations on all variables at once.
-
-Not those of `torch.optim`: their first step imports PyTorch's compiler, which takes longer than to train a small model
-for an epoch, and their bookkeeping per step is most of what such a model's update costs. The arithmetic is the same.
-"""
+"""Optimisers, learning-rate schedules and gradient clipping, as the original used them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from proformer.training.config import Training
 
-_STATE = {"adam": ("mean", "square"), "adamw": ("mean", "square"), "rmsprop": ("square",), "lion": ("mean",)}
 
+class Lion(optim.Optimizer):
+    """Lion (Chen et al. 2023): the sign of a moving mean of gradients, with decoupled weight decay."""
 
-class Optimiser:
-    """Adam, AdamW, RMSprop (decay 0.9) or Lion (Chen et al. 2023), as the settings say; AdamW and Lion decay weights.
-
-    `rate` and `betas` may change before every step. A variable without a gradient is left as it is.
-    """
-
-    def __init__(self, settings: Training, parameters: Iterable[nn.Parameter]) -> None:
-        self.settings, self.parameters = settings, list(parameters)
-        self.rate, self.betas = 0.0, settings.betas
-        self.state: dict[int, dict[str, Tensor]] = {}  # by the parameter's place
-
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
+    def __init__(self, parameters: Iterable[nn.Parameter], **defaults: Any) -> None:
+        super().__init__(parameters, defaults)
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every variable that has a gradient."""
-        present = [place for place, parameter in enumerate(self.parameters) if parameter.grad is not None]
-        if not present:
-            return
-        weights = [self.parameters[place] for place in present]
-        gradients = [weight.grad for weight in weights]
-        for place in present:
-            if place not in self.state:
-                self.state[place] = self._start(self.parameters[place])
-        state = {name: [self.state[place][name] for place in present] for name in self.state[present[0]]}
-        getattr(self, f"_{self.settings.optimiser}")(weights, gradients, **state)
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            if not weights:
+                continue
+            gradients = [weight.grad for weight in weights]
+            for weight in weights:
+                self.state[weight].setdefault("mean", torch.zeros_like(weight))
+            mean = [self.state[weight]["mean"] for weight in weights]
+            beta1, beta2 = group["betas"]
+            directions = torch._foreach_sign(torch._foreach_lerp(gradients, mean, beta1))
+            torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(weights, directions, alpha=-group["lr"])
+            torch._foreach_lerp_(mean, gradients, 1 - beta2)
 
-    def _start(self, weight: Tensor) -> dict[str, Tensor]:
-        state = {name: torch.zeros_like(weight) for name in _STATE[self.settings.optimiser]}
-        if self.settings.optimiser in ("adam", "adamw"):
-            state["steps"] = torch.zeros((), dtype=torch.float32, device=weight.device)
-        return state
 
-    def _adam(self, weights: Any, gradients: Any, mean: Any, square: Any, steps: Any) -> None:
-        fused = torch._fused_adamw_ if self.settings.optimiser == "adamw" else torch._fused_adam_
-        torch._foreach_add_(steps, 1)
-        fused(
-            weights, gradients, mean, square, [], steps, amsgrad=False, lr=self.rate, beta1=self.betas[0],
-            beta2=self.betas[1], weight_decay=self.settings.weight_decay, eps=self.settings.epsilon, maximize=False,
-        )  # fmt: skip
+def make_optimiser(settings: Training, parameters: Iterator[nn.Parameter]) -> optim.Optimizer:
+    """The optimiser of the settings. Its rate is 1: `make_schedule` says how it changes."""
+    decay, betas, epsilon = settings.weight_decay, settings.betas, settings.epsilon
+    if settings.optimiser == "rmsprop":
+        return optim.RMSprop(parameters, lr=1.0, alpha=0.9, eps=epsilon, foreach=True)
+    if settings.optimiser == "lion":
+        return Lion(parameters, lr=1.0, betas=betas, weight_decay=decay)
+    kind = optim.Adam if settings.optimiser == "adam" else optim.AdamW
+    return kind(parameters, lr=1.0, betas=betas, eps=epsilon, weight_decay=decay, fused=True)
 
-    _adamw = _adam
 
-    def _rmsprop(self, weights: Any, gradients: Any, square: Any) -> None:
-        torch._foreach_mul_(square, 0.9)
-        torch._foreach_addcmul_(square, gradients, gradients, value=0.1)
-        scale = torch._foreach_sqrt(square)
-        torch._foreach_add_(scale, self.settings.epsilon)
-        torch._foreach_addcdiv_(weights, gradients, scale, value=-self.rate)
+def make_schedule(optimiser: optim.Optimizer, settings: Training, steps_per_epoch: int) -> LRScheduler:
+    """What sets the learning rate before every step."""
+    rate, start = settings.learning_rate, settings.warmup_start
+    if settings.schedule != "onecycle":
+        return LambdaLR(optimiser, lambda step: learning_rate(settings, step, steps_per_epoch))
+    epochs = max(settings.epochs, settings.warmup_epochs)  # a run may end before the peak
+    schedule = OneCycleLR(
+        optimiser,
+        rate,
+        math.ceil(epochs * steps_per_epoch),
+        pct_start=settings.warmup_epochs / epochs,
+        div_factor=rate / start if start else math.inf,
+        cycle_momentum=settings.optimiser in ("adam", "adamw"),
+    )
+    for group in optimiser.param_groups:
+        group["min_lr"] = settings.final_rate
+    return schedule
 
-    def _lion(self, weights: Any, gradients: Any, mean: Any) -> None:
-        beta1, beta2 = self.betas
-        directions = torch._foreach_sign(torch._foreach_lerp(gradients, mean, beta1))
-        torch._foreach_mul_(weights, 1 - self.rate * self.settings.weight_decay)
-        torch._foreach_add_(weights, directions, alpha=-self.rate)
-        torch._foreach_lerp_(mean, gradients, 1 - beta2)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds; betas follow from the step."""
-        return {"rate": self.rate, "state": self.state}
+def learning_rate(settings: Training, step: int, steps_per_epoch: int) -> float:
+    """Learning rate of update number `step` (from 0), but for "onecycle", which is torch's.
 
-    def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned, on the parameters' devices."""
-        self.rate = saved["rate"]
-        self.state = {
-            place: {name: value.to(self.parameters[place].device).clone() for name, value in values.items()}
-            for place, values in saved["state"].items()
-        }
+    "transformer": d^-½ · min(step^-½, step · warmup^-1.5), so the very first update has rate 0 (Vaswani et al. 2017,
+    as released). "cosine": linear rise over the warm-up, then half a cosine to 0 at the end of the last epoch.
+    "warmup": linear rise from `warmup_start`, then constant.
+    """
+    rate = settings.learning_rate
+    if settings.schedule == "constant":
+        return rate
+    if settings.schedule == "transformer":
+        return settings.schedule_width**-0.5 * min(max(step, 1e-12) ** -0.5, step * settings.warmup_steps**-1.5)
+    warmup = settings.warmup_epochs * steps_per_epoch
+    if settings.schedule == "warmup":
+        return settings.warmup_start + (rate - settings.warmup_start) * min(step / max(warmup, 1), 1)
+    if step < warmup:
+        return rate * (step + 1) / max(warmup, 1)
+    progress = (step - warmup) / max(settings.epochs * steps_per_epoch - warmup, 1)
+    return rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+@torch.no_grad()
+def clip_each(gradients: Iterable[Tensor], value: float, norm: float) -> None:
+    """Clip every variable's gradient by itself, in place: entries to ±value, then the norm to at most `norm`."""
+    gradients = list(gradients)
+    if value:
+        torch._foreach_clamp_min_(gradients, -value)
+        torch._foreach_clamp_max_(gradients, value)
+    if norm:
+        scales = torch._foreach_reciprocal(torch._foreach_norm(gradients))
+        torch._foreach_mul_(scales, norm)
+        torch._foreach_clamp_max_(scales, 1.0)
+        torch._foreach_mul_(gradients, scales)

@@ -48,7 +48,7 @@ class ProgressFile:
         self.write("starting")
         return self
 
-    def follow(self, run: Run) -> None:
+    def start(self, run: Run) -> None:
         """The set-up is done: from here on, the steps are those of `run`."""
         self.run, self.began, self.due = run, time.monotonic(), 0.0
         self.fields |= {
@@ -58,11 +58,15 @@ class ProgressFile:
             "sequences": (run.settings.epoch_batches or 0) * run.settings.batch_size or len(run.train),
         }
 
-    def tick(self, sequences: int) -> None:
+    def step(self, sequences: int) -> None:
         """One step of so many sequences is done."""
         self.seen += sequences
         if time.monotonic() >= self.due:
             self.write("running")
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """An epoch is done: the next step is written."""
+        self.due = 0.0
 
     def write(self, state: str, **more: object) -> None:
         """Write the file now. Of a full disk it is the checkpoint that complains: a training does not end for this."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from proformer.training import products
 from proformer.training.config import digest, read_training
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up, versions
 from proformer.training.distributed import find_ranks
-from proformer.training.loop import Run
+from proformer.training.loop import Run, Watcher
 from proformer.training.progress import ProgressFile
 
 
@@ -55,57 +55,73 @@ def train(
     where = ranks.place(choose_device(device))
     set_up(where, threads, settings.deterministic)
     stores = [open_store(train_store), open_store(validation_store)]
-    if any("standard" not in store.meta for store in stores):
+    task = stores[0].task
+    if not task.mean:
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
     torch.manual_seed(settings.seed)
-    layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1]}
+    layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1] - settings.shift}
     model_config = resolve({**recipe["model"], **config.get("model", {})}, layout)
     if model_config.get("length", layout["length"]) != layout["length"]:
         raise InputError(f"model: length is {model_config['length']}, {train_store} has {layout['length']}")
+    if not len(stores[1]) and (settings.keep != "last" or settings.patience):
+        raise InputError(f"{validation_store}: no rows to choose an epoch by; set keep: last, and no patience")
     model = build(model_config).to(where)
     products.use(where.type == "cpu" and products.pays(model))
-    own = {"mean": settings.target_mean, "sd": settings.target_sd}
-    standard = stores[0].meta["standard"] | {name: value for name, value in own.items() if value is not None}
-    run = Run(
-        model=model,
-        settings=settings,
-        train=DeviceData(stores[0], where, standard),
-        validation=DeviceData(stores[1], where, standard),
-        digest=digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores]),
-        checkpoint=checkpoint,
-        checkpoint_minutes=checkpoint_minutes,
-        ranks=ranks,
-    )
+    if settings.target_mean is not None:
+        task = replace(task, mean=(settings.target_mean,) * len(task.names))
+    if settings.target_sd is not None:
+        task = replace(task, sd=(settings.target_sd,) * len(task.names))
+    task = replace(task, loss_name=settings.loss or task.loss_name)
+    validation = DeviceData(stores[1], where, task, shift=settings.shift)
+    train = DeviceData(stores[0], where, task, shift=settings.shift, reverse=settings.reverse_complement)
+    identity = digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores])
     parameters = sum(p.numel() for p in model.parameters())
     log(
         f"{hardware(where)} · {torch.get_num_threads()} threads · torch {torch.__version__}"
         f"{f' · {ranks.world} processes' if ranks.world > 1 else ''}\n"
         f"model {model_config} · {parameters:,} parameters\ntraining {asdict(settings)}\n"
-        f"data {len(run.train):,} training and {len(run.validation):,} validation sequences · run {run.digest}"
+        f"data {len(train):,} training and {len(validation):,} validation sequences · run {identity}"
     )
-    with ranks.joined(where):
-        if ranks.from_first(lambda: finished(out, run.digest)):
+    with ranks.joined(where), ExitStack() as watched:
+        if ranks.from_first(lambda: identity) != identity:
+            raise InputError(f"rank {ranks.rank}: other settings or data than those of rank 0")
+        if ranks.from_first(lambda: finished(out, identity)):
             log(f"{out}: holds this very run, finished")
             return
+        watchers: list[Watcher] = []
+        if ranks.first:
+            watchers += [watched.enter_context(Bar(len(train), settings.epochs))]
+            watchers += [watched.enter_context(TensorBoard(tensorboard))] if tensorboard else []
+            watchers += [state] if state else []
         (lacking,) = ranks.any(not has_bf16(where))
-        if lacking and settings.precision == "bf16":  # the digest stays: a run may go on where there is some, or none
-            run.settings = replace(settings, precision="float32")
+        lacking = lacking and settings.precision == "bf16"
+        if lacking:
             log(NO_BF16)
-        with Reporter(run, tensorboard, state) if ranks.first else nullcontext():
-            progress = run.execute()
+        run = Run(
+            model=model,  # the digest stays: a run may go on where there is such arithmetic, or none
+            settings=replace(settings, precision="float32") if lacking else settings,
+            train=train,
+            validation=validation,
+            digest=identity,
+            checkpoint=checkpoint,
+            checkpoint_minutes=checkpoint_minutes,
+            ranks=ranks,
+            watchers=watchers,
+        )
+        progress = run.execute()
     if not ranks.first:
         return
     description = {
         "model": model_config,
         "training": asdict(settings),
-        "layout": stores[0].meta["layout"],
-        "standard": standard,
+        "layout": stores[0].meta["layout"] | {"length": layout["length"]},
+        "task": asdict(task),
         "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split")}
-        | {"train": len(run.train), "validation": len(run.validation)},
+        | {"train": len(train), "validation": len(validation)},
         "best_epoch": progress.best_epoch,
         "parameters": parameters,
         "made_by": versions()
-        | {"hardware": hardware(where), "run": run.digest, "threads": torch.get_num_threads()}
+        | {"hardware": hardware(where), "run": identity, "threads": torch.get_num_threads()}
         | {"processes": ranks.world, "precision": ", then ".join(progress.precisions)},
     }
     write_folder(out, run.best, description)
@@ -126,52 +142,65 @@ def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-class Reporter:
-    """Progress of a run: a bar on a terminal, a line per epoch in a log; TensorBoard and a state file if asked for."""
+class Bar:
+    """A bar on a terminal, a line per epoch in a log, and a word when a signal stops the run."""
 
-    def __init__(self, run: Run, tensorboard: Path | None, state: ProgressFile | None) -> None:
+    def __init__(self, rows: int, epochs: int) -> None:
         from tqdm import tqdm
 
-        total = len(run.train) * run.settings.epochs
-        self.bar = tqdm(total=total, unit="seq", disable=not sys.stderr.isatty(), dynamic_ncols=True)
-        self.run, self.writer, self.state = run, None, state
-        if tensorboard is not None:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise InputError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
-            self.writer = SummaryWriter(str(tensorboard))
-        run.report, run.tick = self.epoch, self.step
-        if state is not None:
-            state.follow(run)
+        self.rows, self.epochs = rows, epochs
+        self.bar = tqdm(total=rows * epochs, unit="seq", disable=not sys.stderr.isatty(), dynamic_ncols=True)
 
-    def __enter__(self) -> Reporter:
+    def start(self, run: Run) -> None:
+        """Begin, or go on."""
+        self.run = run
+
+    def step(self, sequences: int) -> None:
+        """Move on."""
+        self.bar.update(sequences)
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """Print the epoch's line."""
+        self.bar.n = int(row["epoch"]) * self.rows
+        with self.bar.external_write_mode(file=sys.stderr):
+            log(
+                f"epoch {row['epoch']:>3}/{self.epochs}  train loss {row['train_loss']:.4f} "
+                f"r {row['train_r']:.4f}  validation loss {row['validation_loss']:.4f} r {row['validation_r']:.4f}  "
+                f"lr {row['learning_rate']:.2e}  {row['sequences_per_second']:,.0f} sequences/s"
+            )
+
+    def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.bar.close()
         if error[0] is SystemExit:
             log(f"stopped by a signal, saved at step {self.run.progress.step}: the same command goes on")
-        if self.writer is not None:
-            self.writer.close()
+
+
+class TensorBoard:
+    """Every epoch's row as TensorBoard's scalars."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise InputError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
+        self.writer = SummaryWriter(str(folder))
+
+    def start(self, run: Run) -> None:
+        """Nothing is written before the first epoch's end."""
 
     def step(self, sequences: int) -> None:
-        """Report one step of so many sequences."""
-        self.bar.update(sequences)
-        if self.state is not None:
-            self.state.tick(sequences)
+        """Nothing is written within an epoch."""
 
     def epoch(self, row: dict[str, float]) -> None:
-        """Report one finished epoch."""
-        if self.state is not None:
-            self.state.due = 0.0
-        self.bar.n = int(row["epoch"]) * len(self.run.train)
-        with self.bar.external_write_mode(file=sys.stderr):
-            log(
-                f"epoch {row['epoch']:>3}/{self.run.settings.epochs}  train loss {row['train_loss']:.4f} "
-                f"r {row['train_r']:.4f}  validation loss {row['validation_loss']:.4f} r {row['validation_r']:.4f}  "
-                f"lr {row['learning_rate']:.2e}  {row['sequences_per_second']:,.0f} sequences/s"
-            )
-        if self.writer is not None:
-            for name, value in row.items():
-                self.writer.add_scalar(name, value, int(row["epoch"]))
+        """Write the row."""
+        for name, value in row.items():
+            self.writer.add_scalar(name, value, int(row["epoch"]))
+
+    def __enter__(self) -> TensorBoard:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.writer.close()

@@ -9,8 +9,20 @@ from proformer.points import TrainingJob
 
 LIBRARY = Path(__file__).parents[1]
 # What the models share; a model's own file comes on top.
-SHARED = tuple(f"models/{name}" for name in ("__init__", "check", "construct", "folder", "keras", "layers", "rewrites"))
-TRAINING = ("training", "datasets/batches", "datasets/store", "sequences", "evaluation/metrics")
+SHARED = tuple(
+    f"models/{name}"
+    for name in ("__init__", "base", "check", "construct", "fill_mask", "folder", "keras", "layers", "rewrites")
+)
+TRAINING = (
+    "training",
+    "datasets/batches",
+    "datasets/store",
+    "tasks",
+    "losses",
+    "sequences",
+    "evaluation/metrics",
+    "evaluation/by_task",
+)
 
 
 def relative(path: Path) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from proformer.planning.cost import TRAINING, host_megabytes, proformer_flops
+from proformer.planning.cost import Cost, host_megabytes, job_cost
 from proformer.points import TrainingJob
 from proformer.workflow.results import PUBLIC, Results
 
@@ -75,23 +76,31 @@ def minutes_for(size_mb: float, per_gb: float, attempt: int) -> int:
     return attempt * (15 + int(per_gb * size_mb / 1000))
 
 
-def training_memory(jobs: Sequence[TrainingJob], at_once: int, store_mb: float) -> int:
+def cost_of(job: TrainingJob, results: Results) -> Cost:
+    """What a training's model costs, counted once per folder of results."""
+    return job_cost(job.config, 100, Path(results.folder) / "costs.json")
+
+
+def training_memory(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, results: Results) -> int:
     """Megabytes of a node: of the largest models that a job trains at the same time, per process."""
-    sizes = sorted((host_megabytes(job.config["model"], job.gpus, store_mb) for job in jobs), reverse=True)
-    return sum(sizes[: max(1, at_once)])
+    sizes = []
+    for job in jobs:
+        rows = 0 if results.config["device"] == "cuda" else job.config["training"].get("batch_size", 512)
+        sizes.append(host_megabytes(cost_of(job, results), job.gpus, store_mb, rows))
+    return sum(sorted(sizes, reverse=True)[: max(1, at_once)])
 
 
-def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, config: Mapping[str, Any]) -> int:
+def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, results: Results) -> int:
     """Minutes: half an hour, and the operations of all epochs at a modest rate.
 
     Rates: 10 TFLOP/s of a GPU, 5 GFLOP/s of a CPU thread. At most a day for the first attempt, since a queue may never
     start what asks for more than it allows; training that takes longer goes on with the next one.
     """
+    config = results.config
     rate = 1e13 if config["device"] == "cuda" else 5e9 * config["threads"] * at_once
     work = 0.0
     for job in jobs:
-        # A byte of the store is a nucleotide; a Proformer's cost stands for that of other models.
-        each = TRAINING * proformer_flops(**{**job.config["model"], "length": 100}) / 100
+        each = cost_of(job, results).training_flops / 100  # a byte of the store is a nucleotide
         work += each * store_mb * 1e6 * job.config["training"].get("epochs", 20) / (job.gpus * job.nodes)
     return min(30 + int(work / rate / 60), 24 * 60)
 
