@@ -199,7 +199,7 @@ def test_configuration_is_that_of_snakemake(config, root):
     found = config("config/paper.yaml", seeds=[1, 2])
     assert found["seeds"] == [1, 2]  # later files go first
     assert found["device"] == "cuda"  # then those before them
-    assert found["simulate"]["train"] == 2600  # then config.yaml
+    assert found["simulate"]["train"] == 1100  # then config.yaml
     assert found["datasets"]["dreamfull"]["split"] == "random"  # then the schema's defaults
     for keys, message in (({"result": 1}, "'result' was unexpected"), ({"seeds": [-1]}, r"seeds\.0: -1 is less than")):
         with pytest.raises(InputError, match=message):
@@ -213,7 +213,7 @@ def test_rows_are_known_before_anything_is_there(config, tmp_path, root):
     paper = config("config/paper.yaml")
     assert count_rows("dream", paper, catalogue) == (6_739_258, "the catalogue")
     assert count_rows("atac", paper, catalogue) == (100_000, "atac.windows.number")
-    assert count_rows("dream", config(), catalogue) == (2600, "simulate.train")
+    assert count_rows("dream", config(), catalogue) == (1100, "simulate.train")
     (tmp_path / "mine.tsv").write_text("ACGT\t1\n" * 70)
     with gzip.open(tmp_path / "mine.tsv.gz", "wt") as handle:
         handle.write("ACGT\t1\n" * 80)
