@@ -65,11 +65,10 @@ def test_mirror_verifies(tmp_path):
         assert source.algorithm
         assert source.size
         assert fetch(source, tmp_path / source.filename, mirror=mirror)["obtained_from"] == "mirror"
-    listed = (mirror / "SHA256SUMS").read_text().split("\n") if (mirror / "SHA256SUMS").exists() else []
-    for line in filter(None, listed):
-        digest, path = line.split()
-        if Path(path) in held:
-            assert held[Path(path)].digest == digest
+    if (mirror / "SHA256SUMS").exists():
+        lines = (mirror / "SHA256SUMS").read_text().splitlines()
+        listed = {Path(path): digest for digest, path in map(str.split, lines)}
+        assert {path: source.digest for path, source in held.items()} == {path: listed[path] for path in held}
 
 
 def test_reading_it_imports_little():
