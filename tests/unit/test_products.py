@@ -105,3 +105,21 @@ def test_the_width_of_the_table_changes_nothing(mask, monkeypatch):
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*gradients, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 26\n", True),  # Zen 5
+        ("vendor_id\t: AuthenticAMD\ncpu family\t: 25\n", False),  # Zen 4
+        ("vendor_id\t: GenuineIntel\ncpu family\t: 6\n", False),
+        ("", False),
+    ],
+)
+def test_only_processors_with_units_of_512_bits_gain(tmp_path, text, wide):
+    (tmp_path / "cpuinfo").write_text(text)
+    assert products._has_wide_units(tmp_path / "cpuinfo") is wide
+
+
+def test_no_cpuinfo_is_no_wide_unit(tmp_path):
+    assert not products._has_wide_units(tmp_path / "cpuinfo")

@@ -1,12 +1,12 @@
 """Matrix products through oneDNN where the processor's maker keeps the default library (MKL) from its widest vectors.
 
-On processors of other makers than Intel, MKL stops at 256 bits; oneDNN, which comes with PyTorch, uses the 512 that
-are there: float32 products of any model run about twice as fast, forward and backward, with the same rounding error.
+On processors of other makers than Intel, MKL stops at 256 bits; oneDNN, which comes with PyTorch, uses 512. Where the
+processor has units as wide, float32 products of any model run about twice as fast, with the same rounding error.
 """
 
 from __future__ import annotations
 
-import platform
+import re
 import warnings
 from pathlib import Path
 
@@ -26,10 +26,17 @@ def pays(model: nn.Module | None = None) -> bool:
         return False
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or not torch.backends.mkldnn.is_available():
         return False
+    return _has_wide_units(Path("/proc/cpuinfo"))
+
+
+def _has_wide_units(cpuinfo: Path) -> bool:
+    """Whether an AMD processor computes 512 bits at a time: Zen 5 (family 26) does, Zen 4 (25) takes two turns."""
     try:
-        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        text = cpuinfo.read_text(encoding="utf-8")
     except OSError:
-        return "AMD" in platform.processor()
+        return False
+    family = re.search(r"^cpu family\s*:\s*(\d+)", text, flags=re.MULTILINE)
+    return "AuthenticAMD" in text and family is not None and int(family[1]) >= 26
 
 
 def use(fast: bool) -> None:
