@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from proformer.errors import InputError
+from proformer.settings import Count, CountOrZero, NotNegative, read
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,18 +56,17 @@ class Task:
     kind: Kind = "value"
     names: tuple[str, ...] = ("expression",)
     units: tuple[str, ...] = ()
-    bin: int | None = None
+    bin: Count | None = None
     scale: Scale | None = None
     mean: tuple[float, ...] = ()
-    sd: tuple[float, ...] = ()
+    sd: tuple[NotNegative, ...] = ()
     loss_name: LossName | None = None
     metrics: tuple[MetricName, ...] = ()
-    count_weight: float = 1.0
-    partners: tuple[int, ...] = ()
+    count_weight: NotNegative = 1.0
+    partners: tuple[CountOrZero, ...] = ()
 
     def __post_init__(self) -> None:
         kind = self.kind
-        _one_of("kind", kind, Kind)
         given: dict[str, Any] = {
             "scale": self.scale or _SCALE.get(kind, "none"),
             "loss_name": self.loss_name or _LOSS.get(kind, "mse"),
@@ -75,28 +75,21 @@ class Task:
         given |= {name: tuple(getattr(self, name)) for name in ("names", "units", "mean", "sd", "partners")}
         for name, value in given.items():
             object.__setattr__(self, name, value)
-        _one_of("scale", self.scale, Scale)
-        _one_of("loss_name", self.loss_name, LossName)
-        for metric in self.metrics:
-            _one_of("metrics", metric, MetricName)
         for name in ("units", "mean", "sd", "partners"):
             if len(getattr(self, name)) not in ({0, 1, len(self.names)} if name == "units" else {0, len(self.names)}):
-                raise InputError(f"task: found {len(getattr(self, name))} {name} for {len(self.names)} tasks")
+                raise InputError(f"found {len(getattr(self, name))} {name} for {len(self.names)} tasks")
         needs = {"bce": "binary", "kl": "bins", "multinomial": "counts and profile"}
         if kind != needs.get(self.loss_name or "", kind) or (kind in needs.values() and self.loss_name not in needs):
-            raise InputError(f"task: the loss {self.loss_name!r} does not fit the kind {kind!r}")
+            raise InputError(f"the loss {self.loss_name!r} does not fit the kind {kind!r}")
         if kind in needs.values() and self.scale != "none":
-            raise InputError(f"task: targets of the kind {kind!r} are not scaled, found scale {self.scale!r}")
+            raise InputError(f"targets of the kind {kind!r} are not scaled, found scale {self.scale!r}")
         if self.loss_name == "poisson" and self.scale == "standardise":
-            raise InputError("task: the Poisson loss needs targets of at least 0, found scale 'standardise'")
+            raise InputError("the Poisson loss needs targets of at least 0, found scale 'standardise'")
 
     @classmethod
     def read(cls, where: object, keys: Mapping[str, Any]) -> Task:
         """Rebuild a task from plain data; raises InputError naming `where` when it is none."""
-        try:
-            return cls(**keys)
-        except (TypeError, InputError) as error:
-            raise InputError(f"{where}: {error}") from None
+        return read(cls, keys, f"{where}: task")
 
     def transform(self, target: Tensor) -> Tensor:
         """Targets from the source's units, float [B, T, P], to those of the loss; counts get their total before."""
@@ -161,7 +154,7 @@ class Task:
 
     def _column(self, like: Tensor, numbers: tuple[float, ...]) -> Tensor:
         if not numbers:
-            raise InputError("task: no mean and sd; `proformer split` measures them in the training part")
+            raise InputError("no mean and sd; `proformer split` measures them in the training part")
         return _tensor(numbers, like.dtype, like.device)
 
 
@@ -171,8 +164,3 @@ def _tensor(numbers: tuple[float, ...], dtype: Any, device: Any) -> Tensor:
     import torch
 
     return torch.tensor(numbers, dtype=dtype, device=device)[:, None]
-
-
-def _one_of(name: str, value: object, allowed: Any) -> None:
-    if value not in get_args(allowed):
-        raise InputError(f"task: {name} is {value!r}, expected one of {', '.join(get_args(allowed))}")

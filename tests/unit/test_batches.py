@@ -17,7 +17,7 @@ from proformer.errors import InputError
 from proformer.evaluation.by_task import measure
 from proformer.models.base import Model
 from proformer.tasks import Task
-from proformer.training.config import Training, read_training
+from proformer.training.config import Training
 from proformer.training.loop import Run
 from proformer.training.run import train
 from proformer.training.validation import predict_all, score_of, validate
@@ -190,9 +190,3 @@ def test_everything_may_train(tmp_path):
 def test_a_model_of_pieces_predicts_pieces(tmp_path):
     _, made = fit(promoter_store(tmp_path, (0.7, 0.3)), tmp_path / "m", shift=10, reverse_complement=0.5)
     assert made["layout"]["length"] == made["model"]["length"] == 20
-
-
-@pytest.mark.parametrize("keys", [{"reverse_complement": 1.5}, {"shift": 0.5}, {"shift": -1}, {"select": "r"}])
-def test_impossible_settings_are_named(keys):
-    with pytest.raises(InputError, match=f"training: .*{next(iter(keys))}"):
-        read_training(keys)

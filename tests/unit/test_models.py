@@ -220,26 +220,6 @@ def test_expression_tokens_start_equal_unless_learned():
         assert len(torch.unique(rows, dim=0)) == distinct
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ({"model": "nonesuch"}, "model 'nonesuch': no file nonesuch.py"),
-        ({"model": "../x"}, "no file"),
-        ({"widht": 64}, "unknown key 'widht'; known: length, kmer"),
-        ({"head": "cls"}, "head is 'cls', expected one of ap, meh, glu"),
-        ({"expression_heads": 0}, "expression_heads is 0"),
-        ({"blocks": 2.5}, "blocks is 2.5"),
-        ({"mask_rate": 1.0}, "mask_rate is 1.0"),
-        ({"mask": "both"}, "mask is 'both'"),
-        ({"beta": -1}, "beta is -1"),
-        ({"dropout": 1.0}, "dropout is 1.0"),
-    ],
-)
-def test_impossible_configs(config, message):
-    with pytest.raises(InputError, match=message):
-        build(config)
-
-
 def test_wrong_length_of_codes():
     with pytest.raises(ValueError, match="codes have 20 positions, this model reads 26"):
         build(SMALL)(codes_of(10)[:, :10])

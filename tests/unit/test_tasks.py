@@ -196,7 +196,7 @@ def test_a_task_survives_json():
     [
         ({"kind": "number"}, "kind is 'number', expected one of value"),
         ({"loss_name": "l1"}, "loss_name is 'l1'"),
-        ({"metrics": ["r"]}, "metrics is 'r'"),
+        ({"metrics": ["r"]}, r"metrics is \['r'\], expected a list of one of pearson"),
         ({"scale": "sqrt"}, "scale is 'sqrt'"),
         ({"names": ["a", "b"], "mean": [1.0]}, "found 1 mean for 2 tasks"),
         ({"kind": "binary", "loss_name": "mse"}, "does not fit"),

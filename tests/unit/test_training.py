@@ -20,7 +20,7 @@ from proformer.models import build
 from proformer.models.fill_mask import fill_mask_loss
 from proformer.tasks import Task
 from proformer.training import validation
-from proformer.training.config import Training, digest, read_training
+from proformer.training.config import Training, digest
 from proformer.training.loop import Step
 from proformer.training.optimiser import clip_each, learning_rate, make_optimiser, make_schedule
 from proformer.training.run import train
@@ -247,22 +247,6 @@ def test_gpu_asked_for_and_absent(stores, tmp_path, proformer):
     assert f"torch {torch.__version__}" in done.stderr
     assert "sees no GPU" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"epoch": 3}, "unknown key 'epoch'"),
-        ({"schedule": "linear"}, "schedule is 'linear', expected one of cosine, transformer"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"learning_rate": "fast"}, "learning_rate is 'fast'"),
-        ({"loss": "hubert"}, "loss is 'hubert', expected one of mse, huber"),
-        ({"mask_rate": 0.1}, "unknown key 'mask_rate'"),
-    ],
-)
-def test_impossible_settings(keys, message):
-    with pytest.raises(InputError, match=message):
-        read_training(keys)
 
 
 def test_digest_sees_every_setting():

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from proformer.errors import InputError
+from proformer.settings import did_you_mean, hints_of, read
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,10 +29,19 @@ if TYPE_CHECKING:
     from proformer.models.proformer import Proformer
 
 
+DEFAULT = "proformer"
+
+
+def names() -> list[str]:
+    """The models that there are, in order of their names: files of this folder with a `Config`."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return [file.stem for file in files if re.search("^class Config", file.read_text(encoding="utf-8"), re.MULTILINE)]
+
+
 def find(name: str) -> ModuleType:
     """The module of a model. Raises InputError when there is no such file."""
-    if not name.isidentifier() or importlib.util.find_spec(f"{__name__}.{name}") is None:
-        raise InputError(f"model {name!r}: no file {name}.py in the models folder")
+    if not isinstance(name, str) or not name.isidentifier() or not importlib.util.find_spec(f"{__name__}.{name}"):
+        raise InputError(f"model {name!r}: no file {name}.py in the models folder{did_you_mean(name, names())}")
     module = importlib.import_module(f"{__name__}.{name}")
     if not hasattr(module, "build") or not hasattr(module, "Config"):
         raise InputError(f"model {name!r}: {name}.py needs a dataclass Config and a function build(config)")
@@ -45,7 +57,7 @@ def find_recipe(model: str, name: str | None = None) -> dict[str, dict[str, Any]
     if name is None:
         name = next(iter(recipes), None)
     elif name not in recipes:
-        raise InputError(f"model {model!r}: no recipe {name!r}; recipes: {', '.join(recipes) or 'none'}")
+        raise InputError(f"model {model!r}: no recipe {name!r}{did_you_mean(name, recipes)}")
     return {"model": {}, "training": {}} | (recipes[name] if name else {})
 
 
@@ -56,13 +68,11 @@ def resolve(config: Mapping[str, Any], data: Mapping[str, Any] | None = None) ->
     InputError for an unknown model, an unknown key or an impossible value.
     """
     keys = dict(config)
-    name = keys.pop("model", "proformer")
-    module = find(name)
-    known = [field.name for field in fields(module.Config)]
-    if unknown := sorted(set(keys) - set(known)):
-        raise InputError(f"model {name!r}: unknown key {unknown[0]!r}; known: {', '.join(known)}")
-    facts = {key: value for key, value in (data or {}).items() if key in ("length", "flanks") and key in known}
-    return {"model": name, **asdict(module.Config(**{**facts, **keys}))}
+    name = keys.pop("model", DEFAULT)
+    kind = find(name).Config
+    known = {"length", "flanks"} & hints_of(kind).keys()
+    facts = {key: value for key, value in (data or {}).items() if key in known}
+    return {"model": name, **asdict(read(kind, facts | keys, f"model {name}"))}
 
 
 def build(config: Mapping[str, Any]) -> Model:

@@ -27,10 +27,10 @@ from torch.nn import functional as F
 
 from proformer.datasets.batches import both_strands
 from proformer.errors import InputError
-from proformer.models import check
 from proformer.models.base import Loss, Model
 from proformer.models.construct import construct
 from proformer.sequences import N
+from proformer.settings import BelowOne, Count, CountOrZero, Flanks, Share
 
 if TYPE_CHECKING:
     from proformer.datasets.batches import Batch
@@ -52,30 +52,23 @@ class Config:
     probabilities of the 3′ side, the 5′ side and both. shifts: windows moved by up to so many nt at prediction.
     """
 
-    length: int = 100
-    flanks: tuple[str, str] = ("", "")
-    window: int = 110
-    kernels: tuple[int, ...] = (9, 15)
-    width: int = 512
-    lstm: int = 320
-    dense: int = 64
-    dropout: float = 0.2
-    last_dropout: float = 0.5
-    padding: tuple[float, float, float] = (0.333, 0.667 * 0.334, 0.667 * 0.666)
-    shifts: int = 2
+    length: Count = 100
+    flanks: Flanks = ("", "")
+    window: Count = 110
+    kernels: tuple[Count, ...] = (9, 15)
+    width: Count = 512
+    lstm: Count = 320
+    dense: Count = 64
+    dropout: BelowOne = 0.2
+    last_dropout: BelowOne = 0.5
+    padding: tuple[Share, Share, Share] = (0.333, 0.667 * 0.334, 0.667 * 0.666)
+    shifts: CountOrZero = 2
 
     def __post_init__(self) -> None:
-        check.flanks(self)
-        check.tuples(self, "kernels", "padding")
-        check.whole(self, "length", "window", "kernels", "width", "lstm", "dense")
-        check.whole(self, "shifts", least=0)
         if not self.kernels or self.width % len(self.kernels) or self.lstm % len(self.kernels):
-            raise InputError(f"model: {len(self.kernels)} kernels cannot share width {self.width}, lstm {self.lstm}")
-        if len(self.padding) != 3 or not all(isinstance(p, float | int) and p >= 0 for p in self.padding):
-            raise InputError(f"model: padding is {self.padding!r}, expected three probabilities")
+            raise InputError(f"{len(self.kernels)} kernels cannot share width {self.width}, lstm {self.lstm}")
         if abs(sum(self.padding) - 1) > 1e-6:
-            raise InputError(f"model: padding is {self.padding!r}, expected three probabilities that add up to 1")
-        check.number(self, "dropout", "last_dropout", below=1)
+            raise InputError(f"padding is {list(self.padding)}, expected three probabilities that add up to 1")
 
 
 class Parallel(nn.Module):

@@ -21,20 +21,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.errors import InputError
-from proformer.models import check
 from proformer.models.base import Model
 from proformer.models.construct import construct
 from proformer.models.keras import SameConv1d, batch_norm, he_normal
 from proformer.models.layers import Attention
 from proformer.models.rewrites import MergedAttention
 from proformer.sequences import N
+from proformer.settings import BelowOne, Count, Flanks, at_least
 
 DENSE_DROPOUT = (0.2, 0.2, 0.1, 0.1)
 
@@ -49,29 +49,22 @@ class Config:
     released, or "kept".
     """
 
-    length: int = 100
-    flanks: tuple[str, str] = ("", "")
-    window: int = 112
-    kernel: int = 11
-    widths: tuple[int, ...] = (128, 128, 256, 256)
-    up_width: int = 128
-    heads: int = 12
-    feed_forward: int = 128
-    head: int = 128
-    dense: int = 256
-    dropout: float = 0.1
+    length: Count = 100
+    flanks: Flanks = ("", "")
+    window: Count = 112
+    kernel: Annotated[int, at_least(2)] = 11
+    widths: tuple[Annotated[int, at_least(2)], ...] = (128, 128, 256, 256)
+    up_width: Annotated[int, at_least(2)] = 128
+    heads: Count = 12
+    feed_forward: Count = 128
+    head: Annotated[int, at_least(8)] = 128
+    dense: Annotated[int, at_least(8)] = 256
+    dropout: BelowOne = 0.1
     first_position: Literal["zero", "kept"] = "zero"
 
     def __post_init__(self) -> None:
-        check.flanks(self)
-        check.tuples(self, "widths")
-        check.whole(self, "length", "window", "heads", "feed_forward")
-        check.whole(self, "widths", "up_width", "kernel", least=2)
-        check.whole(self, "head", "dense", least=8)
-        check.one_of(self, "first_position", ("zero", "kept"))
         if not self.widths or self.window % 2 ** (len(self.widths) - 1):
-            raise InputError(f"model: window is {self.window}; {len(self.widths)} widths halve it too often")
-        check.number(self, "dropout", below=1)
+            raise InputError(f"window is {self.window}; {len(self.widths)} widths halve it too often")
 
 
 class SqueezeExcitation(nn.Module):

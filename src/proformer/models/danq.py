@@ -29,21 +29,22 @@ from proformer.models.keras import (
     initialised,
     pooled,
 )
+from proformer.settings import BelowOne, Count
 
 
 @dataclass(frozen=True)
 class Config(Input):
     """`pool` is the width and stride of pooling, `units` those of one direction."""
 
-    filters: int = 320
-    kernel: int = 26
-    pool: int = 3
-    units: int = 320
+    filters: Count = 320
+    kernel: Count = 26
+    pool: Count = 3
+    units: Count = 320
     gates: Literal["hard", "logistic"] = "hard"
-    dense: tuple[int, ...] = (64, 64)
-    outputs: int = 1
-    dropout: float = 0.2
-    recurrent_dropout: float = 0.5  # of the LSTM's outputs
+    dense: tuple[Count, ...] = (64, 64)
+    outputs: Count = 1
+    dropout: BelowOne = 0.2
+    recurrent_dropout: BelowOne = 0.5  # of the LSTM's outputs
 
 
 class DanQ(Model):

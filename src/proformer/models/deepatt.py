@@ -34,28 +34,28 @@ from proformer.models.keras import (
     initialised,
     pooled,
 )
+from proformer.settings import BelowOne, Count
 
 
 @dataclass(frozen=True)
 class Config(Input):
     """attention: "self", or "category" (one query per output). `width` is that of all attention heads together."""
 
-    filters: int = 256
-    kernel: int = 30
-    pool: int = 3
-    units: int = 16
+    filters: Count = 256
+    kernel: Count = 30
+    pool: Count = 3
+    units: Count = 16
     gates: Literal["hard", "logistic"] = "hard"
     attention: Literal["self", "category"] = "self"
-    width: int = 32
-    heads: int = 16
-    dense: tuple[int, ...] = (16, 16)
-    outputs: int = 1
-    dropout: float = 0.2
+    width: Count = 32
+    heads: Count = 16
+    dense: tuple[Count, ...] = (16, 16)
+    outputs: Count = 1
+    dropout: BelowOne = 0.2
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.width % self.heads:
-            raise InputError(f"model: width is {self.width}, not a multiple of {self.heads} heads")
+            raise InputError(f"width is {self.width}, not a multiple of {self.heads} heads")
 
 
 class DeepAtt(Model):

@@ -31,6 +31,7 @@ from proformer.models.keras import (
     initialised,
     max_pool_same,
 )
+from proformer.settings import BelowOne, Count, NotNegative
 
 if TYPE_CHECKING:
     from proformer.datasets.batches import Batch
@@ -45,20 +46,19 @@ class Config(Input):
     activity_l1: of what the first dense layer puts out.
     """
 
-    filters: tuple[int, ...] = (320, 480, 960)
-    kernel: int = 8
-    pools: tuple[int, ...] = (3, 1, 1)
-    dropouts: tuple[float, ...] = (0.2, 0.2, 0.5)
-    dense: tuple[int, ...] = (64, 64)
-    outputs: int = 1
-    max_norm: float = 0.9
-    l2: float = 5e-7
-    activity_l1: float = 1e-8
+    filters: tuple[Count, ...] = (320, 480, 960)
+    kernel: Count = 8
+    pools: tuple[Count, ...] = (3, 1, 1)
+    dropouts: tuple[BelowOne, ...] = (0.2, 0.2, 0.5)
+    dense: tuple[Count, ...] = (64, 64)
+    outputs: Count = 1
+    max_norm: NotNegative = 0.9
+    l2: NotNegative = 5e-7
+    activity_l1: NotNegative = 1e-8
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if not len(self.filters) == len(self.pools) == len(self.dropouts) or not self.dense:
-            raise InputError("model: filters, pools and dropouts need as many numbers each, dense at least one")
+            raise InputError("filters, pools and dropouts need as many numbers each, dense at least one")
 
 
 class DeepSEA(Model):

@@ -9,15 +9,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.errors import InputError
-from proformer.models import check
 from proformer.models.construct import construct
+from proformer.settings import Count, Flanks, NotNegative
 
 COMPLEX_MEDIUM = {"target_mean": 9.359, "target_sd": 3.704}
 """The scaler of the Keras models, fitted on 61,623 designed sequences; defined medium: 9.173 and 3.676."""
@@ -40,29 +40,10 @@ class Input:
     0.25 or 0 to repair it. `length` (of a strand of codes) and `flanks` come from the data.
     """
 
-    length: int = 100
-    flanks: tuple[str, str] = ("", "")
-    window: int = 110
-    unknown: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            kinds = (hint, *get_args(hint))
-            if get_origin(hint) is tuple:
-                check.tuples(self, name)
-            if get_origin(hint) is Literal:
-                check.one_of(self, name, get_args(hint))
-            elif int in kinds:
-                check.whole(self, name)
-            elif float in kinds:
-                _numbers(self, name, below=1 if "dropout" in name else math.inf)
-
-
-def _numbers(config: Any, name: str, below: float) -> None:
-    value = getattr(config, name)
-    for number in value if isinstance(value, tuple) else (value,):
-        if not isinstance(number, int | float) or isinstance(number, bool) or not 0 <= number < below:
-            raise InputError(f"model: {name} is {value!r}, expected at least 0 and less than {below}")
+    length: Count = 100
+    flanks: Flanks = ("", "")
+    window: Count = 110
+    unknown: NotNegative = 1.0
 
 
 class Window(nn.Module):
@@ -173,9 +154,7 @@ def pooled(config: Any) -> int:
     """Positions after a valid convolution of `config.kernel` and valid pooling by `config.pool`."""
     positions = (config.window - config.kernel + 1) // config.pool
     if positions < 1:
-        raise InputError(
-            f"model: window is {config.window}, too short for kernel {config.kernel} and pool {config.pool}"
-        )
+        raise InputError(f"window is {config.window}, too short for kernel {config.kernel} and pool {config.pool}")
     return positions
 
 

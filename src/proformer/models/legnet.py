@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +31,10 @@ from torch.nn import functional as F
 
 from proformer.datasets.batches import both_strands
 from proformer.errors import InputError
-from proformer.models import check
 from proformer.models.base import Loss, Model
 from proformer.models.construct import construct
 from proformer.sequences import N
+from proformer.settings import Count, Flanks, NotNegative, at_least
 
 if TYPE_CHECKING:
     from proformer.datasets.batches import Batch
@@ -59,32 +59,24 @@ class Config:
     four channels. sd: of the target's distribution, in bins. start: initialisation, of the team or torch's.
     """
 
-    length: int = 100
-    flanks: tuple[str, str] = ("", "")
-    window: int = 150
-    kernel: int = 7
-    widths: tuple[int, ...] = (256, 128, 128, 64, 64, 64, 64)
-    expansion: int = 4
+    length: Count = 100
+    flanks: Flanks = ("", "")
+    window: Count = 150
+    kernel: Count = 7
+    # squeezed to a quarter, and that to a half
+    widths: tuple[Annotated[int, at_least(8)], ...] = (256, 128, 128, 64, 64, 64, 64)
+    expansion: Count = 4
     expand: Literal["output", "input"] = "output"
-    group: int = 2
+    group: Count = 2
     squeeze: Literal["bilinear", "plain"] = "bilinear"
     final_activation: bool = True
-    unknown: float = 0.0
-    sd: float = 0.5
+    unknown: NotNegative = 0.0
+    sd: Annotated[float, at_least(1e-6)] = 0.5
     start: Literal["own", "torch"] = "own"
 
     def __post_init__(self) -> None:
-        check.flanks(self)
-        check.tuples(self, "widths")
-        check.whole(self, "length", "window", "kernel", "expansion", "group")
-        check.whole(self, "widths", least=8)  # squeezed to a quarter, and that to a half
-        check.one_of(self, "expand", ("output", "input"))
-        check.one_of(self, "squeeze", ("bilinear", "plain"))
-        check.one_of(self, "start", ("own", "torch"))
-        check.number(self, "sd", least=1e-6)
-        check.number(self, "unknown")
         if any(width * self.expansion % self.group for width in self.widths):
-            raise InputError(f"model: group is {self.group}, which does not divide the inner widths")
+            raise InputError(f"group is {self.group}, which does not divide the inner widths")
 
 
 def bin_probabilities(values: Tensor, sd: float = 0.5) -> Tensor:

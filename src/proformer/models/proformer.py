@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from proformer.datasets.batches import both_strands
-from proformer.models import check
 from proformer.models.base import Loss, Model
 from proformer.models.fill_mask import fill_mask_loss, mask_nucleotides, most_masked
 from proformer.models.layers import (
@@ -25,6 +24,7 @@ from proformer.models.layers import (
     take,
 )
 from proformer.models.rewrites import FusedFeedForward, MergedAttention, RowsConv
+from proformer.settings import BelowOne, Count, NotNegative
 
 if TYPE_CHECKING:
     from proformer.datasets.batches import Batch
@@ -41,30 +41,22 @@ class Config:
     `fuse_feed_forward` are exact rewrites: they change neither parameters nor outputs, only the work.
     """
 
-    length: int = 100
-    kmer: int = 10
-    dim: int = 512
-    heads: int = 8
-    blocks: int = 4
+    length: Count = 100
+    kmer: Count = 10
+    dim: Count = 512
+    heads: Count = 8
+    blocks: Count = 4
     head: Literal["ap", "meh", "glu"] = "meh"
-    expression_heads: int = 32
+    expression_heads: Count = 32
     expression_start: Literal["shared", "learned"] = "shared"
-    dropout: float = 0.0
-    mask_rate: float = 0.05
+    dropout: BelowOne = 0.0
+    mask_rate: BelowOne = 0.05
     mask: Literal["independent", "joint"] = "independent"
-    beta: float = 1.0
+    beta: NotNegative = 1.0
     merge_projections: bool = True
     read_rows_only: bool = True
     convolve_in_place: bool = True
     fuse_feed_forward: bool = True
-
-    def __post_init__(self) -> None:
-        check.whole(self, "length", "kmer", "dim", "heads", "blocks", "expression_heads")
-        check.one_of(self, "head", ("ap", "meh", "glu"))
-        check.one_of(self, "expression_start", ("shared", "learned"))
-        check.one_of(self, "mask", ("independent", "joint"))
-        check.number(self, "dropout", "mask_rate", below=1)
-        check.number(self, "beta")
 
 
 class Proformer(Model):

@@ -28,18 +28,19 @@ from torch.nn import functional as F
 from proformer.datasets.batches import both_strands
 from proformer.models.base import Model
 from proformer.models.keras import ADAM, OWN_DATA, Input, SameConv1d, Window, he_normal
+from proformer.settings import BelowOne, Count, NotNegative
 
 
 @dataclass(frozen=True)
 class Config(Input):
     """`l1` times the mean absolute weight of every matrix is added to the loss (the release calls it l2)."""
 
-    filters: int = 256
-    kernel: int = 30
+    filters: Count = 256
+    kernel: Count = 30
     deep: Literal["dead", "pointwise", "sequence"] = "dead"
-    dense: int = 256
-    dropout: float = 0.2
-    l1: float = 1e-4
+    dense: Count = 256
+    dropout: BelowOne = 0.2
+    l1: NotNegative = 1e-4
 
 
 def _initialise(module: nn.Module) -> None:

@@ -37,6 +37,7 @@ from proformer.models.keras import (
     initialised,
     same,
 )
+from proformer.settings import BelowOne, Count, NotNegative
 
 LN_EPS = 1e-14
 
@@ -48,21 +49,20 @@ class Config(Input):
     `l2`: of all kernels but the recurrent ones.
     """
 
-    motifs: int = 256
-    filters: int = 128
-    kernel: int = 30
-    convolutions: int = 2
-    blocks: int = 2
-    heads: int = 8
-    dense: int = 128
-    attention_dropout: float = 0.2
-    dropout: float = 0.2
-    l2: float = 1e-4
+    motifs: Count = 256
+    filters: Count = 128
+    kernel: Count = 30
+    convolutions: Count = 2
+    blocks: Count = 2
+    heads: Count = 8
+    dense: Count = 128
+    attention_dropout: BelowOne = 0.2
+    dropout: BelowOne = 0.2
+    l2: NotNegative = 1e-4
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.filters % self.heads:
-            raise InputError(f"model: filters is {self.filters}, not a multiple of {self.heads} heads")
+            raise InputError(f"filters is {self.filters}, not a multiple of {self.heads} heads")
 
 
 class Convolution(nn.Module):

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from proformer.models import find_recipe, resolve
 from proformer.planning.cost import Cost, cost, host_megabytes
 from proformer.planning.data import NOTHING, Amount, File, count_rows, find, further_files, total, training_files
 from proformer.planning.rates import Rate
 from proformer.points import TrainingJob, active_datasets, packs, training_jobs
 from proformer.sources import Source, load_catalogue
-from proformer.training.config import Training, read_training
+from proformer.training.config import Training, read_job
 from proformer.units import as_bytes, as_count, as_hours
 
 STORE_ROW = 12  # bytes of a store's row beside its codes: target and key
@@ -190,9 +189,7 @@ def _training(
     bf16: bool,
     on_cpu: bool,
 ) -> PlannedTraining:
-    recipe = find_recipe(job.config["model"].get("model", "proformer"), job.config.get("recipe"))
-    settings = read_training({**recipe["training"], **job.config["training"]})
-    model = resolve({**recipe["model"], **job.config["model"]}, layout)
+    model, settings = read_job(job.config, layout)
     price, devices = cost(model), job.gpus * job.nodes
     data = sum(counts) * (layout["length"] + STORE_ROW) if counts else 0
     flops = hours = None

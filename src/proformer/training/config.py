@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from proformer.errors import InputError
+from proformer.models import DEFAULT, find_recipe, resolve
+from proformer.settings import BelowOne, Count, CountOrZero, NotNegative, Positive, Share, read
 from proformer.tasks import LossName, MetricName
 
 
@@ -37,66 +38,62 @@ class Training:
     compile: on a GPU, compile the model and replay its steps as CUDA graphs, for small models; a CPU ignores it.
     """
 
-    epochs: int = 20
-    batch_size: int = 512
-    learning_rate: float = 1e-3
+    epochs: Count = 20
+    batch_size: Count = 512
+    learning_rate: Positive = 1e-3
     optimiser: Literal["adam", "adamw", "rmsprop", "lion"] = "adam"
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     schedule: Literal["cosine", "transformer", "constant", "warmup", "onecycle"] = "cosine"
-    warmup_epochs: float = 1.0
-    warmup_steps: int = 12_500
-    schedule_width: int = 512
-    warmup_start: float = 0.0
-    final_rate: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = 1e-7
-    clip_value: float = 0.5
-    clip_norm: float = 1.0
+    warmup_epochs: NotNegative = 1.0
+    warmup_steps: Count = 12_500
+    schedule_width: Count = 512
+    warmup_start: NotNegative = 0.0
+    final_rate: NotNegative = 0.0
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
+    epsilon: Positive = 1e-7
+    clip_value: NotNegative = 0.5
+    clip_norm: NotNegative = 1.0
     loss: LossName | None = None
     shuffle: Literal["epoch", "once", "none"] = "epoch"
-    epoch_batches: int | None = None
-    reverse_complement: float = 0.0
-    shift: int = 0
+    epoch_batches: Count | None = None
+    reverse_complement: Share = 0.0
+    shift: CountOrZero = 0
     target_mean: float | None = None
-    target_sd: float | None = None
+    target_sd: Positive | None = None
     select: MetricName | Literal["loss"] = "pearson"
     keep: Literal["best", "last", "before-last"] = "best"
-    patience: int | None = None
+    patience: Count | None = None
     precision: Literal["float32", "bf16"] = "float32"
     deterministic: bool | None = None
     compile: bool = False
-    seed: int = 1
+    seed: CountOrZero = 1
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "betas", tuple(self.betas))
-        for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            choices = [
-                choice for part in (hint, *get_args(hint)) if get_origin(part) is Literal for choice in get_args(part)
-            ]
-            if choices and value not in choices and not (value is None and type(None) in get_args(hint)):
-                raise InputError(f"training: {name} is {value!r}, expected one of {', '.join(choices)}")
-        positive = ("epochs", "batch_size", "learning_rate", "warmup_steps", "schedule_width", "epsilon")
-        at_least_0 = ("warmup_epochs", "warmup_start", "final_rate", "weight_decay", "clip_value", "clip_norm", "shift")
-        for name in (*positive, *at_least_0, "reverse_complement"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != value:
-                raise InputError(f"training: {name} is {value!r}, expected a number of at least 0")
-            if name in positive and value == 0:
-                raise InputError(f"training: {name} is 0, expected more")
-        if self.reverse_complement > 1 or self.shift != int(self.shift):
-            raise InputError(
-                f"training: reverse_complement is {self.reverse_complement!r} and shift {self.shift!r}, "
-                "expected at most 1 and a whole number"
-            )
+
+@dataclass(frozen=True)
+class _Job:
+    model: dict[str, Any] | str | None = None
+    training: dict[str, Any] | None = None
+    recipe: str | None = None
+
+
+def read_job(
+    config: Mapping[str, Any], data: Mapping[str, Any] | None = None, where: str = "config"
+) -> tuple[dict[str, Any], Training]:
+    """The complete model config and training settings of {"model": keys or name, "training": keys, "recipe": name}.
+
+    Keys that are given go before those of the recipe. `data`: see `resolve`. Raises InputError for an unknown key,
+    model or recipe, and for an impossible value.
+    """
+    job = read(_Job, config, where)
+    model = {"model": job.model} if isinstance(job.model, str) else job.model or {}
+    recipe = find_recipe(model.get("model", DEFAULT), job.recipe)
+    settings = read_training({**recipe["training"], **(job.training or {})})
+    return resolve({**recipe["model"], **model}, data), settings
 
 
 def read_training(keys: Mapping[str, Any]) -> Training:
     """Build the settings from plain keys. Raises InputError for an unknown key or an impossible value."""
-    known = [field.name for field in fields(Training)]
-    if unknown := sorted(set(keys) - set(known)):
-        raise InputError(f"training: unknown key {unknown[0]!r}; known: {', '.join(known)}")
-    return Training(**keys)
+    return read(Training, keys, "training")
 
 
 def digest(*parts: object) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from proformer.errors import InputError
 from proformer.provenance import processor
+from proformer.settings import Threads, check
 from proformer.training import products
 
 # Values of ONEDNN_MAX_CPU_ISA that leave oneDNN without products of bfloat16 numbers.
@@ -38,7 +39,7 @@ def set_up(device: torch.device, threads: int | None, deterministic: bool | None
 
     Freed memory is kept by the process: with many small tensors, giving pages back costs more than the arithmetic.
     """
-    if threads:
+    if threads := check("threads", threads, Threads | None):
         torch.set_num_threads(threads)
     exact = device.type == "cpu" if deterministic is None else deterministic
     if device.type == "cuda":

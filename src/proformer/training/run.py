@@ -15,10 +15,10 @@ from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.files import write_rows
-from proformer.models import build, find_recipe, resolve
+from proformer.models import build
 from proformer.models.folder import read_description, write_folder
 from proformer.training import products
-from proformer.training.config import digest, read_training
+from proformer.training.config import digest, read_job
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up, versions
 from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run, Watcher
@@ -43,10 +43,7 @@ def train(
     removed once the folder is complete. A folder that holds the same run already is left as it is.
     `state` is told of every step and epoch.
     """
-    if unknown := sorted(set(config) - {"model", "training", "recipe"}):
-        raise InputError(f"config: unknown key {unknown[0]!r}; known: model, training, recipe")
-    recipe = find_recipe(config.get("model", {}).get("model", "proformer"), config.get("recipe"))
-    settings = read_training({**recipe["training"], **config.get("training", {})})
+    settings = read_job(config)[1]
     ranks = find_ranks()
     if settings.batch_size < ranks.world:
         raise InputError(
@@ -60,7 +57,7 @@ def train(
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
     torch.manual_seed(settings.seed)
     layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1] - settings.shift}
-    model_config = resolve({**recipe["model"], **config.get("model", {})}, layout)
+    model_config = read_job(config, layout)[0]
     if model_config.get("length", layout["length"]) != layout["length"]:
         raise InputError(f"model: length is {model_config['length']}, {train_store} has {layout['length']}")
     if not len(stores[1]) and (settings.keep != "last" or settings.patience):
