@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -20,11 +21,21 @@ FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 
 def pytest_addoption(parser):
     parser.addoption("--seeds", type=int, default=1, help="do each test of learning with so many seeds (default: 1)")
+    parser.addoption("--order", help="of the tests: reversed, or shuffled by this number")
 
 
 def pytest_generate_tests(metafunc):
     if metafunc.definition.get_closest_marker("learns"):
         metafunc.parametrize("seed", range(1, metafunc.config.getoption("seeds") + 1))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    order = config.getoption("order")
+    if order == "reversed":
+        items.reverse()
+    elif order:
+        Random(int(order)).shuffle(items)
 
 
 @pytest.fixture
