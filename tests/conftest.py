@@ -7,11 +7,15 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
+
+from proformer.cli import main
 
 ROOT = Path(__file__).parents[1]
 # The environment's own programs (macs2, snakemake) are found whether it is activated or not.
@@ -99,11 +103,20 @@ def stores(promoter_file) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="session")
 def proformer() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line in a process of its own."""
+    """Run a verb in this process, which has imported what it needs; with `preexec_fn` or `timeout`, in its own."""
 
-    def run(*arguments: object, **keywords: object) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-        command = [sys.executable, "-m", "proformer", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, **keywords)
+    def run(*arguments: object, cwd: Path = Path(), **limits: object) -> subprocess.CompletedProcess[str]:
+        words = [*map(str, arguments)]
+        if limits:
+            environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+            command = [sys.executable, "-m", "proformer", *words]
+            return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, **limits)
+        out, error = StringIO(), StringIO()
+        with chdir(cwd), redirect_stdout(out), redirect_stderr(error):
+            try:
+                code = main(words)
+            except SystemExit as end:  # argparse's
+                code = end.code
+        return subprocess.CompletedProcess(words, code, out.getvalue(), error.getvalue())
 
     return run
