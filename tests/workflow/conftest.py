@@ -15,6 +15,14 @@ def fresh(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Snakemake:
 
 
 @pytest.fixture(scope="session")
+def paper(fresh: Snakemake) -> str:
+    """What a dry run of the paper's configuration says."""
+    done = fresh("--configfile", "config/paper.yaml", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
 def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Snakemake]:
     """A checkout in which the tiny configuration has run undisturbed."""
     folder = checkout(root, tmp_path_factory.mktemp("finished"))

@@ -74,7 +74,7 @@ def test_every_name_of_the_profile_is_explained(root):
             assert "#" in line or before.startswith("#") or line.startswith(("executor:", "slurm-")), line
 
 
-def test_fetching_alone_prepares_all_downloads(fresh, root):
+def test_fetching_alone_prepares_all_downloads(fresh, paper):
     from proformer.sources import load_catalogue
 
     done = fresh("--configfile", "config/paper.yaml", "--until", "fetch", "--dry-run")
@@ -82,7 +82,6 @@ def test_fetching_alone_prepares_all_downloads(fresh, root):
     assert done.returncode == 0, text
     assert set(re.findall(r"^(?:local)?rule (\w+):", text, re.MULTILINE)) == {"fetch"}
     fetched = set(re.findall(r"wildcards: name=([^,]+)", text))
-    whole = fresh("--configfile", "config/paper.yaml", "--dry-run")
-    needed = set(re.findall(r"results/paper/data/raw/([^/\s,]+)/", whole.stdout + whole.stderr))
+    needed = set(re.findall(r"results/paper/data/raw/([^/\s,]+)/", paper))
     assert fetched == needed
     assert fetched <= load_catalogue().keys()

@@ -7,17 +7,19 @@ import re
 import pytest
 import yaml
 
+from proformer.errors import InputError
+from proformer.planning.configuration import read_configuration
+from proformer.workflow.results import Results
+
 
 def dry_run(run, *arguments):
     done = run("--dry-run", *arguments)
     return done.returncode, done.stdout + done.stderr
 
 
-def test_paper_lists_its_gpu_jobs(fresh):
+def test_paper_lists_its_gpu_jobs(paper):
     """72 for Figure 2, 48 for Figure 3, four to see what the random split's leakage is worth; and single models."""
-    code, text = dry_run(fresh, "--configfile", "config/paper.yaml")
-    assert code == 0, text
-    jobs = re.split(r"\n(?=(?:local)?rule \w+:)", text)
+    jobs = re.split(r"\n(?=(?:local)?rule \w+:)", paper)
     train = [job for job in jobs if job.startswith("rule train:") and "model~" not in job]
     single = [re.search(r"point=dataset~(\w+)/model~(\S+)_seed", job) for job in jobs if job.startswith("rule train:")]
     point = r"wildcards: point=dataset~(\w+)/dim~(\d+)_heads~(\d+)_blocks~(\d+)_head~([^_]+)"
@@ -51,34 +53,24 @@ def test_paper_grows_by_as_many_jobs_per_seed(overlay):
     assert re.search(r"^train +438$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("keys", "resources", "started_by"),
-    [
-        (
-            {"gpus": 4},
-            "gpu=4, nodes=1",
-            "python -m torch.distributed.run --standalone --nproc-per-node=4 --shutdown-timeout=120 ",
-        ),
-        (
-            {"gpus": 4, "nodes": 2},
-            "gpu=8, nodes=2, mpi=srun, tasks_per_node=4, tasks=0, tasks_per_gpu=0",
-            "srun --kill-on-bad-exit=1 --nodes=2 --ntasks-per-node=4 --gpus-per-node=4 --cpus-per-task=1 python ",
-        ),
-        (
-            {"nodes": 2},
-            "gpu=2, nodes=2, mpi=srun, tasks_per_node=0, tasks=2, tasks_per_gpu=0",
-            "srun --kill-on-bad-exit=1 --nodes=2 --ntasks-per-node=1 --gpus-per-node=1 --cpus-per-task=1 python ",
-        ),
-    ],
-)
-def test_models_on_several_gpus(keys, resources, started_by, fresh, tmp_path):
-    model = {"model": "proformer", "datasets": ["dream"], "recipe": "grid"} | keys
-    (tmp_path / "many.yaml").write_text(yaml.safe_dump({"device": "cuda", "models": {"many": model}}))
-    target = "results/models/dataset~dream/model~many_seed~1/model.json"
-    code, text = dry_run(fresh, "-p", "--configfile", str(tmp_path / "many.yaml"), "--", target)
+def test_models_on_several_gpus(fresh, tmp_path):
+    model = {"model": "proformer", "datasets": ["dream"], "recipe": "grid"}
+    models = {"node": {"gpus": 4}, "nodes": {"gpus": 4, "nodes": 2}, "single": {"nodes": 2}}
+    models = {name: model | keys for name, keys in models.items()}
+    (tmp_path / "many.yaml").write_text(yaml.safe_dump({"device": "cuda", "models": models}))
+    targets = [f"results/models/dataset~dream/model~{name}_seed~1/model.json" for name in models]
+    code, text = dry_run(fresh, "-p", "--configfile", str(tmp_path / "many.yaml"), "--", *targets)
     assert code == 0, text
-    assert resources in text
-    assert f"exec {started_by}-m proformer train --config " in text
+    of_a_node = "python -m torch.distributed.run --standalone --nproc-per-node=4 --shutdown-timeout=120"
+    srun = "srun --kill-on-bad-exit=1 --nodes=2 --ntasks-per-node={0} --gpus-per-node={0} --cpus-per-task=1 python"
+    mpi = "mpi=srun, tasks_per_node={}, tasks={}, tasks_per_gpu=0"
+    for resources, started_by in (
+        ("gpu=4, nodes=1", of_a_node),
+        ("gpu=8, nodes=2, " + mpi.format(4, 0), srun.format(4)),
+        ("gpu=2, nodes=2, " + mpi.format(0, 2), srun.format(1)),
+    ):
+        assert resources in text
+        assert f"exec {started_by} -m proformer train --config " in text
 
 
 def test_demo_asks_for_no_gpu(fresh):
@@ -125,7 +117,18 @@ def test_demo_asks_for_no_gpu(fresh):
         ("near: {within: 2}", "expected warn_distance at most within"),
     ],
 )
-def test_wrong_configurations_are_refused_by_name(overlay, change, message):
+def test_wrong_configurations_are_refused_by_name(root, tmp_path, change, message):
+    (tmp_path / "overlay.yaml").write_text(change)
+    with pytest.raises(InputError, match=re.escape(message)):
+        Results(read_configuration([tmp_path / "overlay.yaml"], root)[0], root)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("result: x", "'result' was unexpected"), ("atac: {samples: nowhere.tsv}", "nowhere.tsv: no such samples table")],
+)
+def test_snakemake_refuses_them_without_a_traceback(overlay, change, message):
+    """By the schema, and by what no schema can say."""
     code, text = overlay(change)
     assert code != 0
     assert message in text
@@ -140,11 +143,11 @@ def test_wrong_configurations_are_refused_by_name(overlay, change, message):
         ("sample\tread1\tread2\nA\tx.fastq\ty.fastq\n", "'x.fastq': neither a name in the catalogue"),
     ],
 )
-def test_wrong_samples_tables_are_refused_by_line(overlay, tmp_path, rows, message):
+def test_wrong_samples_tables_are_refused_by_line(root, tmp_path, rows, message):
     (tmp_path / "samples.tsv").write_text(rows)
-    code, text = overlay(f"atac: {{samples: {tmp_path}/samples.tsv}}")
-    assert code != 0
-    assert message in text
+    (tmp_path / "overlay.yaml").write_text(f"atac: {{samples: {tmp_path}/samples.tsv}}")
+    with pytest.raises(InputError, match=re.escape(message)):
+        Results(read_configuration([tmp_path / "overlay.yaml"], root)[0], root)
 
 
 def test_no_score_without_the_files_of_the_challenge(overlay):
@@ -195,11 +198,9 @@ def test_without_evaluation_sets_their_part_is_not_there(overlay):
         assert not {"measured", "nearest", "peers", "figures_5_complex"} & rules_of(text)
 
 
-def test_paper_draws_figure_5_for_both_media(fresh):
-    code, text = dry_run(fresh, "--configfile", "config/paper.yaml")
-    assert code == 0, text
-    assert {"rule figures_5_complex:", "rule figures_5_defined:"} <= set(text.splitlines())
-    assert text.count("rule nearest:") == 10
+def test_paper_draws_figure_5_for_both_media(paper):
+    assert {"rule figures_5_complex:", "rule figures_5_defined:"} <= set(paper.splitlines())
+    assert paper.count("rule nearest:") == 10
 
 
 def test_without_an_experiment_its_part_is_not_there(overlay):
@@ -213,8 +214,6 @@ def test_schema_knows_the_keys_of_model_and_training(root):
     """The schema refuses a typo before anything runs; here it is held to what the library takes."""
     from dataclasses import fields
 
-    import yaml
-
     from proformer.models.proformer import Config
     from proformer.training.config import Training
 
@@ -222,11 +221,6 @@ def test_schema_knows_the_keys_of_model_and_training(root):
     point = {"length", "dim", "heads", "blocks", "head", "expression_heads"}
     assert schema["model"]["properties"].keys() == {field.name for field in fields(Config)} - point
     assert schema["training"]["properties"].keys() == {field.name for field in fields(Training)} - {"seed"}
-
-
-def test_lint_is_clean(fresh):
-    done = fresh("--lint")
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.skipif("PROFORMER_MIRROR" not in os.environ, reason="PROFORMER_MIRROR names no folder with public files")
