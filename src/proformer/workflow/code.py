@@ -10,13 +10,13 @@ from proformer.points import TrainingJob
 LIBRARY = Path(__file__).parents[1]
 # What the models share; a model's own file comes on top.
 SHARED = tuple(
-    f"models/{name}"
-    for name in ("__init__", "base", "check", "construct", "fill_mask", "folder", "keras", "layers", "rewrites")
+    f"models/{name}" for name in ("__init__", "base", "construct", "fill_mask", "folder", "keras", "layers", "rewrites")
 )
 TRAINING = (
     "training",
     "datasets/batches",
     "datasets/store",
+    "settings",
     "tasks",
     "losses",
     "sequences",
