@@ -25,7 +25,8 @@ import pandas as pd
 from harness import measures, publish
 
 from proformer.datasets.nearest import NearIndex, centred_reverse_complement, nearest, read_codes
-from proformer.datasets.prepare import Layout, prepare, split
+from proformer.datasets.parts import split
+from proformer.datasets.prepare import Layout, prepare
 from proformer.datasets.store import open_store
 from proformer.provenance import processor
 

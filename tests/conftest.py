@@ -92,7 +92,8 @@ def promoter_file(promoters, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def stores(promoter_file) -> tuple[Path, Path]:
     """A training and a validation store made from `promoter_file`."""
-    from proformer.datasets.prepare import Layout, prepare, split
+    from proformer.datasets.parts import split
+    from proformer.datasets.prepare import Layout, prepare
 
     folder = promoter_file.parent
     prepare(promoter_file, folder / "all.safetensors", Layout(length=100, flanks=FLANKS))

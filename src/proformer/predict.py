@@ -1,89 +1,169 @@
-"""Predictions for sequence files of any size."""
+"""Predictions of a trained model, for files of any size and for sequences in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import torch
 
 from proformer.datasets.prepare import Layout
-from proformer.datasets.text import Rows, open_text, read_fasta, read_rows
-from proformer.errors import InputError
+from proformer.datasets.rows import read_rows, rows_of_codes, rows_of_strings
+from proformer.datasets.text import STDIN, Rows, is_sequence
 from proformer.files import atomic
-from proformer.models.folder import TrainedModel
+from proformer.models.base import Model
+from proformer.models.folder import TrainedModel, read_folder
 from proformer.planning.cost import kept_bytes
 from proformer.sequences import centre_pad
+from proformer.settings import read
+from proformer.training.device import choose_device
 from proformer.training.validation import predict_codes
 
 
-def predict_file(model: TrainedModel, sequences: Path, out: Path, batch_size: int | None, trimmed: bool = False) -> int:
-    """Predict every sequence of a TSV (first column) or FASTA file, plain or gz; returns how many.
+def load(folder: str | Path, device: str = "auto") -> Predictor:
+    """A trained model from its folder, on "cpu", "cuda" or "auto" (a GPU when there is one).
 
-    Writes a table with the columns name (FASTA name, or row number from 0), sequence, prediction (in the units of the
-    training data); of several tasks or positions, a column for each, TASK or TASK_POSITION. Reads and writes in blocks.
-    `trimmed`: the sequences come without their flanks. Raises InputError with the line of the first sequence that
-    cannot be predicted; nothing is written then.
+    Raises InputError when the folder is no model's, or damaged.
     """
-    layout = _layout(model, trimmed)
-    device = next(model.model.parameters()).device
-    size = batch_size or batch_for_memory(model, device)
-    count = 0
-    with atomic(out) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as handle:
-        handle.write("\t".join(("name", "sequence", *_columns(model, device))) + "\n")
-        for names, rows in _read(sequences):
-            codes = centre_pad(rows.codes, layout.trim(rows)[1], layout.length)
-            parts = [
-                predict_codes(model.model, torch.from_numpy(codes[i : i + size]).to(device)).cpu()
-                for i in range(0, len(codes), size)
-            ]
-            values = model.task.restore(torch.cat(parts)).flatten(1).numpy()
-            _write(handle, names or [str(count + row) for row in range(len(rows))], rows, values)
-            count += len(rows)
-    return count
+    return Predictor(**vars(read_folder(folder, choose_device(device))))
 
 
-def batch_for_memory(model: TrainedModel, device: torch.device) -> int:
-    """A batch whose intermediates, all that training would keep, take 1 GB, or a quarter of a GPU.
+class Predictor(TrainedModel):
+    """A trained model: predicts from sequences, and says what it is."""
 
-    Not of what is free just now: sums of another batch differ in the last digit, and a table must not with the hour.
-    """
-    codes = torch.zeros(3, model.description["layout"]["length"], dtype=torch.uint8, device=device)
-    per_sequence = kept_bytes(model.model, codes) - kept_bytes(model.model, codes[:2])
-    if device.type == "cuda":
-        return int(np.clip(torch.cuda.get_device_properties(device).total_memory // 4 // per_sequence, 1, 4096))
-    return int(np.clip(10**9 // per_sequence, 1, 256))
+    def predict(
+        self,
+        sequences: str | Path | Iterable[str] | np.ndarray,
+        *,
+        trimmed: bool = False,
+        batch_size: int | None = None,
+    ) -> np.ndarray:
+        """Predict, in the units of the training data: float64 [N, T], or [N, T, P] where a task has P positions.
+
+        sequences: strings, or one; a file (table or FASTA, plain or gz); or codes uint8 [N, L] without flanks (A 0,
+        C 1, G 2, T 3, N 4), L at most the model's length. trimmed: strings and files come without their constant
+        flanks. batch_size: sequences at once (None: by the model's size).
+
+        Raises InputError that names the first sequence that cannot be predicted.
+        """
+        values = np.concatenate([self.values(codes, batch_size) for codes, _ in self._read(sequences, trimmed)])
+        return values[:, :, 0] if values.shape[2] == 1 else values
+
+    def predict_file(
+        self, sequences: str | Path, out: str | Path, batch_size: int | None = None, *, trimmed: bool = False
+    ) -> int:
+        """Predict every sequence of a file into a table; returns how many. "-" is standard input or output.
+
+        The table has the columns name (that of the file, or the row's number from 0), sequence, and prediction; of
+        several tasks or positions, a column for each, TASK or TASK_POSITION. Reads and writes in blocks; after an error
+        nothing is written.
+        """
+        count = 0
+        with _table(Path(out)) as handle:
+            handle.write("\t".join(("name", "sequence", *self._columns())) + "\n")
+            for codes, rows in self._read(Path(sequences), trimmed):
+                values = self.values(codes, batch_size).reshape(len(codes), -1)
+                names = rows.labels() or [str(count + row) for row in range(len(rows))]
+                for row, (name, numbers) in enumerate(zip(names, values.tolist(), strict=True)):
+                    handle.write("\t".join((name, rows.text(row), *(f"{number:.6g}" for number in numbers))) + "\n")
+                count += len(rows)
+        return count
+
+    def values(self, codes: np.ndarray, batch_size: int | None = None) -> np.ndarray:
+        """Predictions for codes uint8 [N, L] as stores have them: float64 [N, T, P], in the units of the data."""
+        size = batch_size or self.batch_size
+        pieces = (torch.from_numpy(codes[i : i + size]).to(self.device) for i in range(0, len(codes), size))
+        outputs = [predict_codes(self.module, piece).cpu() for piece in pieces]
+        return self.task.restore(torch.cat(outputs)).numpy()
+
+    def describe(self) -> dict[str, Any]:
+        """What the model is, what it reads and predicts, and what it was trained on."""
+        made, layout = self.description, self.layout
+        return {
+            "model": made["model"]["model"],
+            "parameters": sum(p.numel() for p in self.module.parameters()),
+            "length": layout.length,
+            "flanks": layout.flanks,
+            "kind": self.task.kind,
+            "tasks": self.task.names,
+            "units": self.task.units,
+            "settings": {name: value for name, value in made["model"].items() if name != "model"},
+            **{name: made[name] for name in ("training", "data", "best_epoch", "made_by") if name in made},
+        }
+
+    def __repr__(self) -> str:
+        about = self.describe()
+        return (
+            f"<{about['model']}, {about['parameters']:,} parameters: reads {about['length']} nt"
+            f"{' between ' + ' and '.join(about['flanks']) if any(about['flanks']) else ''}, "
+            f"predicts {', '.join(about['tasks'])}>"
+        )
+
+    @property
+    def module(self) -> Model:
+        """The torch module: codes uint8 [B, L] to outputs [B, T, P]."""
+        return self.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module is."""
+        return next(self.module.parameters()).device
+
+    @property
+    def layout(self) -> Layout:
+        """How sequences become codes. A sequence that does not fit is an error, whatever it was in training."""
+        kept = read(Layout, self.description["layout"], "model.json: layout")
+        return replace(kept, too_long="error", wrong_flank="error")
+
+    @property
+    def batch_size(self) -> int:
+        """A batch whose intermediates, all that training would keep, take 1 GB, or a quarter of a GPU.
+
+        Not of what is free just now: sums of another batch differ in the last digit, and tables must not.
+        """
+        codes = torch.zeros(3, self.layout.length, dtype=torch.uint8, device=self.device)
+        per_sequence = kept_bytes(self.module, codes) - kept_bytes(self.module, codes[:2])
+        if self.device.type == "cuda":
+            total = torch.cuda.get_device_properties(self.device).total_memory
+            return int(np.clip(total // 4 // per_sequence, 1, 4096))
+        return int(np.clip(10**9 // per_sequence, 1, 256))
+
+    def _read(
+        self, sequences: str | Path | Iterable[str] | np.ndarray, trimmed: bool
+    ) -> Iterator[tuple[np.ndarray, Rows]]:
+        """Yield codes uint8 [n, L] block by block, and their rows."""
+        if isinstance(sequences, str):
+            sequences = [sequences] if is_sequence(sequences) else Path(sequences)
+        if isinstance(sequences, Path):
+            pieces = read_rows(sequences)
+        elif isinstance(sequences, np.ndarray) and sequences.dtype == np.uint8:
+            pieces, trimmed = iter([rows_of_codes(sequences)]), True
+        else:
+            pieces = iter([rows_of_strings(map(str, sequences))])
+        layout = replace(self.layout, flanks=("", "")) if trimmed else self.layout
+        for rows in pieces:
+            _, spans, _ = layout.trim(rows, predicting=True)
+            yield centre_pad(rows.codes, spans, layout.length), rows
+
+    def _columns(self) -> list[str]:
+        """Names of the predictions, by what the model gives for one sequence."""
+        _, tasks, positions = self.values(np.zeros((1, self.layout.length), np.uint8), 1).shape
+        if (tasks, positions) == (1, 1):
+            return ["prediction"]
+        places = [""] if positions == 1 else [f"_{position}" for position in range(positions)]
+        return [f"{name}{place}" for name in self.task.names for place in places]
 
 
-def _columns(model: TrainedModel, device: torch.device) -> list[str]:
-    """Names of the predictions, by what the model gives for one sequence."""
-    codes = torch.zeros(1, model.description["layout"]["length"], dtype=torch.uint8, device=device)
-    _, tasks, positions = model.task.restore(predict_codes(model.model, codes).cpu()).shape
-    if (tasks, positions) == (1, 1):
-        return ["prediction"]
-    places = [""] if positions == 1 else [f"_{position}" for position in range(positions)]
-    return [f"{name}{place}" for name in model.task.names for place in places]
-
-
-def _layout(model: TrainedModel, trimmed: bool) -> Layout:
-    kept = model.description["layout"]
-    return Layout(length=kept["length"], flanks=("", "") if trimmed else tuple(kept["flanks"]))
-
-
-def _read(path: Path) -> Iterator[tuple[list[str], Rows]]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    with open_text(path) as handle:
-        fasta = handle.read(1) == b">"
-    if fasta:
-        yield from read_fasta(path)
-    else:
-        for rows in read_rows(path):
-            yield [], rows
-
-
-def _write(handle: TextIO, names: list[str], rows: Rows, values: np.ndarray) -> None:
-    for row, (name, numbers) in enumerate(zip(names, values.tolist(), strict=True)):
-        handle.write("\t".join((name, rows.text(row), *(f"{number:.6g}" for number in numbers))) + "\n")
+@contextmanager
+def _table(path: Path) -> Iterator[TextIO]:
+    """A text file that appears whole, or standard output."""
+    if path == STDIN:
+        yield sys.stdout
+        return
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as handle:
+        yield handle

@@ -84,7 +84,7 @@ def has_flanks(block: np.ndarray, spans: Spans, left: str, right: str) -> np.nda
     """Whether each span begins with `left` and ends with `right` and holds at least both: bool [n]."""
     ok = spans.lengths >= len(left) + len(right)
     for flank, starts in ((left, spans.starts), (right, spans.starts + spans.lengths - len(right))):
-        if flank:
+        if flank and ok.any():
             windows = np.lib.stride_tricks.sliding_window_view(block, len(flank))
             ok[ok] = (windows[starts[ok]] == encode(flank)).all(axis=1)
     return ok

@@ -6,7 +6,6 @@ A dataclass says what a key may hold where the key stands: `epochs: Count = 20`,
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import math
 import re
@@ -117,7 +116,7 @@ def fit(value: Any, hint: Any) -> Any:
             value = float(value)
         if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
-    elif kind is Any or type(value) is kind:
+    elif kind is Any or (isinstance(kind, type) and isinstance(value, kind)):
         return value
     raise ValueError
 
@@ -147,7 +146,10 @@ def words(hint: Any, many: bool = False) -> str:
     if kind is Annotated:
         return f"{words(args[0], many)} {' and '.join(limit.words for limit in args[1:])}"
     if kind in (Union, UnionType):
-        return " or ".join(words(choice, many) for choice in args)
+        # Names of several lists are one list.
+        names = [name for choice in args if get_origin(choice) is Literal for name in get_args(choice)]
+        others = [words(choice, many) for choice in args if get_origin(choice) is not Literal]
+        return " or ".join([f"one of {', '.join(names)}"] * bool(names) + others)
     if kind is Literal:
         return f"one of {', '.join(map(str, args))}"
     if kind is tuple:
@@ -160,6 +162,15 @@ def hints_of(kind: type) -> dict[str, Any]:
     """The annotation of every key of a dataclass, in order."""
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in fields(kind) if field.init}
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """What each key of a dataclass means: the sentences `name: …` or `name, name: …` of its docstrings."""
+    text = " ".join(" ".join((base.__doc__ or "").split()) for base in reversed(kind.__mro__) if base is not object)
+    name = f"`?(?:{'|'.join(hints_of(kind))})`?"
+    pieces = re.split(rf"(?:^|(?<=[.)] ))({name}(?:, {name})*): ", text)
+    found = zip(pieces[1::2], pieces[2::2], strict=True)
+    return {key.strip("`"): what.strip() for keys, what in found for key in keys.split(", ")}
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
@@ -176,15 +187,3 @@ def within(where: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-
-
-def option(hint: Any) -> Callable[[str], Any]:
-    """A `type` for argparse: the text of an option as a key of this annotation."""
-
-    def parse(text: str) -> Any:
-        for kind in (int, float, str) if text.isascii() and "_" not in text else (str,):
-            with suppress(ValueError, OverflowError):
-                return fit(kind(text), hint)
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected {words(hint)}")
-
-    return parse

@@ -6,7 +6,7 @@ positions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -85,6 +85,13 @@ class Task:
             raise InputError(f"targets of the kind {kind!r} are not scaled, found scale {self.scale!r}")
         if self.loss_name == "poisson" and self.scale == "standardise":
             raise InputError("the Poisson loss needs targets of at least 0, found scale 'standardise'")
+
+    @classmethod
+    def named(cls, names: Sequence[str], number: int = 1) -> Task:
+        """The task of `number` values, with these names if there are any."""
+        if number == 1:
+            return cls(names=tuple(names) or cls.names)
+        return cls("values", tuple(names) or tuple(f"task {index + 1}" for index in range(number)))
 
     @classmethod
     def read(cls, where: object, keys: Mapping[str, Any]) -> Task:

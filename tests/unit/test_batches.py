@@ -11,7 +11,7 @@ from torch import nn
 
 from proformer.datasets import batches
 from proformer.datasets.batches import DeviceData, reverse_complement
-from proformer.datasets.prepare import split
+from proformer.datasets.parts import split
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.evaluation.by_task import measure

@@ -42,7 +42,7 @@ def test_a_job_says_where_it_runs_and_what_it_was_asked(proformer, monkeypatch, 
     asked = json.loads(arguments.removeprefix("arguments "))
     assert asked["verb"] == "prepare"
     assert asked["sequences"][0].endswith("none.tsv")
-    assert asked["length"] == 100  # defaults, too
+    assert asked["too_long"] == "error"  # defaults, too
     assert "no such file" in error
 
 

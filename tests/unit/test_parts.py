@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from proformer.datasets.prepare import split
+from proformer.datasets.parts import split
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.tasks import Task

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from proformer.datasets.batches import Batch
-from proformer.datasets.prepare import Layout, prepare, split
+from proformer.datasets.parts import split
+from proformer.datasets.prepare import Layout, prepare
 from proformer.errors import InputError
 from proformer.models import build, find, find_recipe
 from proformer.tasks import Task

@@ -9,13 +9,13 @@ import torch
 from torch.nn import functional as F
 
 from proformer.datasets.batches import Batch, DeviceData, both_strands
-from proformer.datasets.prepare import Layout, prepare, split
+from proformer.datasets.parts import split
+from proformer.datasets.prepare import Layout, prepare
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.models import build, find, find_recipe
-from proformer.models.folder import read_folder
 from proformer.models.keras import Attention, BiLSTM, glorot_normal, he_normal, max_pool_same
-from proformer.predict import predict_file
+from proformer.predict import load
 from proformer.tasks import Task
 from proformer.training.run import train
 from proformer.training.validation import predict_all
@@ -420,9 +420,9 @@ def test_without_steps_no_motif_is_learned(name, motif_stores, tmp_path, seed, r
 def test_learns_a_planted_motif_and_comes_back_from_its_folder(name, motif_stores, motif_file, tmp_path, seed, reaches):
     best = learn(name, motif_stores, tmp_path, seed=seed).max()
     reaches(f"{name}, r", best, 0.7)
-    trained = read_folder(tmp_path)
+    trained = load(tmp_path)
     assert trained.description["model"]["flanks"] == ["CAT", "GGT"]
-    assert predict_file(trained, motif_file, tmp_path / "predictions.tsv", 100) == 480
+    assert trained.predict_file(motif_file, tmp_path / "predictions.tsv", 100) == 480
     predictions = pd.read_csv(tmp_path / "predictions.tsv", sep="\t")["prediction"]
     truth = pd.read_csv(motif_file, sep="\t", header=None)[1]
     reaches(f"{name}, r of all rows", np.corrcoef(predictions, truth)[0, 1], 0.7)

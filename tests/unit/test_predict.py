@@ -16,7 +16,7 @@ import torch
 
 from proformer.models import build, resolve
 from proformer.models.folder import read_folder, write_folder
-from proformer.predict import batch_for_memory
+from proformer.predict import load
 from proformer.sequences import encode
 from proformer.tasks import Task
 
@@ -114,7 +114,6 @@ def test_several_models_by_one_command_as_each_by_itself(proformer, model, promo
 
 
 def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, model, promoters, tmp_path):
-    from proformer.models.folder import read_folder
     from proformer.sequences import Spans, centre_pad, encode
 
     sequence = promoters[0][0]
@@ -126,34 +125,12 @@ def test_predictions_are_those_of_the_model_in_the_units_of_the_data(proformer, 
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "the file is empty"),
-        (f"{LEFT}ACGT{RIGHT}\n{LEFT}ACXT{RIGHT}\n", r"line 2: found the letter 'X'"),
-        (
-            f"{LEFT}ACGT{RIGHT}\n{LEFT}{'A' * 101}{RIGHT}\n",
-            r"line 2: found 101 nt after trimming, expected at most 100",
-        ),
-        (f"{LEFT}ACGT{RIGHT}\nACGTACGT\n", r"line 2: found 'ACGTACGT', expected a sequence that begins with"),
-        (">a\n>b\nACGT\n", r"line 1: found an empty sequence"),
-    ],
-)
-def test_a_row_that_cannot_be_predicted_stops_with_its_line(proformer, model, tmp_path, text, message):
-    (tmp_path / "bad.txt").write_text(text)
-    done = proformer("predict", "--model", model, "--sequences", tmp_path / "bad.txt", "--out", tmp_path / "out.tsv")
-    assert done.returncode == 2
-    assert re.search(message, done.stderr), done.stderr
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "out.tsv").exists()
-
-
 def test_batches_are_the_same_whatever_memory_is_free(model, monkeypatch):
     """Sums over another batch differ in the last digit."""
-    trained = read_folder(model, torch.device("cpu"))
-    before = batch_for_memory(trained, torch.device("cpu"))
+    trained = load(model, "cpu")
+    before = trained.batch_size
     monkeypatch.setattr(os, "sysconf", lambda name: 1000)
-    assert batch_for_memory(trained, torch.device("cpu")) == before > 1
+    assert trained.batch_size == before > 1
 
 
 def test_wrong_paths(proformer, model, promoter_file, tmp_path):
@@ -191,9 +168,3 @@ def test_help_has_examples_and_loads_nothing_heavy(proformer):
     code = "import sys; from proformer.cli import main\ntry: main(['train', '--help'])\nexcept SystemExit: pass\n"
     code += "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'pandas')))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
-
-
-def test_unknown_verb(proformer):
-    done = proformer("prophesy")
-    assert done.returncode == 2
-    assert "invalid choice: 'prophesy'" in done.stderr

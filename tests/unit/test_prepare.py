@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from proformer.datasets.prepare import Layout, prepare, split
+from proformer.datasets.parts import split
+from proformer.datasets.prepare import Layout, prepare
+from proformer.datasets.rows import read_rows
 from proformer.datasets.store import StoreWriter, open_store
-from proformer.datasets.text import read_fasta, read_rows
 from proformer.errors import InputError
 from proformer.sequences import decode
 
@@ -56,55 +57,6 @@ def test_harmless_variants_give_the_same_rows(tmp_path, promoter_file, change):
     a, b = (open_store(tmp_path / f"{name}.safetensors") for name in ("a.txt", "b.txt"))
     for name in a.columns:
         assert (a.columns[name] == b.columns[name]).all()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "the file is empty"),
-        (GOOD + f"{LEFT}ACGT{RIGHT}\n", r"line 2: found one column"),
-        (GOOD + f"{LEFT}ACGT{RIGHT}\t1\t2\n", r"line 2: found 3 columns"),
-        (GOOD * 3 + f"{LEFT}ACGT{RIGHT}\thigh\n", r"line 4: found 'high', expected a finite number"),
-        (GOOD + f"{LEFT}ACGT{RIGHT}\tnan\n", r"line 2: found 'nan', expected a finite number"),
-        (GOOD + f"{LEFT}ACGT{RIGHT}\tinf\n", r"line 2: found 'inf'"),
-        (GOOD + f"{LEFT}ACRT{RIGHT}\t1\n", r"line 2: found the letter 'R'"),
-        (GOOD + f"{LEFT[1:]}ACGT{RIGHT}\t1\n", r"line 2: found .*, expected a sequence that begins with TGCATTT"),
-        (GOOD + f"{LEFT}ACGT{RIGHT[:-1]}A\t1\n", r"line 2: .* ends with GGTTACGGCTGTT"),
-        (GOOD + f"{LEFT}{'A' * 101}{RIGHT}\t1\n", r"line 2: found 101 nt after trimming, expected at most 100"),
-        (GOOD + f"{LEFT}{RIGHT}\t1\n", r"line 2: found nothing between the flanks"),
-        (GOOD + "\n" + GOOD, r"line 2: found a blank line"),
-        ("sequence\texpression\n" + GOOD, r"line 1: found a header line \('sequence', 'expression'\)"),
-        (gzip.compress(GOOD.encode() * 1000)[:-20], "gz file is damaged or cut short"),
-    ],
-)  # fmt: skip
-def test_bad_input_names_the_line_and_leaves_nothing(tmp_path, text, message):
-    source = write(tmp_path / "bad.txt", text)
-    with pytest.raises(InputError, match=message) as error:
-        prepare(source, tmp_path / "out" / "all.safetensors", LAYOUT)
-    assert "bad.txt" in str(error.value)
-    assert "\n" not in str(error.value)
-    assert not list((tmp_path / "out").glob("*"))
-    assert not list((tmp_path / "out").glob(".*"))
-
-
-@pytest.mark.parametrize("heading", ["", "sequence\tdev\thk\n"])
-def test_columns_of_values_are_tasks(tmp_path, heading):
-    source = write(tmp_path / "a.txt", heading + f"{LEFT}ACGT{RIGHT}\t1\t-2.5\n{LEFT}ACGG{RIGHT}\t3\t4e1\r\n")
-    prepare(source, tmp_path / "all.safetensors", LAYOUT)
-    store = open_store(tmp_path / "all.safetensors")
-    assert store.target[:, :, 0].tolist() == [[1, -2.5], [3, 40]]
-    assert store.task.kind == "values"
-    assert store.task.names == (("dev", "hk") if heading else ("task 1", "task 2"))
-    for line, message in ((f"{LEFT}ACGT{RIGHT}\t1", "2 columns"), (f"{LEFT}ACGT{RIGHT}\t1\thigh", "'high'")):
-        write(tmp_path / "a.txt", source.read_bytes().decode() + line + "\n")
-        with pytest.raises(InputError, match=rf"line {3 + bool(heading)}: found {message}, expected"):
-            prepare(source, tmp_path / "b.safetensors", LAYOUT)
-        write(tmp_path / "a.txt", source.read_bytes()[: -len(line) - 1])
-
-
-def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.txt: no such file"):
-        prepare(tmp_path / "nowhere.txt", tmp_path / "all.safetensors", LAYOUT)
 
 
 def test_dropped_rows_are_counted(tmp_path):
@@ -202,8 +154,8 @@ def test_disk_full_while_writing(tmp_path, proformer, promoter_file):
 
 def test_fasta_rows_have_names_and_line_numbers(tmp_path):
     path = write(tmp_path / "a.fa", ">one first\nACGT\nAC\n>two\nGG\n>three\nGA-T\n")
-    [(names, rows)] = read_fasta(path)
-    assert names == ["one", "two", "three"]
+    [rows] = read_rows(path)
+    assert rows.labels() == ["one", "two", "three"]
     assert [rows.text(i) for i in range(3)] == ["ACGTAC", "GG", "GA-T"]
     with pytest.raises(InputError, match=r"line 6: found the letter '-'"):
         rows.check_letters()

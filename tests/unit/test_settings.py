@@ -8,7 +8,7 @@ import pytest
 
 from proformer.errors import InputError
 from proformer.models import build, find, names, resolve
-from proformer.settings import Count, Flanks, Positive, Share, Threads, check, option, read, within
+from proformer.settings import Count, Flanks, Positive, Share, check, read, within
 from proformer.tasks import Task
 from proformer.training.config import read_job, read_training
 
@@ -128,15 +128,6 @@ def test_keys_of_a_task():
         Task.read("here", {"kind": "number"})
     with pytest.raises(InputError, match=r"^here: task: sd is .* expected a list of numbers of at least 0"):
         Task.read("here", {"sd": [math.nan]})
-
-
-@pytest.mark.parametrize("text", ["0", "1_6", "1.5", "100000", "\uff11", "x", ""])
-def test_options_of_the_command_line(text):
-    import argparse
-
-    assert option(Threads)("16") == 16
-    with pytest.raises(argparse.ArgumentTypeError, match=f"found {text!r}, {WHOLE} and at most 1,024"):
-        option(Threads)(text)
 
 
 def test_unknown_annotations_take_values_of_their_type():

@@ -451,5 +451,5 @@ def test_command_line(tmp_path, capsys):
     assert len((out / dream.TRAIN).read_text().splitlines()) == 20
     assert main(["simulate", "--out", str(out / dream.TRAIN), "--train", "20", "--test", "100"]) == 2
     assert main(["simulate", "--out", str(tmp_path / "none"), "--train", "-1"]) == 2
-    assert "found -1 training rows" in capsys.readouterr().err
+    assert "argument --train: found '-1', expected a whole number of at least 1" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()

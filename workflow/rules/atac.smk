@@ -9,7 +9,7 @@ LIBRARIES = [chr(ord("A") + number) for number in range(config["simulate_atac"][
 rule simulate_atac:
     """Write a genome with planted accessible regions, and the paired reads of an ATAC-seq experiment on it."""
     input:
-        code=library("simulate", "cli/simulate_atac"),
+        code=library("simulate", "cli/simulate"),
     output:
         genome=f"{R}/data/simulated_atac/genome.fa",
         regions=f"{R}/data/simulated_atac/regions.bed",

@@ -111,7 +111,7 @@ for dataset in results.datasets:
                 description=[f"{results.model(job.path)}/model.json" for job in group],
                 model=[f"{results.model(job.path)}/model.safetensors" for job in group],
                 sequences=list(results.evaluated_on(dataset).values()),
-                code=library("predict") + model_code(group),
+                code=library("predict", "datasets/prepare", "datasets/rows", "datasets/text") + model_code(group),
             output:
                 [table for job in group for table in results.predictions(job).values()],
             log:

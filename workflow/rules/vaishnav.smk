@@ -4,7 +4,7 @@
 rule simulate_vaishnav:
     """Write simulated evaluation sets in the published file formats."""
     input:
-        code=library("simulate", "cli/simulate_vaishnav"),
+        code=library("simulate", "cli/simulate"),
     output:
         expand(
             f"{R}/data/simulated_vaishnav/{{name}}.csv",
@@ -31,7 +31,7 @@ rule measured:
     """Read an evaluation set: padding off, flanks found and set whole, duplicates and references marked, all counted."""
     input:
         file=lambda wildcards: results.raw(results.evaluations[wildcards.evaluation]["file"]),
-        code=library("datasets/measured", "datasets/text", "sequences"),
+        code=library("datasets/measured", "datasets/rows", "datasets/text", "sequences"),
     output:
         table=f"{R}/data/evaluations/{{evaluation}}.tsv",
         sequences=f"{R}/data/evaluations/{{evaluation}}.txt",
@@ -57,7 +57,7 @@ rule nearest:
     input:
         store=f"{R}/data/{{dataset}}/all.safetensors",
         sequences=rules.measured.output.sequences,
-        code=library("datasets/nearest", "datasets/prepare", "datasets/store", "datasets/text", "sequences"),
+        code=library("datasets", "sequences"),
     output:
         table=f"{E}/{{evaluation}}/near_{{dataset}}.tsv",
         distances=f"{R}/data/evaluations/{{evaluation}}_near_{{dataset}}.tsv",

@@ -175,8 +175,8 @@ def _tools_options(step: argparse.ArgumentParser) -> None:
     step.add_argument("--out", type=Path, required=True, help="table: step, tool, version")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Run one step."""
+def atac(args: argparse.Namespace) -> None:
+    """Take an ATAC-seq experiment from reads to windows, step by step."""
     from proformer.atac import steps
 
     getattr(steps, args.step)(args)

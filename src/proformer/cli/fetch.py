@@ -1,87 +1,78 @@
-"""`proformer fetch`: bring catalogued files to a folder."""
+"""Verb for downloads: bring catalogued files to a folder."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from proformer.errors import InputError
+from proformer.cli.options import in_columns
+from proformer.settings import Count, Positive
 
 if TYPE_CHECKING:
     from proformer.sources import Source
 
-EXAMPLES = """examples:
-  proformer fetch --list
-  proformer fetch dream-train-sample dream-plasmid --out data
-  proformer fetch dream-train --out data --provenance data/provenance.tsv
-  proformer fetch my-file --catalogue my_files.yaml --out data --mirror /shared/mirror
 
-A download that was stopped goes on where it stopped when the same command is given again.
-"""
+def fetch(
+    names: Annotated[tuple[str, ...], "names of catalogue entries"],
+    /,
+    *,
+    list_: Annotated[bool, "print the catalogue and stop"] = False,
+    out: Annotated[Path | None, "folder for the files"] = None,
+    mirror: Annotated[
+        Path | None, "folder of <host>/<path> copies that is read in place of the network (default: $PROFORMER_MIRROR)"
+    ] = None,
+    catalogue: Annotated[tuple[Path, ...], "further catalogues; their entries replace those of the same name"] = (),
+    provenance: Annotated[Path | None, "table to write: what came from where"] = None,
+    attempts: Annotated[Count, "failures in a row that end a download"] = 6,
+    timeout: Annotated[Positive, "seconds of silence that are a failure"] = 60.0,
+) -> None:
+    """Download catalogued data, resumed and checked against its digest.
 
+    examples:
+      proformer fetch --list
+      proformer fetch dream-train-sample dream-plasmid --out data
+      proformer fetch dream-train --out data --provenance data/provenance.tsv
+      proformer fetch my-file --catalogue my_files.yaml --out data --mirror /shared/mirror
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `proformer fetch`."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="names of catalogue entries")
-    parser.add_argument("--list", action="store_true", help="print the catalogue and stop")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for the files")
-    parser.add_argument(
-        "--mirror",
-        type=Path,
-        metavar="DIR",
-        default=os.environ.get("PROFORMER_MIRROR"),
-        help="folder of <host>/<path> copies that is read in place of the network (default: $PROFORMER_MIRROR)",
-    )
-    parser.add_argument(
-        "--catalogue",
-        type=Path,
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="a further catalogue; its entries replace those of the same name",
-    )
-    parser.add_argument("--provenance", type=Path, metavar="FILE.tsv", help="write a table of what came from where")
-    parser.add_argument("--attempts", type=int, default=6, help="failures in a row that end a download (default: 6)")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds of silence that are a failure (default: 60)")
-
-
-def run(args: argparse.Namespace) -> None:
-    """Fetch the named files one after the other; the first that fails ends the run."""
+    A download that was stopped goes on where it stopped when the same command is given again.
+    """
+    from proformer.errors import InputError
     from proformer.sources import load_catalogue, lookup
 
-    catalogue = load_catalogue(*args.catalogue)
-    if args.list:
-        print(as_table(catalogue))
+    known = load_catalogue(*catalogue)
+    if list_:
+        print(as_table(known))
         return
-    if not args.names or args.out is None:
+    if not names or out is None:
         raise InputError("expected NAME and --out DIR, or --list")
-    sources = [lookup(catalogue, name) for name in dict.fromkeys(args.names)]
+    if mirror is None and "PROFORMER_MIRROR" in os.environ:
+        mirror = Path(os.environ["PROFORMER_MIRROR"])
+    sources = [lookup(known, name) for name in dict.fromkeys(names)]
     by_filename: dict[str, str] = {}
     for source in sources:
         other = by_filename.setdefault(source.filename, source.name)
         if other != source.name:
-            raise InputError(f"{other} and {source.name} would both be {args.out / source.filename}: fetch them apart")
-    rows = [_fetch(source, args) for source in sources]
-    if args.provenance:
+            raise InputError(f"{other} and {source.name} would both be {out / source.filename}: fetch them apart")
+    rows = [_fetch(source, out, mirror=mirror, attempts=attempts, timeout=timeout) for source in sources]
+    if provenance:
         import pandas as pd
 
         from proformer.files import write_table
 
-        write_table(args.provenance, pd.DataFrame(rows))
+        write_table(provenance, pd.DataFrame(rows))
 
 
-def _fetch(source: Source, args: argparse.Namespace) -> dict[str, object]:
-    from proformer.sources.fetch import fetch
+def _fetch(source: Source, folder: Path, **options: Any) -> dict[str, object]:
+    from proformer.sources.fetch import fetch as fetch_source
 
-    out = args.out / source.filename
+    out = folder / source.filename
     with meter(source.name) as progress:
-        row = fetch(source, out, mirror=args.mirror, attempts=args.attempts, timeout=args.timeout, progress=progress)
+        row = fetch_source(source, out, progress=progress, **options)
     how = {"already there": "already there, left alone", "mirror": "from the mirror", "network": "downloaded"}
     verdict = "as expected" if row["expected"] else "nothing to compare with"
     print(
@@ -97,8 +88,7 @@ def as_table(catalogue: Mapping[str, Source]) -> str:
     for source in catalogue.values():
         check = source.algorithm or (source.publisher[0] if source.publisher else "nothing")
         rows.append((source.name, f"{source.size:,}" if source.size else "?", check, source.title))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}" for row in rows)
+    return in_columns(rows)
 
 
 @contextmanager

@@ -1,33 +1,72 @@
-"""`proformer simulate`: promoters from a biophysical model, in the file formats of the DREAM challenge."""
+"""Verbs that write simulated data."""
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import Annotated
 
-EXAMPLES = """examples:
-  proformer simulate --out simulated                              the embedded demo: 4,000 training and 1,000 test rows
-  proformer simulate --out large --train 6739258 --test 71103 --gzip    as many rows as the challenge has
-
-The model and its equations are documented in proformer/simulate/model.py; the same seed gives the same files.
-"""
+from proformer.settings import Count, CountOrZero
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this verb."""
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write, made when missing")
-    parser.add_argument("--train", type=int, default=4000, metavar="N", help="training rows (default: %(default)s)")
-    parser.add_argument(
-        "--test", type=int, default=1000, metavar="N", help="test rows, 100 or more (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="random seed, 0 or more (default: %(default)s)"
-    )
-    parser.add_argument("--gzip", action="store_true", help="pack the sequence files and the ground truth (.gz)")
+def simulate(
+    *,
+    out: Annotated[Path, "folder to write, made when missing"],
+    train: Annotated[Count, "training rows"] = 4000,
+    test: Annotated[Count, "test rows, 100 or more"] = 1000,
+    seed: Annotated[CountOrZero, "random seed"] = 1,
+    gzip: Annotated[bool, "pack the sequence files and the ground truth (.gz)"] = False,
+) -> None:
+    """Write simulated promoters in the file formats of the DREAM challenge.
 
+    examples:
+      proformer simulate --out simulated                              4,000 training and 1,000 test rows
+      proformer simulate --out large --train 6739258 --test 71103 --gzip    as many rows as the challenge has
 
-def run(args: argparse.Namespace) -> None:
-    """Write the files."""
+    The model and its equations are documented in proformer/simulate/model.py; the same seed gives the same files.
+    """
     from proformer.simulate import write_dream
 
-    write_dream(args.out, args.train, args.test, args.seed, args.gzip)
-    print(f"simulate: wrote {args.train:,} training and {args.test:,} test promoters to {args.out}")
+    write_dream(out, train, test, seed, gzip)
+    print(f"simulate: wrote {train:,} training and {test:,} test promoters to {out}")
+
+
+def simulate_atac(
+    *,
+    out: Annotated[Path, "folder to write, made when missing"],
+    genome_size: Annotated[Count, "bp without chrM"] = 600_000,
+    pairs: Annotated[Count, "read pairs per library"] = 24_000,
+    libraries: Annotated[Count, "replicates"] = 2,
+    seed: Annotated[CountOrZero, "random seed"] = 1,
+) -> None:
+    """Write a simulated genome and the paired reads of an ATAC-seq experiment on it.
+
+    examples:
+      proformer simulate-atac --out simulated_atac                         the embedded demo: 600 kb, two libraries
+      proformer simulate-atac --out deep --pairs 1000000 --libraries 3     more reads of the same genome
+
+    The model is documented in proformer/simulate/atac.py, the files in proformer/simulate/experiment.py; the same seed
+    gives the same files.
+    """
+    from proformer.simulate.experiment import write_atac
+
+    write_atac(out, genome_size, pairs, libraries, seed)
+    print(f"simulate-atac: wrote {libraries} libraries of {pairs:,} read pairs to {out}")
+
+
+def simulate_vaishnav(
+    *,
+    out: Annotated[Path, "folder to write, made when missing"],
+    native: Annotated[Count, "rows"] = 400,
+    random: Annotated[Count, "rows"] = 400,
+    drift: Annotated[Count, "rows"] = 150,
+    seed: Annotated[CountOrZero, "random seed"] = 1,
+) -> None:
+    """Write simulated evaluation sets in the file formats of Vaishnav et al..
+
+    examples:
+      proformer simulate-vaishnav --out simulated_vaishnav --native 400 --random 400 --drift 150
+    """
+    from proformer.simulate.vaishnav import write_vaishnav
+
+    write_vaishnav(out, native, random, drift, seed)
+    print(f"simulate-vaishnav: wrote {native} + {random} + {drift} measured promoters to {out}")

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from proformer.datasets.text import Rows, blocks, read_rows, rows_of
+from proformer.datasets.rows import read_rows, rows_of
+from proformer.datasets.text import Rows, blocks
 from proformer.errors import InputError
 from proformer.files import read_table
 from proformer.sequences import flank_extent
@@ -31,20 +32,24 @@ _STEP = re.compile(r"(.+)\.ED(\d+)")
 _CHANGE = re.compile(r"(\d+)([ACGT])")
 
 
-def measured_rows(path: Path, medium: str | None = None) -> Iterator[Rows]:
-    """Rows of a training file of either kind: `sequence<TAB>value`, or a CSV table of measured promoters."""
+def training_rows(
+    path: Path, medium: str | None = None, targets: Sequence[str] = (), values: Path | None = None
+) -> Iterator[Rows]:
+    """Rows of a training file: a CSV table of measured promoters, or what `read_rows` reads."""
     if is_table(path):
         table = read_measured(path, medium)
         table = table[table["role"] != "reference"]
         lines = zip(table["sequence"], table["expression"].map(repr), strict=True)
         yield rows_of(path, "".join(f"{sequence}\t{value}\n" for sequence, value in lines).encode(), 2)
     else:
-        yield from read_rows(path)
+        yield from read_rows(path, targets, values)
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file (plain or gz) is a CSV table with a heading. Raises InputError for no file."""
-    return b"," in next(blocks(path, 1 << 16)).split(b"\n", 1)[0]
+    """Whether a file (plain or gz) is a CSV table whose header line is one of theirs. Raises InputError for no file."""
+    heading = next(blocks(path, 1 << 16)).partition(b"\n")[0].decode("utf-8", "replace").lower().replace("_", " ")
+    columns = {cell.strip(' "\r') for cell in heading.split(",")}
+    return len(columns) > 1 and bool(columns & {*_VALUE, *_PREDICTION, "seq110"})
 
 
 def read_measured(path: Path, medium: str | None = None) -> pd.DataFrame:

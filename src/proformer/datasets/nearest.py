@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from proformer.datasets.prepare import Layout
+from proformer.datasets.rows import read_rows
 from proformer.datasets.store import Store
-from proformer.datasets.text import read_rows
 from proformer.errors import InputError
 from proformer.sequences import N, centre_pad, reverse_complement
 

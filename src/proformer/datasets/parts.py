@@ -1,4 +1,4 @@
-"""Which part of a data set each row belongs to: uint8 [N], numbered from 0 (training); the number of parts is "none".
+"""The parts of a data set, and which one each row belongs to: uint8 [N], from 0 (training); as many as parts: none.
 
 Rows of one group never fall to different parts: where a unit is larger than a group (a chromosome, a stretch, a fold
 that was given), rows of later parts whose group is in an earlier one belong to none.
@@ -6,16 +6,96 @@ that was given), rows of later parts whose group is in an earlier one belong to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from proformer.datasets.store import Store
+from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.errors import InputError
+from proformer.files import file_digest
 from proformer.sequences import mix
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHUNK = 1 << 17
+CHUNK_BYTES = 1 << 26  # rows of profiles are long: fewer of them at once
+
+
+def split(
+    source: str | Path,
+    outs: Sequence[str | Path],
+    fractions: Sequence[float] = (),
+    seed: int = 1,
+    by: Literal["random", "chromosome"] = "random",
+    block: int | None = None,
+    *,
+    chromosomes: Sequence[Sequence[str]] | None = None,
+    folds: tuple[int, int, int | None] | None = None,
+    file: str | Path | None = None,
+) -> pd.DataFrame:
+    """Draw disjoint parts of a store, the first one for training; returns the counts per part.
+
+    By `fractions` of the rows, "random": a row's part follows from its group and the seed alone, so copies of a
+    sequence, and its reverse complement, never straddle parts; or "chromosome": whole contigs, or stretches of `block`
+    bp of them, so that overlapping windows never straddle parts either. A fraction of 0 makes an empty part. Or by
+    names of `chromosomes`, by `folds` (how many, which one tests, nested ones), or by a `file` (see `datasets.parts`).
+
+    Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
+    Methods).
+    """
+    import pandas as pd
+
+    store, paths = open_store(source), [Path(out) for out in outs]
+    may_be_empty = [False] * len(paths)
+    how: dict[str, Any]
+    if chromosomes is not None:
+        part, how = by_names(store, chromosomes), {"chromosomes": [list(names) for names in chromosomes]}
+    elif folds is not None:
+        part, how = by_fold(store, *folds, seed), {"folds": list(folds), "seed": seed}
+    elif file is not None:
+        given = Path(file)
+        part, how = by_file(store, given, len(paths)), {"file": given.name, "sha256": file_digest(given, "sha256")}
+    else:
+        if not fractions or fractions[0] <= 0 or min(fractions) < 0 or sum(fractions) > 1 + 1e-9:
+            raise InputError(
+                f"split fractions {list(fractions)}: expected numbers of at least 0, the first positive, "
+                "that add up to at most 1"
+            )
+        may_be_empty = [fraction == 0 for fraction in fractions]
+        part = by_chromosome(store, fractions, seed, block) if by == "chromosome" else by_group(store, fractions, seed)
+        how = {"seed": seed, "fractions": list(fractions), "by": by}
+    sizes = [int(np.count_nonzero(part == index)) for index in range(len(paths))]
+    for out, size, empty in zip(paths, sizes, may_be_empty, strict=True):
+        if size < 2 and not empty:
+            raise InputError(f"{source}: {size} rows fall to {out.stem}, of {len(store)} ({how}); need 2")
+    moments = [_moments(store, part, index) for index in range(len(paths))]
+    mean, sd = moments[0]
+    task = replace(store.task, mean=tuple(mean), sd=tuple(sd))
+    if task.scale == "standardise" and 0 in sd:
+        flat = sd.index(0)
+        raise InputError(
+            f"{source}: all training targets of {task.names[flat]} are {mean[flat]}; nothing can be learnt from them"
+        )
+    meta = store.meta | {"task": asdict(task), "split": how}
+    for index, out in enumerate(paths):
+        with StoreWriter(out, meta) as writer:
+            writer.append(**{name: column[:0] for name, column in store.columns.items()})
+            for rows, chosen in _chunks(store, part, index):
+                writer.append(**{name: column[rows][chosen] for name, column in store.columns.items()})
+    return pd.DataFrame(
+        {
+            "part": [out.stem for out in paths],
+            "rows": sizes,
+            "distinct": [_distinct(store, part, index) for index in range(len(paths))],
+            "mean": [float(np.mean(mean)) for mean, _ in moments],
+            "sd": [float(np.mean(sd)) for _, sd in moments],
+        }
+    )
 
 
 def by_group(store: Store, fractions: Sequence[float], seed: int) -> np.ndarray:
@@ -134,3 +214,42 @@ def _groups(store: Store) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (first row, groups) piece by piece."""
     for start in range(0, len(store), CHUNK):
         yield start, np.ascontiguousarray(store.columns["group"][start : start + CHUNK])
+
+
+def _chunks(store: Store, part: np.ndarray, index: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (a slice of rows, which of them belong to part `index`: bool), in order, where there are any."""
+    row_bytes = sum(column[:1].nbytes for column in store.columns.values())
+    size = min(CHUNK, max(1, CHUNK_BYTES // max(row_bytes, 1)))
+    for start in range(0, len(part), size):
+        rows = slice(start, start + size)
+        if (chosen := part[rows] == index).any():
+            yield rows, chosen
+
+
+def _moments(store: Store, part: np.ndarray, index: int) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of the targets of one part, per task, in float64."""
+    tasks = range(store.target.shape[1])
+    total, square, numbers = np.zeros(len(tasks)), np.zeros(len(tasks)), 0
+    for rows, chosen in _chunks(store, part, index):
+        target = store.target[rows][chosen]
+        numbers += len(target) * target.shape[2]
+        total += [target[:, task].ravel().sum(dtype=np.float64) for task in tasks]
+    if not numbers:
+        return [math.nan] * len(tasks), [math.nan] * len(tasks)
+    mean = total / numbers
+    for rows, chosen in _chunks(store, part, index):
+        target = store.target[rows][chosen]
+        square += [((target[:, task].ravel().astype(np.float64) - mean[task]) ** 2).sum() for task in tasks]
+    return mean.tolist(), ((square / numbers) ** 0.5).tolist()
+
+
+def _distinct(store: Store, part: np.ndarray, index: int) -> int:
+    """How many sequences of a part differ, strand aside; bucket by bucket, so that memory stays flat."""
+    if not (part == index).any():
+        return 0
+    buckets = 1 + len(store) // (16 * CHUNK)
+    count = 0
+    for bucket in range(buckets):
+        found = (store.columns["group"][rows][chosen] for rows, chosen in _chunks(store, part, index))
+        count += len(np.unique(np.concatenate([keys[keys % buckets == bucket] for keys in found])))
+    return count

@@ -1,62 +1,68 @@
-"""From published sequence files to an encoded store, and from a store to training and validation splits."""
+"""From files of sequences to an encoded store."""
 
 from __future__ import annotations
 
-import math
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from proformer.datasets.parts import CHUNK, by_chromosome, by_file, by_fold, by_group, by_names
-from proformer.datasets.store import Store, StoreWriter, open_store
-from proformer.datasets.text import Rows
+from proformer.datasets.store import StoreWriter
+from proformer.datasets.text import Rows, first_error_first
 from proformer.errors import InputError
 from proformer.files import file_digest
-from proformer.sequences import Spans, centre_pad, encode, flank_extent, has_flanks, strand_free_keys
+from proformer.sequences import MAX_LENGTH, Spans, centre_pad, flank_extent, has_flanks, strand_free_keys
+from proformer.settings import Flanks, at_least, at_most
 from proformer.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHUNK_BYTES = 1 << 26  # rows of profiles are long: fewer of them at once
 
 
 @dataclass(frozen=True)
 class Layout:
     """How a construct becomes a row of codes.
 
-    `flanks`: constant nucleotides cut off at the 5' and 3' end; `length`: nucleotides kept per strand, shorter ones
-    are padded with N on both sides (Proformer, Methods: 17 + 13 nt, 100). `too_long` and `wrong_flank` say whether
-    such rows stop the run ("error") or are left out and counted ("drop"). A `wrong_flank` of "partial" cuts as much of
-    a flank as is there (see `flank_extent`) and keeps the row.
+    flanks: constant nucleotides cut off at the 5' and 3' end. length: nucleotides kept per strand, shorter ones are
+    padded with N on both sides (Proformer, Methods: 17 + 13 nt, 100). too_long, wrong_flank: whether such rows stop the
+    run ("error") or are left out and counted ("drop"). A `wrong_flank` of "partial" cuts as much of a flank as is there
+    (see `flank_extent`) and keeps the row.
     """
 
-    length: int = 100
-    flanks: tuple[str, str] = ("", "")
+    length: Annotated[int, at_least(1), at_most(MAX_LENGTH)] = 100
+    flanks: Flanks = ("", "")
     too_long: Literal["error", "drop"] = "error"
     wrong_flank: Literal["error", "drop", "partial"] = "error"
 
-    def trim(self, rows: Rows) -> tuple[np.ndarray, Spans, Counter[str]]:
-        """Cut the flanks: (indices of the rows kept [m], their spans, counts of what was left out)."""
+    def trim(self, rows: Rows, predicting: bool = False) -> tuple[np.ndarray, Spans, Counter[str]]:
+        """Cut the flanks: (indices of the rows kept [m], their spans, counts of what was left out).
+
+        predicting: the advice in an error is for `predict`, not for `prepare`.
+        """
+        return first_error_first(rows, lambda part: self._trim(part, predicting))
+
+    def _trim(self, rows: Rows, predicting: bool) -> tuple[np.ndarray, Spans, Counter[str]]:
         rows.check_letters()
         counts: Counter[str] = Counter(rows=len(rows))
-        kept, spans = self._cut(rows, counts)
+        kept, spans = self._cut(rows, counts, predicting)
         fits = spans.lengths <= self.length
         if not fits.all():
             counts["too_long"] = int((~fits).sum())
             if self.too_long == "error":
                 row = int(np.argmin(fits))
-                raise rows.fail(int(kept[row]), f"{spans.lengths[row]} nt after trimming", f"at most {self.length}")
-        counts["empty"] = int((spans.lengths == 0).sum())
-        if counts["empty"]:
+                size = spans.lengths[row]
+                advice = f"; --length {size} (length: {size}) keeps it, --too-long drop leaves it out"
+                expected = f"at most {self.length}{'' if predicting else advice}"
+                raise rows.fail(int(kept[row]), f"{size} nt after trimming", expected)
+        if not spans.lengths.all():
             raise rows.fail(int(kept[np.argmin(spans.lengths)]), "nothing between the flanks", "a sequence")
         return kept[fits], spans.select(fits), counts
 
-    def _cut(self, rows: Rows, counts: Counter[str]) -> tuple[np.ndarray, Spans]:
+    def _cut(self, rows: Rows, counts: Counter[str], predicting: bool) -> tuple[np.ndarray, Spans]:
         left, right = self.flanks
         good = has_flanks(rows.codes, rows.spans, left, right)
         spans = rows.spans.shrink(len(left), len(right))
@@ -65,7 +71,11 @@ class Layout:
             return np.arange(len(rows)), spans
         if self.wrong_flank == "error":
             row = int(odd[0])
-            raise rows.fail(row, repr(rows.text(row)), f"a sequence that begins with {left} and ends with {right}")
+            flanks = len(left) + len(right)
+            short = f", shorter than the flanks' {flanks} nt" if rows.spans.lengths[row] < flanks else ""
+            found = f"{rows.text(row)[:200]!r}{short}"
+            advice = "--trimmed is for sequences without flanks" if predicting else "--wrong-flank drop leaves it out"
+            raise rows.fail(row, found, f"a sequence that begins with {left} and ends with {right}; {advice}")
         counts["wrong_flank"] = len(odd)
         if self.wrong_flank == "drop":
             return np.flatnonzero(good), spans.select(good)
@@ -74,167 +84,94 @@ class Layout:
             spans.starts[row], spans.lengths[row] = rows.spans.starts[row] + start, stop - start
         return np.arange(len(rows)), spans
 
-    def __post_init__(self) -> None:
-        for flank in self.flanks:
-            if (encode(flank) > 3).any():
-                raise InputError(f"flank {flank!r}: only A, C, G and T can be checked")
 
-
-def prepare(sources: Path | Sequence[Path], out: Path, layout: Layout, medium: str | None = None) -> pd.DataFrame:
+def prepare(
+    sources: str | Path | Sequence[str | Path],
+    out: str | Path,
+    layout: Layout | None = None,
+    medium: str | None = None,
+    *,
+    targets: Sequence[str] = (),
+    values: str | Path | None = None,
+) -> pd.DataFrame:
     """Encode files into one store, one after the other; returns the counts of what was filtered, per file.
 
-    Each is `sequence<TAB>value` (plain or gz), or a CSV table of measured promoters (see `datasets.measured`), of
-    `medium` if that is given. Several columns of values make as many tasks, named by the first line if it holds names.
-    One pass, flat memory. Rows keep their order; the forward strand alone is stored. The
-    header records the layout and the SHA-256 of the sources.
+    Each is a table or FASTA, plain or gz (see `datasets.rows.read_rows`, also for `targets` and `values`), or a CSV
+    table of measured promoters (see `datasets.measured`), of `medium` if that is given. Several columns of values make
+    as many tasks, named by the header line. Without a layout, sequences are taken whole, padded to the longest. Flat
+    memory; rows keep their order; only the forward strand is stored. The header records the layout and the SHA-256 of
+    the sources.
+
+    Raises InputError, with file and line, for the first row that is wrong.
     """
     import pandas as pd
 
-    from proformer.datasets.measured import measured_rows
+    from proformer.datasets.measured import training_rows
 
-    sources = [sources] if isinstance(sources, Path) else list(sources)
-    for source in sources:
-        if not source.is_file():
-            raise InputError(f"{source}: no such file")
-    digests = [{"file": source.name, "sha256": file_digest(source, "sha256")} for source in sources]
+    paths = [Path(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    beside = Path(values) if values else None
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+    layout = layout or Layout(length=longest(paths, Layout(MAX_LENGTH), medium, targets, beside))
+    digests = [{"file": path.name, "sha256": file_digest(path, "sha256")} for path in paths]
+    meta = {"layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
     tables = []
-    meta = {"task": asdict(Task()), "layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
-    columns = 0
+    task: Task | None = None
     with StoreWriter(out, meta) as writer:
-        for source in sources:
+        for path in paths:
             counts: Counter[str] = Counter(kept=-writer.rows)
-            for number, rows in enumerate(measured_rows(source, medium)):
-                if number == 0:
-                    names, rows = rows.heading()
-                    columns = columns or rows.text(0, rows.rest).count("\t") + 1
-                    if columns > 1:
-                        names = names or [f"task {i + 1}" for i in range(columns)]
-                        writer.meta["task"] = asdict(Task("values", tuple(names)))
-                values = rows.columns(columns)
-                kept, spans, found = layout.trim(rows)
-                counts.update(found)
-                counts["with_n"] += int(_contain_n(rows, spans))
-                writer.append(
-                    codes=centre_pad(rows.codes, spans, layout.length),
-                    target=values[kept, :, None].astype(np.float32),
-                    group=strand_free_keys(rows.codes, spans),
-                )
+            for rows in training_rows(path, medium, targets, beside):
+                numbers, trimmed = _checked(rows, layout)
+                found = Task.named(rows.names, numbers.shape[1])
+                task = task or found
+                if len(found.names) != len(task.names) or (len(task.names) > 1 and found != task):
+                    raise InputError(f"{path}: found the values {', '.join(found.names)}, expected those of {paths[0]}")
+                counts.update(append(writer, layout, rows, numbers[:, :, None], trimmed))
             counts["kept"] += writer.rows
             if not counts["kept"]:
-                raise InputError(f"{source}: not one of {counts['rows']} rows is usable (layout: {asdict(layout)})")
+                raise InputError(f"{path}: not one of {counts['rows']} rows is usable (layout: {asdict(layout)})")
             what = ["rows", "wrong_flank", "too_long", "kept", "with_n"]
-            tables.append(pd.DataFrame({"file": source.name, "what": what, "count": [counts[name] for name in what]}))
+            tables.append(pd.DataFrame({"file": path.name, "what": what, "count": [counts[name] for name in what]}))
+        writer.meta["task"] = asdict(task)  # type: ignore[arg-type]
     return pd.concat(tables, ignore_index=True)
 
 
-def split(
-    source: Path,
-    outs: Sequence[Path],
-    fractions: Sequence[float] = (),
-    seed: int = 1,
-    by: Literal["random", "chromosome"] = "random",
-    block: int | None = None,
-    *,
-    chromosomes: Sequence[Sequence[str]] | None = None,
-    folds: tuple[int, int, int | None] | None = None,
-    file: Path | None = None,
-) -> pd.DataFrame:
-    """Draw disjoint parts of a store, the first one for training; returns the counts per part.
-
-    By `fractions` of the rows, "random": a row's part follows from its group and the seed alone, so copies of a
-    sequence, and its reverse complement, never straddle parts; or "chromosome": whole contigs, or stretches of `block`
-    bp of them, so that overlapping windows never straddle parts either. A fraction of 0 makes an empty part. Or by
-    names of `chromosomes`, by `folds` (how many, which one tests, nested ones), or by a `file` (see `datasets.parts`).
-
-    Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
-    Methods).
-    """
-    import pandas as pd
-
-    store = open_store(source)
-    may_be_empty = [False] * len(outs)
-    how: dict[str, Any]
-    if chromosomes is not None:
-        part, how = by_names(store, chromosomes), {"chromosomes": [list(names) for names in chromosomes]}
-    elif folds is not None:
-        part, how = by_fold(store, *folds, seed), {"folds": list(folds), "seed": seed}
-    elif file is not None:
-        part, how = by_file(store, file, len(outs)), {"file": file.name, "sha256": file_digest(file, "sha256")}
-    else:
-        if not fractions or fractions[0] <= 0 or min(fractions) < 0 or sum(fractions) > 1 + 1e-9:
-            raise InputError(
-                f"split fractions {list(fractions)}: expected numbers of at least 0, the first positive, "
-                "that add up to at most 1"
-            )
-        may_be_empty = [fraction == 0 for fraction in fractions]
-        part = by_chromosome(store, fractions, seed, block) if by == "chromosome" else by_group(store, fractions, seed)
-        how = {"seed": seed, "fractions": list(fractions), "by": by}
-    sizes = [int(np.count_nonzero(part == index)) for index in range(len(outs))]
-    for out, size, empty in zip(outs, sizes, may_be_empty, strict=True):
-        if size < 2 and not empty:
-            raise InputError(f"{source}: {size} rows fall to {out.stem}, of {len(store)} ({how}); need 2")
-    moments = [_moments(store, part, index) for index in range(len(outs))]
-    mean, sd = moments[0]
-    task = replace(store.task, mean=tuple(mean), sd=tuple(sd))
-    if task.scale == "standardise" and 0 in sd:
-        flat = sd.index(0)
-        raise InputError(
-            f"{source}: all training targets of {task.names[flat]} are {mean[flat]}; nothing can be learnt from them"
-        )
-    meta = store.meta | {"task": asdict(task), "split": how}
-    for index, out in enumerate(outs):
-        with StoreWriter(out, meta) as writer:
-            writer.append(**{name: column[:0] for name, column in store.columns.items()})
-            for rows, chosen in _chunks(store, part, index):
-                writer.append(**{name: column[rows][chosen] for name, column in store.columns.items()})
-    return pd.DataFrame(
-        {
-            "part": [out.stem for out in outs],
-            "rows": sizes,
-            "distinct": [_distinct(store, part, index) for index in range(len(outs))],
-            "mean": [float(np.mean(mean)) for mean, _ in moments],
-            "sd": [float(np.mean(sd)) for _, sd in moments],
-        }
+def append(
+    writer: StoreWriter,
+    layout: Layout,
+    rows: Rows,
+    target: np.ndarray,
+    trimmed: tuple[np.ndarray, Spans, Counter[str]],
+) -> Counter[str]:
+    """Write rows with their targets, float [n, T, P], as `Layout.trim` has them; returns what was counted."""
+    kept, spans, counts = trimmed
+    writer.append(
+        codes=centre_pad(rows.codes, spans, layout.length),
+        target=target[kept].astype(np.float32),
+        group=strand_free_keys(rows.codes, spans),
     )
+    return counts + Counter(with_n=_contain_n(rows, spans))
 
 
-def _chunks(store: Store, part: np.ndarray, index: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield (a slice of rows, which of them belong to part `index`: bool), in order, where there are any."""
-    row_bytes = sum(column[:1].nbytes for column in store.columns.values())
-    size = min(CHUNK, max(1, CHUNK_BYTES // max(row_bytes, 1)))
-    for start in range(0, len(part), size):
-        rows = slice(start, start + size)
-        if (chosen := part[rows] == index).any():
-            yield rows, chosen
+def longest(
+    paths: Sequence[Path],
+    layout: Layout,
+    medium: str | None = None,
+    targets: Sequence[str] = (),
+    values: Path | None = None,
+) -> int:
+    """The length of the longest sequence in files, flanks cut off."""
+    from proformer.datasets.measured import training_rows
+
+    layout = replace(layout, length=MAX_LENGTH)
+    pieces = (rows for path in paths for rows in training_rows(path, medium, targets, values))
+    return max(int(_checked(rows, layout)[1][1].lengths.max(initial=1)) for rows in pieces)
 
 
-def _moments(store: Store, part: np.ndarray, index: int) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of the targets of one part, per task, in float64."""
-    tasks = range(store.target.shape[1])
-    total, square, numbers = np.zeros(len(tasks)), np.zeros(len(tasks)), 0
-    for rows, chosen in _chunks(store, part, index):
-        target = store.target[rows][chosen]
-        numbers += len(target) * target.shape[2]
-        total += [target[:, task].ravel().sum(dtype=np.float64) for task in tasks]
-    if not numbers:
-        return [math.nan] * len(tasks), [math.nan] * len(tasks)
-    mean = total / numbers
-    for rows, chosen in _chunks(store, part, index):
-        target = store.target[rows][chosen]
-        square += [((target[:, task].ravel().astype(np.float64) - mean[task]) ** 2).sum() for task in tasks]
-    return mean.tolist(), ((square / numbers) ** 0.5).tolist()
-
-
-def _distinct(store: Store, part: np.ndarray, index: int) -> int:
-    """How many sequences of a part differ, strand aside; bucket by bucket, so that memory stays flat."""
-    if not (part == index).any():
-        return 0
-    buckets = 1 + len(store) // (16 * CHUNK)
-    count = 0
-    for bucket in range(buckets):
-        found = (store.columns["group"][rows][chosen] for rows, chosen in _chunks(store, part, index))
-        count += len(np.unique(np.concatenate([keys[keys % buckets == bucket] for keys in found])))
-    return count
+def _checked(rows: Rows, layout: Layout) -> tuple[np.ndarray, tuple[np.ndarray, Spans, Counter[str]]]:
+    """Values and trimmed sequences of rows, whose first wrong row is named, whatever is wrong with it."""
+    return first_error_first(rows, lambda part: (part.numbers(), layout.trim(part)))
 
 
 def _contain_n(rows: Rows, spans: Spans) -> int:

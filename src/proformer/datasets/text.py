@@ -1,221 +1,234 @@
-"""Reading `sequence<TAB>value` files and FASTA in large blocks, with the line number at hand when a row is wrong."""
+"""Text files in large blocks, and the rows of sequences in them, with the line at hand when a row is wrong."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import re
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
 from proformer.errors import InputError
-from proformer.sequences import INVALID, Spans, first_invalid, to_codes
+from proformer.sequences import Spans, first_invalid
 
+T = TypeVar("T")
 BLOCK_BYTES = 8 << 20
-TAB, NEWLINE, RETURN = b"\t\n\r"
+LONGEST_LINE = 64 << 20
+NEWLINE, RETURN, UNDERSCORE = b"\n\r_"
+STDIN = Path("-")
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+_SWAP = "the sequence first: swap the columns, or name them in a header line"
+_OTHER_FORMATS = {
+    b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PK\x03\x04": "a zip or Excel file",
+    b"BZh": "a bzip2 file", b"\xfd7zXZ": "an xz file", b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"\x89HDF": "an HDF5 file", b"%PDF": "a PDF file",
+}  # fmt: skip
+
+
+class RowError(InputError):
+    """An error in one row of a block; `row` is its index there."""
+
+    def __init__(self, message: str, row: int) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 @dataclass
 class Rows:
-    """A block of lines of a tab-separated file.
+    """A block of lines of a file of sequences.
 
-    `letters`: the text, uint8; `codes`: its nucleotide codes; `spans`: the sequence (first column) of each row;
-    `rest`: the columns after it (length 0 when there are none); `line`: number of the first row's line.
+    `letters`: the text, uint8; `codes`: its nucleotide codes; `spans`: the sequence of each row; `targets`: its columns
+    of values; `names`: of these columns, where a header line or a table has them; `label`: the column of row names;
+    `line`: number of the first row's line; `lines`: of every row, where rows are not lines; `unit`: what these count.
     """
 
     path: Path
     letters: np.ndarray
     codes: np.ndarray
     spans: Spans
-    rest: Spans
-    line: int
+    targets: tuple[Spans, ...] = ()
+    names: tuple[str, ...] = ()
+    label: Spans | None = None
+    line: int = 1
+    lines: Sequence[int] | None = None
+    unit: str = "line"
 
     def __len__(self) -> int:
         return len(self.spans)
 
+    def head(self, number: int) -> Rows:
+        """The first rows."""
+        rows = np.arange(number)
+        targets = tuple(column.select(rows) for column in self.targets)
+        return replace(self, spans=self.spans.select(rows), targets=targets)
+
     def text(self, row: int, spans: Spans | None = None) -> str:
-        """The sequence (or another span) of a row as text."""
+        """The sequence (or another column) of a row as text."""
         spans = self.spans if spans is None else spans
         start = spans.starts[row]
         return self.letters[start : start + spans.lengths[row]].tobytes().decode("utf-8", "replace")
 
-    def fail(self, row: int, found: str, expected: str) -> InputError:
+    def labels(self) -> list[str] | None:
+        """The rows' names, where the file has any."""
+        return [self.text(row, self.label) for row in range(len(self))] if self.label else None
+
+    def fail(self, row: int, found: str, expected: str) -> RowError:
         """The error for a row: file, line, what was found, what was expected."""
-        return InputError(f"{self.path}, line {self.line + row}: found {found}, expected {expected}")
+        line = self.lines[row] if self.lines else self.line + row
+        return RowError(f"{self.path}, {self.unit} {line}: found {found}, expected {expected}", row)
+
+    def numbers(self) -> np.ndarray:
+        """The columns of values, finite in float32: float64 [n, columns]."""
+        if not self.targets:
+            raise self.fail(0, *self._no_value(0))
+        return np.column_stack([self._numbers(column) for column in self.targets])
 
     def values(self) -> np.ndarray:
-        """The second column as finite numbers: float64 [n]."""
-        values = np.empty(len(self), dtype=np.float64)
-        if not self.rest.lengths.all():
-            row = int(np.argmin(self.rest.lengths > 0))
-            raise self.fail(row, "one column", "a sequence, a tab and a number")
-        for rows, text in self.rest.groups(self.letters):
+        """The column of values, where there is one: float64 [n]."""
+        if len(self.targets) > 1:
+            raise self.fail(0, f"{len(self.targets)} columns of values", "one")
+        return self.numbers()[:, 0]
+
+    def _numbers(self, column: Spans) -> np.ndarray:
+        values = np.full(len(self), np.nan)
+        for rows, text in column.groups(self.letters):
+            if (text == UNDERSCORE).any():
+                values[rows] = [_number(self.text(row, column)) for row in rows]
+                continue
             try:
                 values[rows] = text.view(f"S{text.shape[1]}")[:, 0].astype(np.float64)
             except ValueError:
-                row = next(int(r) for r in rows if not _is_number(self.text(r, self.rest)))
-                raise self._not_a_number(row) from None
-        if not np.isfinite(values).all():
-            raise self._not_a_number(int(np.argmin(np.isfinite(values))))
+                values[rows] = [_number(self.text(row, column)) for row in rows]
+        good = np.abs(values) <= _FLOAT32_MAX
+        if not good.all():
+            row = int(np.argmin(good))
+            raise self.fail(row, *self._no_number(row, self.text(row, column)))
         return values
 
-    def columns(self, number: int) -> np.ndarray:
-        """The columns after the sequence as finite numbers: float64 [n, number]."""
-        if number == 1:
-            return self.values()[:, None]
-        tabs = np.flatnonzero(self.letters == TAB)
-        stops = self.rest.starts + self.rest.lengths
-        first = np.searchsorted(tabs, self.rest.starts)
-        found = np.searchsorted(tabs, stops) - first
-        if (found != number - 1).any():
-            row = int(np.argmax(found != number - 1))
-            columns = found[row] + 1 + bool(self.rest.lengths[row])
-            raise self.fail(row, f"{columns} columns", f"{number + 1}: a sequence and {number} numbers")
-        inner = tabs[first[:, None] + np.arange(number - 1)]
-        starts, ends = np.column_stack([self.rest.starts, inner + 1]), np.column_stack([inner, stops])
-        parts = (replace(self, rest=Spans(starts[:, i], ends[:, i] - starts[:, i])) for i in range(number))
-        return np.column_stack([part.values() for part in parts])
+    def _no_value(self, row: int) -> tuple[str, str]:
+        if self.label and self.lines:
+            return f"no value beside {self.text(row, self.label)!r}", "'>name value', or a table of values"
+        blank = ", separated by blanks" if " " in self.text(row).strip() else ""
+        return f"one column{blank}", "a sequence and a number, with a tab or comma between them"
 
-    def heading(self) -> tuple[list[str], Rows]:
-        """Names of the columns after the sequence, if the first line has several names there; and the rows below."""
-        names = self.text(0, self.rest).split("\t") if len(self) else []
-        if len(names) < 2 or any(map(_is_number, names)):
-            return [], self
-        rest, spans = (Spans(x.starts[1:], x.lengths[1:]) for x in (self.rest, self.spans))
-        return names, replace(self, spans=spans, rest=rest, line=self.line + 1)
-
-    def _not_a_number(self, row: int) -> InputError:
-        text = self.text(row, self.rest)
-        if "\t" in text:
-            return self.fail(row, f"{text.count(chr(9)) + 2} columns", "2: a sequence, a tab and a number")
-        if self.line + row == 1 and first_invalid(self.codes, self.spans.select(np.array([0]))) == 0:
-            return self.fail(row, f"a header line ({self.text(row)!r}, {text!r})", "no header: remove this line")
-        return self.fail(row, f"{text!r}", "a finite number")
+    def _no_number(self, row: int, text: str) -> tuple[str, str]:
+        sequence = self.text(row)
+        if not text:
+            return self._no_value(row)
+        if is_number(sequence) and is_sequence(text):
+            return f"{sequence!r} before the sequence", _SWAP
+        if re.fullmatch(r"\s*[+-]?[0-9]*,[0-9]+\s*", text):
+            return f"{text!r}, with a decimal comma", f"a decimal point: {text.strip().replace(',', '.')}"
+        if np.isfinite(_number(text)):
+            return repr(text), "a number that float32 holds (at most 3.4e38)"
+        return repr(text), "a finite number"
 
     def check_letters(self) -> None:
         """Refuse anything but A, C, G, T and N (either case)."""
         row = first_invalid(self.codes, self.spans)
+        if not self.spans.lengths.all():
+            empty = int(np.argmin(self.spans.lengths > 0))
+            if row is None or empty < row:
+                raise self.fail(empty, "an empty sequence", "A, C, G, T and N")
         if row is not None:
             start = self.spans.starts[row]
-            bad = self.letters[start + int(np.argmax(self.codes[start:] == INVALID))]
-            raise self.fail(row, f"the letter {chr(bad)!r} in {self.text(row)[:40]!r}", "only A, C, G, T and N")
-        if not self.spans.lengths.all():
-            raise self.fail(int(np.argmin(self.spans.lengths > 0)), "an empty sequence", "A, C, G, T and N")
+            bad = self.letters[start : start + self.spans.lengths[row]].tobytes().decode("utf-8", "replace")
+            letter = next(letter for letter in bad if letter not in "ACGTNacgtn")
+            raise self.fail(row, *self._wrong_letter(row, letter))
+
+    def _wrong_letter(self, row: int, letter: str) -> tuple[str, str]:
+        sequence = self.text(row)
+        if is_number(sequence):
+            return (
+                f"{sequence!r} in place of the sequence",
+                _SWAP,
+            )
+        expected = "only A, C, G, T and N"
+        if letter in "Uu":
+            expected += ": write T for U"
+        elif letter in "RYSWKMBDHVryswkmbdhv":
+            expected += ": write N where a base is not known"
+        return f"the letter {letter!r} in {sequence[:40]!r}", expected
 
 
-def _is_number(text: str) -> bool:
+def first_error_first(rows: Rows, work: Callable[[Rows], T]) -> T:
+    """What `work` makes of rows; where several rows are wrong, in one way or another, the first one is named."""
     try:
-        float(text)
+        return work(rows)
+    except RowError as error:
+        if error.row:
+            first_error_first(rows.head(error.row), work)
+        raise
+
+
+def _number(text: str) -> float:
+    """A plain ASCII number, or NaN."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else np.nan
     except ValueError:
-        return False
-    return True
+        return np.nan
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number."""
+    return bool(np.isfinite(_number(text)))
+
+
+def is_sequence(text: str) -> bool:
+    """Whether a text is of A, C, G, T and N alone."""
+    return re.fullmatch("[ACGTNacgtn]+", text) is not None
 
 
 def open_text(path: Path) -> BinaryIO:
-    """Open a plain or gzipped file for reading bytes; the content decides, not the name."""
-    with open(path, "rb") as handle:
-        magic = handle.read(2)
-    return io.BufferedReader(gzip.open(path), 1 << 20) if magic == b"\x1f\x8b" else open(path, "rb")  # type: ignore[arg-type]
+    """Open a plain or gzipped file, or standard input ("-"), for reading bytes; the content decides, not the name."""
+    handle = sys.stdin.buffer if path == STDIN else open(path, "rb")  # noqa: SIM115
+    if handle.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[union-attr]
+        return io.BufferedReader(gzip.open(handle), 1 << 20)  # type: ignore[arg-type]
+    return handle  # type: ignore[return-value]
 
 
 def blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """Yield a file's bytes in pieces of about `size` that end with a line; the last line may lack its newline.
 
-    Raises InputError when the file is missing, empty, or a gz file is cut short.
+    A byte-order mark is left out. Raises InputError for a file that is missing, empty, no text, or gz and cut short.
     """
-    if not path.is_file():
+    if path != STDIN and not path.exists():
         raise InputError(f"{path}: no such file")
-    kept, empty = b"", True
+    if path.is_dir():
+        raise InputError(f"{path}: found a folder, expected a file")
+    kept: list[bytes] = []
+    empty = True
     try:
         with open_text(path) as handle:
             while piece := handle.read(size):
-                empty = False
+                if empty:
+                    piece = _check_format(path, piece).removeprefix(b"\xef\xbb\xbf")
+                    empty = False
+                if b"\0" in piece:
+                    raise InputError(f"{path}: found binary data, expected text, plain or gz")
                 cut = piece.rfind(b"\n") + 1
                 if cut:
-                    yield kept + piece[:cut]
-                    kept = piece[cut:]
-                else:
-                    kept += piece
+                    yield b"".join([*kept, piece[:cut]])
+                    kept = []
+                kept.append(piece[cut:])
+                if sum(map(len, kept)) > LONGEST_LINE:
+                    raise InputError(f"{path}: found a line of more than {LONGEST_LINE >> 20} MB, expected short lines")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: the gz file is damaged or cut short ({error}); fetch it again") from None
     if empty:
         raise InputError(f"{path}: the file is empty, expected one sequence per line")
-    if kept:
-        yield kept + b"\n"
+    if last := b"".join(kept):
+        yield last + b"\n"
 
 
-def read_rows(path: Path, size: int = BLOCK_BYTES) -> Iterator[Rows]:
-    """Read a tab-separated file block by block; Windows line ends are accepted, blank lines are not."""
-    line = 1
-    for text in blocks(path, size):
-        rows = rows_of(path, text, line)
-        yield rows
-        line += len(rows)
-
-
-def rows_of(path: Path, text: bytes, line: int) -> Rows:
-    """The rows of a piece of text that ends with a line; its first line is number `line` of the file."""
-    letters = np.frombuffer(text, dtype=np.uint8)
-    ends = np.flatnonzero(letters == NEWLINE)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    stops = ends - (letters[np.maximum(ends - 1, 0)] == RETURN) * (ends > starts)
-    tabs = np.flatnonzero(letters == TAB)
-    nearest = np.append(tabs, len(letters))[np.searchsorted(tabs, starts)]
-    first = np.minimum(nearest, stops)
-    rest_starts = np.minimum(first + 1, stops)
-    rows = Rows(
-        path=path,
-        letters=letters,
-        codes=to_codes(letters),
-        spans=Spans(starts, first - starts),
-        rest=Spans(rest_starts, stops - rest_starts),
-        line=line,
-    )
-    if not (stops > starts).all():
-        raise rows.fail(int(np.argmin(stops > starts)), "a blank line", "a sequence")
-    return rows
-
-
-def read_fasta(path: Path, size: int = BLOCK_BYTES) -> Iterator[tuple[list[str], Rows]]:
-    """Read FASTA block by block as (names, rows); sequences may span lines."""
-    names: list[str] = []
-    sequences: list[bytes] = []
-    lines: list[int] = []
-    number = 0
-
-    def flush() -> tuple[list[str], Rows]:
-        letters = np.frombuffer(b"\n".join(sequences) + b"\n", dtype=np.uint8)
-        lengths = np.array([len(s) for s in sequences], dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
-        spans = Spans(starts, lengths)
-        rows = _FastaRows(path, letters, to_codes(letters), spans, Spans(starts + lengths, lengths * 0), 0, lines[:])
-        return names[:], rows
-
-    for text in blocks(path, size):
-        for line in text.splitlines():
-            number += 1
-            if line.startswith(b">"):
-                if len(names) >= 1 << 16:
-                    yield flush()
-                    for done in (names, sequences, lines):
-                        done.clear()
-                names.append(line[1:].split(None, 1)[0].decode() if line[1:].split() else "")
-                sequences.append(b"")
-                lines.append(number)
-            elif not names:
-                raise InputError(f"{path}, line {number}: found {line[:40]!r}, expected a FASTA name (>name)")
-            else:
-                sequences[-1] += line.strip()
-    yield flush()
-
-
-@dataclass
-class _FastaRows(Rows):
-    lines: list[int]
-
-    def fail(self, row: int, found: str, expected: str) -> InputError:
-        return InputError(f"{self.path}, line {self.lines[row]}: found {found}, expected {expected}")
+def _check_format(path: Path, text: bytes) -> bytes:
+    for magic, name in _OTHER_FORMATS.items():
+        if text.startswith(magic):
+            raise InputError(f"{path}: found {name}, expected text (UTF-8), plain or gz")
+    return text

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from proformer.datasets.measured import is_evaluation, read_evaluation
+from proformer.datasets.rows import read_rows
 from proformer.datasets.store import open_store
-from proformer.datasets.text import read_rows
 from proformer.evaluation.metrics import score
 from proformer.evaluation.peers import score_table
 from proformer.simulate.perfect import perfect_codes, perfect_sequences

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from proformer.datasets.measured import is_evaluation, read_evaluation
-from proformer.datasets.text import read_rows
+from proformer.datasets.rows import read_rows
 from proformer.errors import InputError
 from proformer.evaluation.metrics import score
 from proformer.evaluation.peers import run_entry, score_table

@@ -56,7 +56,7 @@ def compare(
         raise InputError(f"{root}: no trained models")
     scores = pd.concat([pd.DataFrame(columns=["model", "subset", "measure"]), *map(read_table, dream)])
     parts = []
-    for path in wanted:
+    for path in sorted(wanted, key=lambda path: "/model~" not in path):  # where two are one, the one with a name stays
         folder = root / path
         made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
         dataset = path.partition("/")[0].removeprefix("dataset~")
@@ -69,6 +69,8 @@ def compare(
         parts[-1] = parts[-1].assign(**_cost(made, epochs))
     ceiling = ["ceiling"] if simulated else []
     table = pd.concat(parts, ignore_index=True).reindex(columns=[*COLUMNS, *ceiling, *COSTS])
+    # A training that stands there under two names is one.
+    table = table.drop_duplicates(["dataset", "run", "evaluation", "metric"])
     return table.sort_values(["dataset", "evaluation", "metric", "model", "seed"], ignore_index=True)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from proformer.datasets.text import read_rows
+from proformer.datasets.rows import read_rows
 from proformer.errors import InputError
 from proformer.evaluation.metrics import score
 from proformer.simulate.perfect import perfect_sequences

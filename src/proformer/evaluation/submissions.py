@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from proformer.datasets.text import blocks, open_text, read_rows
+from proformer.datasets.rows import read_rows
+from proformer.datasets.text import blocks, open_text
 from proformer.errors import InputError
 from proformer.evaluation.dream import ALL, Benchmark
 

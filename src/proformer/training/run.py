@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -140,21 +141,33 @@ def log(text: str) -> None:
 
 
 class Bar:
-    """A bar on a terminal, a line per epoch in a log, and a word when a signal stops the run."""
+    """A bar on a terminal or in a notebook, else a line a minute; a line per epoch, and one when a signal stops it."""
+
+    MINUTE = 60.0
 
     def __init__(self, rows: int, epochs: int) -> None:
         from tqdm import tqdm
 
         self.rows, self.epochs = rows, epochs
-        self.bar = tqdm(total=rows * epochs, unit="seq", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        shown = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self.bar = tqdm(total=rows * epochs, unit="seq", disable=not shown, dynamic_ncols=True)
 
     def start(self, run: Run) -> None:
         """Begin, or go on."""
-        self.run = run
+        self.run, self.seen, self.began = run, 0, time.monotonic()
+        self.due = self.began + self.MINUTE
 
     def step(self, sequences: int) -> None:
         """Move on."""
         self.bar.update(sequences)
+        self.seen += sequences
+        if self.bar.disable and (now := time.monotonic()) >= self.due:
+            self.due = now + self.MINUTE
+            at, steps = self.run.progress, self.run.steps_per_epoch
+            log(
+                f"epoch {at.epoch + 1:>3}/{self.epochs}  step {at.step - at.epoch * steps:,} of {steps:,}  "
+                f"{self.seen / (now - self.began):,.0f} sequences/s"
+            )
 
     def epoch(self, row: dict[str, float]) -> None:
         """Print the epoch's line."""

@@ -1,0 +1,179 @@
+"""Verbs for data: files of sequences to stores, and stores to parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from proformer.cli.options import DREAM_FLANKS, Medium, at_most_one
+from proformer.settings import Count, CountOrZero, Flanks, Share, read
+
+
+def prepare(
+    *,
+    sequences: Annotated[list[Path], "files of sequences with values"],
+    out: Annotated[Path, "the store (.safetensors)"],
+    targets: Annotated[tuple[str, ...], "columns of values, by their names in the header line"] = (),
+    values: Annotated[Path | None, "table beside a FASTA file: name, value(s)"] = None,
+    counts: Annotated[Path | None, "table of what was kept and filtered"] = None,
+    length: Annotated[Count | None, "nucleotides kept per strand (default: of the longest)"] = None,
+    flanks: Annotated[Flanks, "constant ends, cut off"] = ("", ""),
+    too_long: Annotated[Literal["error", "drop"], "what to do with sequences longer than --length"] = "error",
+    wrong_flank: Annotated[
+        Literal["error", "drop", "partial"],
+        "what to do with rows without whole flanks; partial: cut as much of a flank as is there",
+    ] = "error",
+    medium: Medium = None,
+) -> None:
+    """Turn a file of sequences into an encoded store.
+
+    examples:
+      proformer prepare --sequences mine.tsv --out mine.safetensors
+      proformer prepare --sequences mine.csv --targets dev hk --out mine.safetensors --length 249
+      proformer prepare --sequences mine.fa --values mine_values.tsv --out mine.safetensors
+      proformer prepare --sequences train_sequences.txt.gz --out all.safetensors \\
+          --flanks TGCATTTTTTTCACATC GGTTACGGCTGTT --length 100 --too-long drop --counts counts.tsv
+      proformer prepare --sequences SSWM_testdata.csv ga_testdata.csv --medium complex --out designed.safetensors \\
+          --flanks TGCATTTTTTTCACATC GGTTACGGCTGTT --wrong-flank partial
+
+    A file of sequences: TSV or CSV, plain or gz, with a header line or the sequence first; or FASTA whose names end
+    with the value (`>name 3.5`, `>name|3.5`), or whose values are in a table by name (--values). With a header line,
+    the column `sequence` or `seq` holds the sequence; values are the columns of --targets, else `expression`, `value`,
+    `activity` or `target`, else all after the sequence. Several columns are several tasks.
+    """
+    from proformer.datasets.prepare import Layout, longest, prepare
+    from proformer.files import write_table
+
+    keys = {"flanks": flanks, "too_long": too_long, "wrong_flank": wrong_flank}
+    size = length or longest(sequences, read(Layout, keys, "layout"), medium, targets, values)
+    layout = read(Layout, {"length": size, **keys}, "layout")
+    table = prepare(sequences, out, layout, medium, targets=targets, values=values)
+    if not length:
+        print(f"length {size}: that of the longest sequence; shorter ones are padded with N on both sides")
+    if counts:
+        write_table(counts, table)
+    print(table.to_string(index=False))
+
+
+def split(
+    *,
+    store: Annotated[Path, "the store to draw from"],
+    out: Annotated[list[Path], "one store per part, training first"],
+    fractions: Annotated[list[Share] | None, "share of each part; 0: an empty part"] = None,
+    chromosomes: Annotated[
+        list[str] | None, "chromosomes of each part, with commas between them; '': all that are left"
+    ] = None,
+    folds: Annotated[
+        list[CountOrZero] | None,
+        "how many, and which one (from 0) tests; with a third number, validation is one of so many nested folds",
+    ] = None,
+    parts: Annotated[Path | None, "file with a line per row: the number of its part, or -1"] = None,
+    seed: Annotated[CountOrZero, "of the draw"] = 1,
+    by: Annotated[Literal["random", "chromosome"], "what to draw"] = "random",
+    block: Annotated[Count | None, "with --by chromosome: stretches of so many bp instead of whole ones"] = None,
+    counts: Annotated[Path | None, "table of the parts' sizes, means and spreads"] = None,
+) -> None:
+    """Draw training, validation and test parts of a store.
+
+    examples:
+      proformer split --store all.safetensors --out train.safetensors validation.safetensors test.safetensors \\
+          --fractions 0.8 0.1 0.1 --seed 1 --counts split.tsv
+      proformer split --store windows.safetensors --out train.safetensors validation.safetensors \\
+          --fractions 0.9 0.1 --by chromosome
+      proformer split --store windows.safetensors --out train.safetensors validation.safetensors test.safetensors \\
+          --chromosomes '' chr9 chr8
+      proformer split --store mpra.safetensors --out train.safetensors validation.safetensors test.safetensors \\
+          --folds 10 0
+
+    Copies of a sequence and its reverse complement never fall to different parts.
+    """
+    from proformer.datasets.parts import split
+    from proformer.errors import InputError
+    from proformer.files import write_table
+
+    at_most_one(1, fractions=fractions, chromosomes=chromosomes, folds=folds, parts=parts)
+    for name, given in (("fractions", fractions), ("chromosomes", chromosomes)):
+        if given and len(out) != len(given):
+            raise InputError(f"--{name}: found {len(given)}, expected one for each of {len(out)} outputs")
+    if folds and not (len(folds) in (2, 3) and len(out) == 3):
+        raise InputError(f"--folds {folds} and {len(out)} outputs: expected 2 or 3 numbers and 3 outputs")
+    table = split(
+        store,
+        out,
+        fractions or (),
+        seed,
+        by,
+        block,
+        chromosomes=chromosomes and [[name for name in part.split(",") if name] for part in chromosomes],
+        folds=(folds[0], folds[1], folds[2] if len(folds) == 3 else None) if folds else None,
+        file=parts,
+    )
+    if counts:
+        write_table(counts, table)
+    print(table.to_string(index=False))
+
+
+def measured(
+    *,
+    file: Annotated[Path, "CSV of measured promoters, or sequence<TAB>value"],
+    name: Annotated[str, "name of the evaluation set"],
+    out: Annotated[Path, "table: set, name, sequence, expression, role, …"],
+    medium: Medium = None,
+    rows: Annotated[Count | None, "refuse a file with another number of rows"] = None,
+    flanks: Annotated[Flanks, "constant ends, found where they are not whole, too"] = DREAM_FLANKS,
+    sequences: Annotated[Path | None, "sequence<TAB>value with whole flanks, for `proformer predict`"] = None,
+    counts: Annotated[Path | None, "table of what was found"] = None,
+) -> None:
+    """Read a published table of measured promoters, to predict and to score on.
+
+    examples:
+      proformer measured --file Drift_testdata.csv --name drift --medium complex --out drift.tsv --sequences drift.txt
+      proformer predict --model model --sequences drift.txt --out predictions.tsv
+    """
+    from proformer.datasets.measured import evaluation_table
+    from proformer.files import write_table, write_text
+
+    table, found = evaluation_table(name, file, medium, rows, flanks)
+    write_table(out, table)
+    if sequences:
+        pairs = zip(table["sequence"], table["expression"], strict=True)
+        write_text(sequences, "".join(f"{sequence}\t{value:.10g}\n" for sequence, value in pairs))
+    if counts:
+        write_table(counts, found)
+    print(found.to_string(index=False))
+
+
+def nearest(
+    *,
+    store: Annotated[Path, "the sequences trained on, made by `proformer prepare`"],
+    sequences: Annotated[Path, "file of sequences"],
+    name: Annotated[str, "what the table calls them"] = "sequences",
+    against: Annotated[str, "what the table calls the store"] = "training",
+    within: Annotated[CountOrZero, "mismatches up to which distances are exact"] = 5,
+    warn_distance: Annotated[CountOrZero, "near means at most this far"] = 3,
+    warn_share: Annotated[Share, "warn when more are near"] = 0.01,
+    out: Annotated[Path | None, "table: how many are identical, within 1, 2, …"] = None,
+    distances: Annotated[Path | None, "table: distance, nearest row and strand of each sequence"] = None,
+) -> None:
+    """Count the sequences that are nearly those of a training store.
+
+    examples:
+      proformer nearest --store all.safetensors --sequences evaluation.txt --within 5 --out nearest.tsv
+
+    Exact up to --within mismatches, both strands; the store streams past an index of the sequences.
+    """
+    import sys
+
+    from proformer.datasets.nearest import nearest, summary
+    from proformer.datasets.store import open_store
+    from proformer.files import write_table
+
+    found = nearest(open_store(store), sequences, within, progress=True)
+    table = summary(name, against, found, within, warn_distance, warn_share)
+    if out:
+        write_table(out, table)
+    if distances:
+        write_table(distances, found)
+    print(table.drop(columns="warning").to_string(index=False))
+    for warning in filter(None, table["warning"]):
+        print(f"warning: {name} against {against}: {warning}", file=sys.stderr)

@@ -1,0 +1,217 @@
+"""Verbs for predictions and their scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, Medium, named
+from proformer.settings import Count, CountOrZero, Flanks, Share
+
+
+def predict(
+    *,
+    model: Annotated[list[Path], "model folders"],
+    sequences: Annotated[tuple[Path, ...], "files of sequences; -: standard input"] = (Path("-"),),
+    out: Annotated[
+        tuple[Path, ...], "tables (name, sequence, prediction): each file's, by model; -: standard output"
+    ] = (Path("-"),),
+    trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
+    batch_size: Annotated[Count | None, "sequences at once (default: by the model's size)"] = None,
+    device: Device = "auto",
+    threads: CpuThreads = None,
+) -> None:
+    """Predict for sequences.
+
+    examples:
+      proformer predict --model results/models/…/ --sequences test_sequences.txt --out predictions.tsv
+      proformer predict --model model --sequences promoters.fa.gz --trimmed --out predictions.tsv
+      zcat promoters.txt.gz | proformer predict --model model > predictions.tsv
+
+    A file of sequences: TSV or CSV, plain or gz, with a column sequence or seq, or the sequence first; or FASTA.
+    """
+    import sys
+
+    from proformer.errors import InputError
+    from proformer.predict import load
+    from proformer.training.device import choose_device, set_up
+
+    set_up(choose_device(device), threads, None)
+    if len(model) * len(sequences) != len(out):
+        raise InputError(
+            f"--out: {len(out)} tables, expected one for each of {len(model)} models and {len(sequences)} files"
+        )
+    tables = iter(out)
+    for folder in model:
+        predictor = load(folder, device)
+        for file in sequences:
+            table = next(tables)
+            count = predictor.predict_file(file, table, batch_size, trimmed=trimmed)
+            print(f"{count:,} predictions in {table}", file=sys.stderr if table == Path("-") else sys.stdout)
+
+
+def evaluate(
+    *,
+    predictions: Annotated[Path, "table made by `proformer predict`"],
+    truth: Annotated[Path, "sequences with values, or a table of `proformer measured`, in the same order"],
+    out: Annotated[Path | None, "table: n, pearson, spearman, r2, mse"] = None,
+) -> None:
+    """Compare predictions with measurements.
+
+    examples:
+      proformer evaluate --predictions predictions.tsv --truth filtered_test_data_with_MAUDE_expression.txt
+    """
+    import pandas as pd
+
+    from proformer.evaluation.compare import compare_files
+    from proformer.files import write_table
+
+    table = pd.DataFrame([compare_files(predictions, truth)])
+    if out:
+        write_table(out, table)
+    print(table.to_string(index=False))
+
+
+def score(
+    *,
+    predictions: Annotated[list[Path], "one file per model"],
+    names: Annotated[list[str] | None, "names of the models (default: names of the files)"] = None,
+    truth: Annotated[Path | None, "sequence<TAB>measured value; not needed for the public part"] = None,
+    subsets: Annotated[tuple[Path, ...], "test_subset_ids: folder, or CSV files"] = (),
+    leaderboard: Annotated[tuple[Path, ...], "public_leaderboard_ids: folder, or JSON files"] = (),
+    part: Annotated[Literal["private", "public", "all"], "rows to score"] = "private",
+    partial: Annotated[bool, "leave out subsets that the predictions do not cover"] = False,
+    samples: Annotated[CountOrZero, "of the bootstrap; 0: none"] = 10_000,
+    fraction: Annotated[Share, "of the test data in a sample"] = 0.1,
+    seed: Annotated[CountOrZero, "of the bootstrap"] = 1,
+    threads: CpuThreads = None,
+    simulated: Annotated[bool, "simulated promoters: the scores of a perfect model beside"] = False,
+    out: Annotated[Path | None, "table: every number with its interval"] = None,
+    ranks: Annotated[Path | None, "table: models ranked by the bootstrap"] = None,
+    differences: Annotated[Path | None, "table: pairs of models compared on the same samples"] = None,
+    density: Annotated[Path | None, "table: predicted against measured, as counts in a grid"] = None,
+) -> None:
+    """Score predictions for the DREAM test set, subset by subset, and rank models.
+
+    examples:
+      proformer score --predictions submission.json --truth filtered_test_data_with_MAUDE_expression.txt \\
+          --subsets test_subset_ids --leaderboard public_leaderboard_ids --out scores.tsv
+      proformer score --predictions a.tsv b.tsv.gz --names A B … --ranks ranks.tsv
+      proformer score --predictions a.tsv --part public --partial --subsets … --leaderboard …   (without a truth file)
+
+    A file of predictions, plain or gz: a table of `proformer predict`, sequence<TAB>value, or JSON {"0": value, …}.
+    """
+    from proformer.errors import InputError
+    from proformer.evaluation import bootstrap
+    from proformer.evaluation.density import density_table
+    from proformer.evaluation.dream import MEASURES, SCORES, WEIGHTS, read_benchmark, score_table, with_ceiling
+    from proformer.evaluation.submissions import predictions_of
+    from proformer.files import write_table
+
+    names = names or [path.name.removesuffix(".gz").rpartition(".")[0] or path.name for path in predictions]
+    if len(names) != len(predictions) or len(set(names)) != len(names):
+        raise InputError(f"names: found {', '.join(names)}, expected a different one for each file of predictions")
+    if not samples and (ranks or differences):
+        raise InputError("samples: found 0, expected some for ranks and differences")
+    benchmark = read_benchmark(part, truth, subsets, leaderboard)
+    benchmark, submitted = predictions_of(dict(zip(names, predictions, strict=True)), benchmark, partial)
+    table = score_table(benchmark, submitted)
+    if simulated:
+        table = with_ceiling(table, benchmark)
+    ranked = None
+    if samples:
+        resampled = bootstrap.resample(benchmark, submitted, samples, fraction, seed, threads)
+        table, ranked = bootstrap.with_intervals(table, resampled), bootstrap.rank_table(resampled)
+        if differences:
+            write_table(differences, bootstrap.difference_table(table, resampled))
+        if ranks:
+            write_table(ranks, ranked)
+    if density:
+        write_table(density, density_table(benchmark, submitted))
+    if out:
+        write_table(out, table)
+    for model, mine in table.groupby("model", sort=False):
+        numbers = mine[mine["measure"].isin(MEASURES)]
+        wide = numbers.pivot(index="subset", columns="measure", values="value")[[*MEASURES]]
+        wide = numbers.groupby("subset", sort=False)[["n", "weight", "note"]].first().join(wide)
+        shown = wide[["n", "weight", *MEASURES]].to_string(float_format="%.4f", index_names=False)
+        print(f"{model} ({part} part)")
+        print("\n".join(map(" ".join, zip(shown.splitlines(), ["", *wide["note"]], strict=True))))
+        for line in mine[mine["measure"].isin(SCORES)].itertuples():
+            interval = f" ({line.low:.4f} to {line.high:.4f})" if samples else ""
+            which = (
+                f" of the subsets at hand, weights {line.weight:g} of {sum(WEIGHTS.values()):g}"
+                if benchmark.missing
+                else ""
+            )
+            print(f"{line.measure.replace('_', ' ').capitalize()}{which}: {line.value:.4f}{interval}")
+        print()
+    if ranked is not None and len(ranked) > 1:
+        print(ranked.to_string(index=False, float_format="%.4f"))
+
+
+def peers(
+    *,
+    table: Annotated[Path, "evaluation table made by `proformer measured`"],
+    out: Annotated[Path, "table of scores"],
+    tests: Annotated[Path, "table of paired tests"],
+    title: Annotated[str | None, "what figures call the set (default: its name)"] = None,
+    medium: Medium = None,
+    flanks: Annotated[Flanks, "constant ends"] = DREAM_FLANKS,
+    printed: Annotated[str | None, "evaluation of published/peers.tsv whose numbers join the table"] = None,
+    published: Annotated[tuple[str, ...], "MODEL=FILE, published prediction tables"] = (),
+    predictions: Annotated[tuple[str, ...], "MODEL:SEED=FILE, tables of `proformer predict`"] = (),
+    simulated: Annotated[bool, "simulated promoters: a perfect model's r beside"] = False,
+    samples: Annotated[Count, "of the bootstrap"] = 2000,
+) -> None:
+    """Score several models on one evaluation set, with intervals and paired tests.
+
+    examples:
+      proformer measured --file Native_test_DanQ_model.csv --name native --medium complex --out native.tsv
+      proformer peers --table native.tsv --medium complex --printed native_3733 \\
+          --published DanQ=Native_test_DanQ_model.csv Transformer=Native_test_tpu_model.csv \\
+          --predictions proformer:1=predictions.tsv --out scores.tsv --tests tests.tsv
+    """
+    from proformer.datasets.measured import published_predictions, read_evaluation
+    from proformer.evaluation.peers import RECOMPUTED, Entry, run_entry, score_set
+    from proformer.evaluation.peers import printed as printed_numbers
+    from proformer.files import write_table
+    from proformer.simulate.perfect import perfect_sequences
+
+    measured = read_evaluation(table)
+    entries = []
+    for model, path in named(published):
+        entries.append(Entry(RECOMPUTED, model, "", published_predictions(Path(path), measured, medium, flanks)))
+    for label, path in named(predictions):
+        model, _, seed = label.rpartition(":")
+        entries.append(run_entry(model or seed, seed if model else "", Path(path), measured))
+    name = str(measured["set"].iloc[0])
+    perfect = perfect_sequences(measured["sequence"].tolist()) if simulated else None
+    words = (name, title or name, medium or "")
+    scores, pairs = score_set(*words, measured, entries, printed_numbers(printed), samples, perfect)
+    write_table(out, scores)
+    write_table(tests, pairs)
+    print(scores.drop(columns=["title", "note"]).to_string(index=False))
+
+
+def public_test(
+    *,
+    subsets: Annotated[list[Path], "tables or folders of the test subsets"],
+    leaderboard: Annotated[list[Path], "files or folders of the leaderboard"],
+    out: Annotated[Path, "file to write: sequence<TAB>value, by row of the test set"],
+) -> None:
+    """Write the sequences of the DREAM test set whose values are public.
+
+    examples:
+      proformer public-test --subsets test_subset_ids --leaderboard public_leaderboard_ids --out public.tsv
+    """
+    import numpy as np
+
+    from proformer.evaluation.dream import read_benchmark
+    from proformer.files import write_text
+
+    benchmark = read_benchmark("public", None, subsets, leaderboard)
+    measured = set(np.flatnonzero(np.isfinite(benchmark.truth)).tolist())
+    rows = sorted(measured & benchmark.sequences.keys())
+    write_text(out, "".join(f"{benchmark.sequences[row]}\t{float(benchmark.truth[row])!r}\n" for row in rows))
+    print(f"{len(rows):,} of {len(measured):,} public rows have a known sequence")

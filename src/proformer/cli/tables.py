@@ -1,0 +1,207 @@
+"""Verbs for tables, figures and pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from proformer.cli.options import Alone, read_yaml
+
+
+def collect(
+    *,
+    dataset: Annotated[str, "its name in the tables"],
+    models: Annotated[list[Path], "model folders"],
+    sequences: Annotated[Path, "store on which expression tokens are compared"],
+    grid: Annotated[Path, "table to write: one row per point"],
+    epochs: Annotated[Path, "table to write: one row per point and epoch"],
+    simulated: Annotated[
+        str | None,
+        Alone(""),
+        "simulated data: a perfect model's r beside; with a folder: of the ATAC-seq experiment that windows are from",
+    ] = None,
+) -> None:
+    """Collect trained points into the tables of a grid.
+
+    examples:
+      proformer collect --dataset dream --models results/models/dataset~dream/dim~* \\
+          --sequences validation.safetensors --grid grid.tsv --epochs epochs.tsv
+    """
+    from proformer.datasets.store import open_store
+    from proformer.evaluation.ceiling import store_ceiling
+    from proformer.evaluation.collect import collect
+    from proformer.files import write_table
+
+    ceiling = None
+    if simulated is not None:
+        ceiling = store_ceiling(sequences, Path(simulated) if simulated else None)["pearson"]
+    points, curves = collect(dataset, models, open_store(sequences), ceiling)
+    write_table(grid, points)
+    write_table(epochs, curves)
+
+
+def test_grid(
+    *,
+    grid: Annotated[Path, "table with dataset, dim, heads, blocks, head, seed, r"],
+    tests: Annotated[Path, "table of tests to write"],
+    means: Annotated[Path, "table of means by blocks, width and head to write"],
+    spread: Annotated[Path, "table of mean, sd, min and max over seeds to write"],
+) -> None:
+    """Test a grid table as the paper does: rank tests, means by level, spread over seeds.
+
+    examples:
+      proformer test-grid --grid results/tables/dream/run/grid.tsv --tests tests.tsv --means means.tsv \\
+          --spread spread.tsv
+    """
+    from proformer.evaluation import statistics
+    from proformer.files import read_table, write_table
+
+    table = statistics.checked(read_table(grid), str(grid))
+    write_table(tests, statistics.all_tests(table))
+    write_table(means, statistics.means(table))
+    write_table(spread, statistics.spread(table))
+
+
+def report_card(
+    *,
+    run: Annotated[Path, "grid table of the run; Figure 4: its differences"],
+    out: Annotated[Path, "table to write"],
+    html: Annotated[Path, "page to write"],
+    figure: Annotated[Literal["2", "3", "4"], "whose claims"] = "2",
+    published: Annotated[Path | None, "grid table of the paper (default: the one that comes with the library)"] = None,
+    dataset: Annotated[str, "data set to judge"] = "dream",
+    simulated: Annotated[bool, "the run's data are simulated"] = False,
+    note: Annotated[str, "what the run was, in a sentence"] = "",
+) -> None:
+    """Hold the paper's claims on a figure against a run.
+
+    examples:
+      proformer report-card --run results/tables/dream/run/grid.tsv --out card.tsv --html card.html
+      proformer report-card --figure 4 --run results/tables/dream/run/differences.tsv --out card.tsv --html card.html
+    """
+    from proformer.evaluation import claims, claims_atac, claims_scores
+    from proformer.evaluation.statistics import checked, published_grid
+    from proformer.files import read_table, write_table, write_text
+
+    if figure == "4":
+        card = claims_scores.report_card(read_table(run))
+        card = claims.as_simulated(card) if simulated else card
+    else:
+        listed, name = {"2": (claims.CLAIMS, "dream"), "3": (claims_atac.CLAIMS, claims_atac.DATASET)}[figure]
+        paper = checked(read_table(published), str(published)) if published else published_grid()
+        name = dataset if dataset in set(paper["dataset"]) else name
+        card = claims.report_card(paper, checked(read_table(run), str(run)), dataset, listed, name, simulated)
+    write_table(out, card)
+    write_text(html, claims.to_html(card, note, f"Report card: the claims on Figure {figure}"))
+
+
+def join(
+    *,
+    tables: Annotated[list[Path], "tables with the same columns"],
+    out: Annotated[Path, "table to write"],
+    where: Annotated[str | None, "keep rows whose first cell is this (default: all)"] = None,
+) -> None:
+    """Join tables with the same columns.
+
+    examples:
+      proformer join --tables A.tsv B.tsv --out both.tsv
+      proformer join --tables grid.tsv --where dream --out dream.tsv        rows whose first cell is dream
+    """
+    from proformer.errors import InputError
+    from proformer.files import write_text
+
+    head, rows = "", []
+    for path in tables:
+        first, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+        head = head or first
+        if first != head:
+            raise InputError(f"{path}, line 1: found {first.strip()!r}, expected {head.strip()!r}")
+        rows += [line for line in lines if where in (None, line.split("\t")[0])]
+    write_text(out, head + "".join(rows))
+
+
+def describe(
+    *,
+    config: Annotated[list[str], "configs of Proformers as YAML, one per output"],
+    out: Annotated[list[Path], "JSON files"],
+) -> None:
+    """Describe models for Figures 1 and 2a, as they are built.
+
+    examples:
+      proformer describe --config '{head: ap}' '{dim: 64, heads: 2}' --out ap.json meh.json
+    """
+    import json
+
+    from proformer.errors import InputError
+    from proformer.files import write_text
+    from proformer.models import build
+    from proformer.models.describe import describe
+    from proformer.models.proformer import Proformer
+
+    if len(config) != len(out):
+        raise InputError(f"--out: found {len(out)} files, expected one for each of {len(config)} configs")
+    for text, path in zip(config, out, strict=True):
+        model = build(read_yaml(text, "--config"))
+        if not isinstance(model, Proformer):
+            raise InputError(f"--config: found {text}, expected a Proformer")
+        write_text(path, json.dumps(describe(model), indent=2, ensure_ascii=False) + "\n")
+
+
+def draw(
+    *,
+    figures: Annotated[str, "YAML file, or text: name: draw, tables, where, options, caption"],
+    out: Annotated[Path, "folder for NAME.pdf, .svg, .png, .tsv and .rst"],
+    tables: Annotated[Path, "folder of the tables"] = Path(),
+) -> None:
+    """Draw figures from their tables.
+
+    examples:
+      proformer draw --tables results/tables --out figures \\
+          --figures '{heatmap: {draw: grid, tables: [dream/run/grid.tsv]}}'
+      proformer draw --figures figures.yaml --tables results/tables --out figures
+    where figures.yaml holds a figure per name:
+      depth: {draw: violins, tables: [dream/run/grid.tsv, dream/run/tests.tsv], options: {factor: blocks, letter: e}}
+      curves: {draw: convergence, tables: [dream/run/epochs.tsv], where: {dim: 16, blocks: 2, head: [AP, 8]}}
+    src/proformer/workflow/figures.yaml has all of the report's.
+    """
+    from proformer.figures.draw import draw_figure
+
+    for name, recipe in read_yaml(figures, "--figures").items():
+        draw_figure(name, recipe, tables, out)
+        print(f"{out / name}.png")
+
+
+def pages(
+    *,
+    captions: Annotated[str, "YAML file, or text: name of a table: its caption"],
+    tables: Annotated[Path, "folder of the tables, NAME.tsv"],
+    out: Annotated[Path, "folder for NAME.html, and NAME.rst, the caption"],
+) -> None:
+    """Turn tables into pages that sort by their columns.
+
+    examples:
+      proformer pages --tables results/tables --out pages --captions '{dream/run/grid: One row per model.}'
+    """
+    from proformer.files import read_table, write_text
+    from proformer.tables import to_page
+
+    for name, caption in read_yaml(captions, "--captions").items():
+        path = tables / f"{name}.tsv"
+        write_text(out / f"{name}.html", to_page(read_table(path), path.name))
+        write_text(out / f"{name}.rst", f"{caption}\n")
+
+
+def versions(
+    *,
+    config: Annotated[str, "the whole configuration, as text"],
+    out: Annotated[Path, "table to write"],
+) -> None:
+    """Write what made the results: versions, hardware, revision, configuration.
+
+    examples:
+      proformer versions --config '{seeds: [1]}' --out versions.tsv
+    """
+    from proformer.files import write_table
+    from proformer.provenance import describe_run
+
+    write_table(out, describe_run(config))

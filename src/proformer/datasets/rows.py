@@ -1,0 +1,256 @@
+"""Reading files of sequences: TSV or CSV with or without a header line, or FASTA."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from proformer.datasets.text import BLOCK_BYTES, NEWLINE, RETURN, RowError, Rows, blocks, is_number, is_sequence
+from proformer.errors import InputError
+from proformer.sequences import ALPHABET, Spans, to_codes
+from proformer.settings import did_you_mean
+
+SEQUENCE = ("sequence", "seq")
+VALUE = ("expression", "value", "activity", "target")
+LABEL = ("name", "id")
+RECORDS = 1 << 16  # of FASTA, at once
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How a file's lines are laid out: indices of columns, and names of the targets where a header line has them."""
+
+    separator: str = "\t"
+    number: int = 1
+    sequence: int = 0
+    targets: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    label: int | None = None
+    header: bool = False
+
+
+def read_rows(
+    path: Path, targets: Sequence[str] = (), values: Path | None = None, size: int = BLOCK_BYTES
+) -> Iterator[Rows]:
+    """Read a file of sequences block by block: a table (see `find_columns`), or FASTA (see `read_fasta`).
+
+    targets: names of the columns of values, in a header line. values: a table of the values of FASTA records, by name.
+    Blank lines at the end are accepted. Raises InputError for the first line that is wrong.
+    """
+    pieces = blocks(path, size)
+    first = next(pieces)
+    if first.lstrip().startswith(b">"):
+        yield from read_fasta(path, chain([first], pieces), *(read_values(values, targets) if values else ()))
+        return
+    if values:
+        raise InputError(f"{path}: found a table, expected FASTA, as its values are in {values}")
+    heading, _, rest = first.partition(b"\n")
+    columns = find_columns(path, _text(heading).rstrip("\r"), targets)
+    first = rest if columns.header else first
+    line, blank, empty = 1 + columns.header, 0, True
+    for text in chain([first], pieces):
+        body, count = text.rstrip(b"\r\n"), 0
+        if body:
+            if blank:
+                raise InputError(f"{path}, line {blank}: found a blank line, expected a sequence")
+            if b'"' in body:
+                body = without_quotes(path, body + b"\n", line, columns.separator)[:-1]
+            for rows in _until_an_error(path, body + b"\n", line, columns):
+                yield rows
+                count, empty = len(rows), False
+        lines = text.count(b"\n")
+        blank = blank or (line + count if lines > count else 0)
+        line += lines
+    if empty:
+        raise InputError(f"{path}: found no rows{' below the header' * columns.header}, expected sequences")
+
+
+def _until_an_error(path: Path, text: bytes, line: int, columns: Columns) -> Iterator[Rows]:
+    """The rows of a block, or those before a line with another number of columns: they may be wrong themselves."""
+    try:
+        yield rows_of(path, text, line, columns)
+    except RowError as error:
+        if error.row:
+            yield rows_of(path, b"\n".join(text.split(b"\n")[: error.row]) + b"\n", line, columns)
+        raise
+
+
+def rows_of(
+    path: Path, text: bytes, line: int = 1, columns: Columns | None = None, lines: Sequence[int] | None = None
+) -> Rows:
+    """The rows of a piece of text that ends with a line; its first line is number `line` of the file, or `lines` are.
+
+    columns: by default a sequence and a value, with a tab between them. Raises RowError for a line of other columns.
+    """
+    columns = columns or Columns(number=2, targets=(1,))
+    letters = np.frombuffer(text, dtype=np.uint8)
+    ends = np.flatnonzero(letters == NEWLINE)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    stops = ends - (letters[np.maximum(ends - 1, 0)] == RETURN) * (ends > starts)
+    marks = np.flatnonzero(letters == ord(columns.separator))
+    counts = columns.number - 1
+    if len(marks) != counts * len(ends) or not (stops > starts).all() or _straddle(marks, counts, starts, stops):
+        found = np.diff(np.searchsorted(marks, np.append(starts, len(letters))))
+        row = int(np.argmax((found != counts) | (stops <= starts)))
+        number = "one column" if not found[row] else f"{found[row] + 1} columns"
+        what = "a blank line, expected a sequence" if stops[row] <= starts[row] else f"{number}, {_expected(columns)}"
+        raise RowError(f"{path}, line {lines[row] if lines else line + row}: found {what}", row)
+    bounds = [starts - 1, *marks.reshape(len(ends), counts).T, stops]
+
+    def column(index: int) -> Spans:
+        return Spans(bounds[index] + 1, bounds[index + 1] - bounds[index] - 1)
+
+    label = None if columns.label is None else column(columns.label)
+    targets = tuple(column(index) for index in columns.targets)
+    return Rows(path, letters, to_codes(letters), column(columns.sequence), targets, columns.names, label, line, lines)
+
+
+def _straddle(marks: np.ndarray, counts: int, starts: np.ndarray, stops: np.ndarray) -> bool:
+    """Whether some line has a separator more, and another one less."""
+    if not counts:
+        return False
+    table = marks.reshape(len(starts), counts)
+    return bool((table[:, 0] < starts).any() or (table[:, -1] >= stops).any())
+
+
+def _expected(columns: Columns) -> str:
+    if columns.number == 2 and not columns.header:
+        return "expected 2: a sequence and a number"
+    return f"expected {columns.number}, as in the first line"
+
+
+def rows_of_strings(sequences: Iterable[str], name: str = "sequences") -> Rows:
+    """Rows of sequences in memory; errors call them `name`, and count from 0."""
+    texts = [sequence.encode("latin-1", "replace") for sequence in sequences]
+    if not texts:
+        raise InputError(f"{name}: found none, expected one or more")
+    letters = np.frombuffer(b"".join(texts), dtype=np.uint8)
+    lengths = np.array([len(text) for text in texts])
+    spans = Spans(np.cumsum(lengths) - lengths, lengths)
+    return Rows(Path(name), letters, to_codes(letters), spans, lines=range(len(texts)), unit="row")
+
+
+def rows_of_codes(codes: np.ndarray) -> Rows:
+    """Rows of codes uint8 [n, L] (A 0, C 1, G 2, T 3, N 4)."""
+    if codes.ndim != 2 or not codes.size or codes.max() >= len(ALPHABET):
+        raise InputError(f"sequences: found codes of the shape {list(codes.shape)}, expected [N, L], each from 0 to 4")
+    letters = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)[codes].ravel()
+    lengths = np.full(len(codes), codes.shape[1])
+    spans = Spans(np.cumsum(lengths) - lengths, lengths)
+    return Rows(Path("sequences"), letters, codes.ravel(), spans, lines=range(len(codes)), unit="row")
+
+
+def find_columns(path: Path, heading: str, targets: Sequence[str] = (), key: Sequence[str] = SEQUENCE) -> Columns:
+    """The layout of a table by its first line, which is a header line if it holds names alone.
+
+    Columns are separated by tabs, else by semicolons or commas. Without a header line the first column is the sequence,
+    and the others are values. With one, the sequence is named `sequence` or `seq`; the values are the columns that
+    `targets` names, else those named `expression`, `value`, `activity` or `target`, else all after the sequence.
+    """
+    separator = next((mark for mark in "\t;," if mark in heading), "\t")
+    cells = [cell.strip() for cell in next(csv.reader([heading], delimiter=separator), [""])]
+    names = [cell.lower() for cell in cells]
+    found = [index for index, name in enumerate(names) if name in key]
+    header = bool(found) or (len(cells) > 1 and not is_sequence(cells[0]) and not any(map(is_number, cells)))
+    if not header:
+        if targets:
+            raise InputError(f"{path}, line 1: found no header line, expected one that names {', '.join(targets)}")
+        return Columns(separator, len(cells), targets=tuple(range(1, len(cells))))
+    if len(found) != 1:
+        columns = ", ".join(map(repr, cells[:8]))
+        raise InputError(f"{path}, line 1: found the columns {columns}, expected one that is named {' or '.join(key)}")
+    for name in targets:
+        if name.lower() not in names:
+            raise InputError(f"{path}, line 1: no column {name!r}{did_you_mean(name, cells)}")
+    label = next((index for index, name in enumerate(names) if name in LABEL and index not in found), None)
+    wanted = [names.index(name.lower()) for name in targets]
+    wanted = wanted or [index for index, name in enumerate(names) if name in VALUE]
+    wanted = wanted or [index for index in range(found[0] + 1, len(cells)) if index != label]
+    chosen = tuple(cells[index] for index in wanted)
+    if len(set(chosen)) < len(chosen):
+        raise InputError(f"{path}, line 1: found the columns {', '.join(chosen)}, expected each name once")
+    return Columns(separator, len(cells), found[0], tuple(wanted), chosen, label, header=True)
+
+
+def without_quotes(path: Path, text: bytes, line: int, separator: str) -> bytes:
+    """A table's text without the quotes around cells; separators within them become blanks."""
+    rows = list(csv.reader(_text(text).split("\n")[:-1], delimiter=separator))
+    if len(rows) != text.count(b"\n"):
+        raise InputError(f"{path}, from line {line} on: found quotes around line ends, expected one row per line")
+    cells = ((cell.replace(separator, " ").replace("\n", " ") for cell in row) for row in rows)
+    return "".join(f"{separator.join(row)}\n" for row in cells).encode()
+
+
+def read_fasta(
+    path: Path,
+    pieces: Iterable[bytes],
+    names: Sequence[str] = (),
+    values: Mapping[bytes, Sequence[bytes]] | None = None,
+) -> Iterator[Rows]:
+    """Read FASTA, whose sequences may span lines.
+
+    A record's value is the last word of its name's line (`>name 3.5`, `>name value=3.5`, `>name|3.5`), or stands in
+    `values`, by its name.
+    """
+    records: list[list[bytes]] = []  # name, values, then pieces of the sequence
+    lines: list[int] = []
+    number = 0
+    for text in pieces:
+        for line in text.splitlines():
+            number += 1
+            if line.startswith(b">"):
+                if len(records) >= RECORDS:
+                    yield _fasta_rows(path, records, lines, names)
+                    records, lines = [], []
+                words = line[1:].split() or [b""]
+                if values is not None and words[0] not in values:
+                    raise InputError(f"{path}, line {number}: found no values of {_text(words[0])!r}")
+                cells = b"\t".join(values[words[0]]) if values is not None else _value_in(words)
+                records.append([words[0], cells])
+                lines.append(number)
+            elif records:
+                records[-1].append(line.strip())
+            elif line.strip():
+                raise InputError(f"{path}, line {number}: found {line[:40]!r}, expected a FASTA name (>name)")
+    yield _fasta_rows(path, records, lines, names)
+
+
+def _fasta_rows(path: Path, records: list[list[bytes]], lines: list[int], names: Sequence[str]) -> Rows:
+    counts = max(cells.count(b"\t") + bool(cells) for _, cells, *_ in records)
+    text = b"".join(
+        b"%s\t%s%s\n" % (name, b"".join(sequence), b"\t" * bool(counts) + cells) for name, cells, *sequence in records
+    )
+    targets = tuple(range(2, 2 + counts))
+    return rows_of(path, text, 1, Columns("\t", 2 + counts, 1, targets, tuple(names), label=0), lines)
+
+
+def _text(cell: bytes) -> str:
+    return cell.decode("utf-8", "replace")
+
+
+def _value_in(words: Sequence[bytes]) -> bytes:
+    """The value in the words of a FASTA name, or nothing."""
+    last = words[-1].rpartition(b"=")[2] if len(words) > 1 else words[0].partition(b"|")[2].rpartition(b"|")[2]
+    return last if is_number(_text(last)) else b""
+
+
+def read_values(path: Path, targets: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[bytes, tuple[bytes, ...]]]:
+    """A table of values by name, with or without a header line: names of the columns, and each row's values."""
+    text = b"".join(blocks(path))
+    heading = _text(text.partition(b"\n")[0]).rstrip("\r")
+    columns = find_columns(path, heading, targets, key=LABEL)
+    table: dict[bytes, tuple[bytes, ...]] = {}
+    rows = csv.reader(_text(text).splitlines(), delimiter=columns.separator)
+    for line, row in enumerate(rows, 1):
+        if not row or (line == 1 and columns.header):
+            continue
+        if len(row) != columns.number or row[columns.sequence].encode() in table:
+            what = f"{row[columns.sequence]!r} again" if len(row) == columns.number else f"{len(row)} columns"
+            raise InputError(f"{path}, line {line}: found {what}, expected {columns.number} columns, each name once")
+        table[row[columns.sequence].encode()] = tuple(row[index].strip().encode() for index in columns.targets)
+    return columns.names, table
