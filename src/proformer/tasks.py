@@ -47,7 +47,7 @@ class Task:
     log(1 + y).
     mean, sd: of the training part's targets, per task (empty before a store is split).
     loss_name, metrics: see `proformer.losses.LOSSES` and `proformer.evaluation.metrics.METRICS`.
-    count_weight: of the squared error of log(1 + total), beside the multinomial loss.
+    count_weight: of the squared error of log(1 + total), next to the multinomial loss.
     partners: the task that each task becomes on the other strand, where they are tracks of single strands.
 
     `scale`, `loss_name` and `metrics` default to those that suit the kind.

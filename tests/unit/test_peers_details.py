@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from proformer.datasets.batches import Batch, both_strands
 from proformer.errors import InputError
-from proformer.models import bhi, crmnet, find_recipe, legnet
+from proformer.models import crmnet, find_recipe
+from proformer.models.blocks import autosome, bhi
 from proformer.sequences import ALPHABET, encode, reverse_complement
 from proformer.tasks import Task
 from proformer.training.config import Training
@@ -117,7 +118,7 @@ def test_crmnet_schedules():
 def test_legnet_targets():
     """Interior integers keep their mean; the ends lose what falls beyond the bins."""
     values = torch.tensor([0.0, 3.0, 4.37, 11.5, 17.0])
-    found = legnet.bin_probabilities(values)
+    found = autosome.bin_probabilities(values)
     edges = np.array([-np.inf, *range(1, 18), np.inf])
     expected = np.diff(norm.cdf(edges, loc=values.double().numpy()[:, None] + 0.5, scale=0.5), axis=1)
     assert found.numpy() == pytest.approx(expected, abs=1e-7)
@@ -128,9 +129,9 @@ def test_legnet_targets():
 def test_legnet_reads_plasmid_and_promoter_on_both_strands():
     model = small("legnet").eval()
     codes = torch.cat([store(INSERT), store(INSERT)])
-    extended = (legnet.PLASMID + INSERT + FLANKS[1])[-64:]
+    extended = (autosome.PLASMID + INSERT + FLANKS[1])[-64:]
     strands = [extended, text(reverse_complement(encode(extended)))]
-    seen = reads(model.stem[0], lambda: loss_of(model, codes, torch.tensor([8.0, 8.5])))
+    seen = reads(model.first.convolution[0], lambda: loss_of(model, codes, torch.tensor([8.0, 8.5])))
     for row, (strand, reverse, single) in enumerate(
         [(strands[0], 0, 1), (strands[1], 1, 1), (strands[0], 0, 0), (strands[1], 1, 0)]
     ):
@@ -138,13 +139,13 @@ def test_legnet_reads_plasmid_and_promoter_on_both_strands():
         assert torch.equal(seen[row, :4], one_hot)
         assert set(seen[row, 4].tolist()) == {reverse}
         assert set(seen[row, 5].tolist()) == {single}
-    seen = reads(model.stem[0], lambda: model(codes))
+    seen = reads(model.first.convolution[0], lambda: model(codes))
     assert not seen[:, 5].any()  # not a singleton at prediction
     repaired = small("legnet", **find_recipe("legnet", "repaired")["model"])
     n = extended.index("N")
-    assert reads(repaired.stem[0], lambda: repaired(codes))[0, :4, n].tolist() == [0.25] * 4
+    assert reads(repaired.first.convolution[0], lambda: repaired(codes))[0, :4, n].tolist() == [0.25] * 4
     elsewhere = small("legnet", flanks=("GGG", "")).eval()
-    seen = reads(elsewhere.stem[0], lambda: elsewhere(codes))[0, :4]
+    seen = reads(elsewhere.first.convolution[0], lambda: elsewhere(codes))[0, :4]
     assert not seen[:, : 64 - 3 - len(INSERT)].any()  # another library: no plasmid
 
 
@@ -154,7 +155,7 @@ def test_legnet_plasmid_is_the_published_one():
     files = sorted(Path(mirror).glob("*/de-Boer-Lab/random-promoter-dream-challenge-2022/*/data/plasmid.json"))
     plasmid = json.loads(files[0].read_text()).upper()
     start = plasmid.index("N" * 80)
-    assert plasmid[start - 150 : start] == legnet.PLASMID
+    assert plasmid[start - 150 : start] == autosome.PLASMID
     left, right = bhi.VECTOR
     assert plasmid[: start + 80 + 13 + len(right)].endswith("N" * 80 + FLANKS[1] + right)
     assert plasmid[:start].endswith(left + FLANKS[0])
@@ -163,14 +164,14 @@ def test_legnet_plasmid_is_the_published_one():
 def test_legnet_prediction_is_the_mean_over_strands():
     model = small("legnet").eval()
     codes = codes_of(4)
-    chances = model.logits(codes).softmax(dim=1)
+    chances = model.network(model.processor.rows(codes)).softmax(dim=1)
     expected = (chances @ torch.arange(18.0)).view(4, 2).mean(1)
     assert model(codes).flatten().tolist() == pytest.approx(expected.tolist(), rel=1e-5)
     # The strand channel and the plasmid tell strands apart; without them the model cannot.
     assert not torch.allclose(model(codes), model(turned(codes)), atol=1e-5)
     alone = small("legnet", flanks=("", ""), window=34).eval()
     assert not torch.allclose(alone(codes), alone(turned(codes)), atol=1e-6)
-    alone.stem[0].weight.data[:, 4] = 0
+    alone.first.convolution[0].weight.data[:, 4] = 0
     assert torch.allclose(alone(codes), alone(turned(codes)), atol=1e-6)
 
 
@@ -178,8 +179,8 @@ def test_legnet_objective():
     model = small("legnet").eval()
     codes, target = codes_of(4), torch.tensor([3.0, 8.2, 0.0, 16.9])
     loss = loss_of(model, codes, target)
-    q = model.logits(codes, singleton=torch.tensor([True, False, True, False])).softmax(dim=1).double()
-    p = legnet.bin_probabilities(target.double()).repeat_interleave(2, 0)
+    q = model.network(model.processor.rows(codes, torch.tensor([True, False, True, False]))).softmax(dim=1).double()
+    p = autosome.bin_probabilities(target.double()).repeat_interleave(2, 0)
     expected = (torch.xlogy(p, p) - p * q.log()).sum() / 8
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
     assert loss.prediction.shape == (4, 1, 1)
@@ -195,14 +196,14 @@ def test_legnet_logits_have_a_floor():
     floors = []
     for final in (True, False):
         model = small("legnet", final_activation=final).eval()
-        model.mapper.bias.data.uniform_(-9, 9)
-        floors.append(model.logits(codes).min().item())
+        model.final.mapper.bias.data.uniform_(-9, 9)
+        floors.append(model.network(model.processor.rows(codes)).min().item())
     assert -0.2785 <= floors[0] < 0
     assert floors[1] < -1
 
 
 def test_legnet_bilinear_branch():
-    layer = legnet.Bilinear(8, 4)
+    layer = autosome.Bilinear(8, 4)
     assert layer.rank == round(0.5 * 8 * 8 * 4 / 20)
     layer.weights.data.uniform_()
     layer.bias.data.uniform_()
@@ -210,7 +211,7 @@ def test_legnet_bilinear_branch():
     x = torch.randn(3, 8) * 10
     expected = torch.einsum("bi,bj,ijo->bo", x, x, whole) + layer.bias
     assert torch.allclose(layer(x), expected, atol=1e-5)
-    big = legnet.Bilinear(64, 32)
+    big = autosome.Bilinear(64, 32)
     assert big.rank == 410
     whole = torch.einsum("ir,jr,or->ijo", *big.factors)
     assert whole.std().item() == pytest.approx(0.00075, rel=0.2)
@@ -218,11 +219,11 @@ def test_legnet_bilinear_branch():
 
 def test_legnet_initialisation():
     model = small("legnet", widths=[64, 64])
-    inner = model.stages[0].block[3]
+    inner = model.core.stages[0].block[3]
     assert inner.groups == 128
     assert inner.weight.std().item() == pytest.approx((2 / (7 * 256)) ** 0.5, rel=0.1)
-    assert model.stages[0].block[6].squeeze.weight.std().item() == pytest.approx(0.001, rel=0.1)
-    assert not model.mapper.bias.any()
+    assert model.core.stages[0].block[6].gate[0].weight.std().item() == pytest.approx(0.001, rel=0.1)
+    assert not model.final.mapper.bias.any()
 
 
 def released_window(sequence, side, shift, window):
@@ -248,7 +249,7 @@ def test_bhi_windows(length, shift):
     for window in (64, 63, 60, 110):
         model = small("bhi", window=window)
         for side, left in (("right", 0.0), ("left", 1.0), ("both", 0.5)):
-            found = model.windows(codes, torch.tensor([left]), shift)[0]
+            found = model.processor.windows(codes, torch.tensor([left]), shift)[0]
             expected = released_window(FLANKS[0] + insert + FLANKS[1], side, shift, window)
             assert text(found[:window]) == expected
             assert text(found[window:]) == text(reverse_complement(encode(expected)))
@@ -256,8 +257,9 @@ def test_bhi_windows(length, shift):
 
 def test_bhi_sides_are_drawn_anew_in_their_proportions(monkeypatch):
     model, drawn = small("bhi"), []
-    monkeypatch.setattr(model, "windows", lambda codes, left: drawn.append(left))
-    monkeypatch.setattr(model, "network", lambda codes: torch.zeros(20_000, 2))
+    monkeypatch.setattr(model.processor, "windows", lambda codes, left: drawn.append(left))
+    monkeypatch.setattr(model.processor, "channels", lambda windows: windows)
+    monkeypatch.setattr(model, "network", lambda channels: torch.zeros(40_000))
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         loss_of(model, codes_of(20_000, 1), torch.zeros(20_000))
@@ -271,14 +273,14 @@ def test_bhi_averages_losses_in_training_and_outputs_at_prediction():
     model = small("bhi", padding=[0.0, 0.0, 1.0]).eval()
     codes, target = codes_of(4), torch.tensor([3.0, -8.2, 0.0, 0.1])
     loss = loss_of(model, codes, target, loss_name="huber")
-    strands = model.network(model.windows(codes))
+    strands = model.network(model.processor.channels(model.processor.windows(codes))).view(2, 4).T
     expected = (F.huber_loss(strands[:, 0], target) + F.huber_loss(strands[:, 1], target)) / 2
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
     assert loss.prediction.flatten().tolist() == pytest.approx(strands.mean(1).tolist(), abs=1e-6)
     model = small("bhi", shifts=2).eval()
-    outputs = [model.network(model.windows(codes, shift=shift)) for shift in (-2, -1, 0, 1, 2)]
-    assert model(codes).flatten().tolist() == pytest.approx(torch.cat(outputs, 1).mean(1).tolist(), abs=1e-6)
-    assert torch.cat(outputs, 1).shape == (4, 10)
+    windows = [model.processor.windows(codes, shift=shift) for shift in (-2, -1, 0, 1, 2)]
+    outputs = torch.cat([model.network(model.processor.channels(window)).view(2, 4) for window in windows])
+    assert model(codes).flatten().tolist() == pytest.approx(outputs.mean(0).tolist(), abs=1e-6)
 
 
 def test_bhi_is_the_same_on_both_strands():

@@ -14,7 +14,7 @@ from proformer.datasets.prepare import Layout, prepare
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.models import build, find, find_recipe
-from proformer.models.keras import Attention, BiLSTM, glorot_normal, he_normal, max_pool_same
+from proformer.models.keras import ActivatedAttention, BiLSTM, glorot_normal, he_normal, max_pool_same
 from proformer.predict import load
 from proformer.tasks import Task
 from proformer.training.run import train
@@ -308,7 +308,7 @@ def test_lstm_input_dropout_is_one_mask_for_all_times():
 
 def test_attention_against_loops():
     torch.manual_seed(0)
-    layer, x = Attention(6, 6, 4, 2).double(), torch.randn(2, 5, 6, dtype=torch.float64)
+    layer, x = ActivatedAttention(6, 6, 4, 2).double(), torch.randn(2, 5, 6, dtype=torch.float64)
     with torch.no_grad():
         for dense in (layer.query, layer.key, layer.value, layer.output):
             dense.bias.normal_()

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -77,14 +78,15 @@ def test_without_its_part_a_figure_is_not_there(root):
 def test_every_model_is_covered_by_its_files(results, root):
     """Its own file and the shared ones hold all that it imports from the models folder."""
     folder = root / "src/proformer/models"
-    shared = {name.removeprefix("models/") for name in SHARED}
+    parts = [part for name in SHARED for part in library(name)]
+    shared = {str(Path(part).resolve().relative_to(folder).with_suffix("")) for part in parts}
     for name in {job.config["model"].get("model", "proformer") for job in results.jobs.values()}:
         seen, found = set(), {name, *shared - {"__init__"}}
         while found - seen:
             seen.add(file := min(found - seen))
             for node in ast.walk(ast.parse((folder / f"{file}.py").read_text())):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("proformer.models"):
-                    inner = node.module.removeprefix("proformer.models").lstrip(".")
+                    inner = node.module.removeprefix("proformer.models").lstrip(".").replace(".", "/")
                     imported = {inner} if inner else {alias.name for alias in node.names}
                     found |= {module for module in imported if (folder / f"{module}.py").is_file()}
         assert found <= {name, *shared}, name

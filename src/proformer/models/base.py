@@ -33,7 +33,7 @@ class Loss:
 class Model(nn.Module):
     """Codes uint8 [B, L] of forward strands (A 0, C 1, G 2, T 3, N 4) to outputs float [B, T, P].
 
-    Outputs are in the units of transformed targets (`Task.transform`). What a model needs beside the forward strand,
+    Outputs are in the units of transformed targets (`Task.transform`). What a model needs besides the forward strand,
     it makes itself: the reverse strand, masks, soft labels, what surrounds a construct.
     """
 
@@ -42,7 +42,7 @@ class Model(nn.Module):
         raise NotImplementedError
 
     def loss(self, batch: Batch, task: Task) -> Loss:
-        """The loss of one batch: the task's, and what `penalty` adds. A model with an objective of its own has its own.
+        """The loss of one batch: the task's, and what `penalty` adds; a model with another objective overrides it.
 
         Randomness that is drawn per row comes from `batch.uniform`, so that processes that share a batch agree on it.
         """

@@ -31,7 +31,7 @@ from proformer.errors import InputError
 from proformer.models.base import Model
 from proformer.models.construct import construct
 from proformer.models.keras import SameConv1d, batch_norm, he_normal
-from proformer.models.layers import Attention
+from proformer.models.layers import Rows, SelfAttention, SqueezeExcitation, TransformerBlock
 from proformer.models.rewrites import MergedAttention
 from proformer.sequences import N
 from proformer.settings import BelowOne, Count, Flanks, at_least
@@ -67,23 +67,12 @@ class Config:
             raise InputError(f"window is {self.window}; {len(self.widths)} widths halve it too often")
 
 
-class SqueezeExcitation(nn.Module):
-    """Scale each channel of [B, C, L] by a gate that sees the means of all."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gate = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, width), nn.Sigmoid())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, L] to the same shape."""
-        return x * self.gate(x.mean(dim=2))[:, :, None]
-
-
 def convolutions(kernel: int, *widths: int, norm: bool = True) -> nn.Sequential:
     """Convolution, ReLU, squeeze-excitation and batch norm, from each width to the next."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [SameConv1d(before, after, kernel), nn.ReLU(), SqueezeExcitation(after)]
+        layers += [SameConv1d(before, after, kernel), nn.ReLU()]
+        layers += [SqueezeExcitation(nn.Linear(after, after // 2), nn.ReLU(), nn.Linear(after // 2, after))]
         layers += [batch_norm(after)] if norm else []
     return nn.Sequential(*layers)
 
@@ -109,23 +98,13 @@ class Up(nn.ConvTranspose1d):
         return super().forward(x)[:, :, : 2 * x.shape[2]]
 
 
-class TransformerBlock(nn.Module):
-    """Attention whose every head is as wide as the model, then a feed-forward; LayerNorm after each sum."""
+class CheaperAttention(MergedAttention):
+    """Merges the projections, which is exact, where that is fewer operations: for more rows than features."""
 
-    def __init__(self, dim: int, heads: int, feed_forward: int, dropout: float) -> None:
-        super().__init__()
-        self.attn = MergedAttention(dim, heads)
-        self.ffn = nn.Sequential(nn.Linear(dim, feed_forward), nn.ReLU(), nn.Linear(feed_forward, dim))
-        self.ln1, self.ln2 = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rows: Rows = None) -> Tensor:
         """[B, L, d] to the same shape."""
-        # Merging the projections is exact, and fewer operations where there are more rows than features.
         merge = x.shape[0] * x.shape[1] > x.shape[2]
-        attended = self.attn(x) if merge else Attention.forward(self.attn, x)
-        x = self.ln1(x + self.dropout(attended))
-        return self.ln2(x + self.dropout(self.ffn(x)))
+        return super().forward(x, rows) if merge else SelfAttention.forward(self, x, rows)
 
 
 class CRMnet(Model):
@@ -140,7 +119,8 @@ class CRMnet(Model):
         )
         self.down = nn.ModuleList(Down(width, kernel) for width in widths[:-1])
         self.blocks = nn.ModuleList(
-            TransformerBlock(dim, config.heads, config.feed_forward, config.dropout) for _ in range(8)
+            TransformerBlock(CheaperAttention(dim, config.heads), dim, config.feed_forward, config.dropout, eps=1e-6)
+            for _ in range(8)
         )
         below = (dim, *[config.up_width] * (len(widths) - 2))
         self.up = nn.ModuleList(Up(width, config.up_width, kernel) for width in below[: len(widths) - 1])
@@ -194,7 +174,7 @@ class CRMnet(Model):
                 continue
             if isinstance(module, nn.Conv1d):
                 he_normal(module.weight)
-            elif ".attn." in name:
+            elif ".attention." in name:
                 # Fans of Keras' 3-D kernels: [d, h, d] and, of the output, [h, d, d].
                 dim, heads = self.config.widths[-1], self.config.heads
                 fans = 2 * heads * dim if name.endswith("output") else heads * dim + dim * dim

@@ -14,21 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from proformer.models.base import Model
-from proformer.models.keras import (
-    ADAM,
-    COMPLEX_MEDIUM,
-    OWN_DATA,
-    UPSTREAM,
-    BiLSTM,
-    Dense,
-    Input,
-    Window,
-    initialised,
-    pooled,
-)
+from proformer.models.keras import ConvolutionLSTM, Dense, Input, Window, recipes
 from proformer.settings import BelowOne, Count
 
 
@@ -54,27 +42,15 @@ class DanQ(Model):
         super().__init__()
         self.config = config
         self.window = Window(config)
-        self.convolution = initialised(nn.Conv1d(4, config.filters, config.kernel))
-        self.dropout = nn.Dropout(config.dropout)
-        self.lstm = BiLSTM(config.filters, config.units, config.gates)
-        self.recurrent_dropout = nn.Dropout(config.recurrent_dropout)
-        self.dense = Dense(pooled(config) * 2 * config.units, config.dense, config.outputs)
+        self.states = ConvolutionLSTM(config)
+        self.dropout = nn.Dropout(config.recurrent_dropout)
+        self.dense = Dense(self.states.positions * 2 * config.units, config.dense, config.outputs)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
-        x = F.max_pool1d(self.convolution(self.window(codes)).relu(), self.config.pool)
-        x = self.lstm(self.dropout(x).transpose(1, 2))
-        return self.dense(self.recurrent_dropout(x))
+        return self.dense(self.dropout(self.states(self.window(codes))))
 
 
 build = DanQ
 
-RECIPES = {
-    "as-released": {"model": {}, "training": ADAM | COMPLEX_MEDIUM},
-    "repaired": {"model": {"unknown": 0.25}, "training": ADAM | OWN_DATA},
-    "original": {"model": {"pool": 13, "dense": [925]}, "training": ADAM | COMPLEX_MEDIUM},
-    "upstream": {
-        "model": {"window": 1000, "pool": 13, "dense": [925], "gates": "logistic", "unknown": 0},
-        "training": UPSTREAM,
-    },
-}
+RECIPES = recipes({"pool": 13, "dense": [925]}, {"pool": 13, "dense": [925], "gates": "logistic"})

@@ -15,24 +15,18 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from proformer.errors import InputError
 from proformer.models.base import Model
 from proformer.models.keras import (
-    ADAM,
-    COMPLEX_MEDIUM,
-    OWN_DATA,
-    UPSTREAM,
-    Attention,
-    BiLSTM,
+    ActivatedAttention,
+    ConvolutionLSTM,
     Dense,
     Input,
     Window,
     glorot_uniform,
     he_normal,
-    initialised,
-    pooled,
+    recipes,
 )
 from proformer.settings import BelowOne, Count
 
@@ -68,23 +62,21 @@ class DeepAtt(Model):
         init = glorot_uniform if self.by_category else he_normal
         states = 2 * config.units
         self.window = Window(config)
-        self.convolution = initialised(nn.Conv1d(4, config.filters, config.kernel), init)
+        self.states = ConvolutionLSTM(config, init)
         self.dropout = nn.Dropout(config.dropout)
-        self.lstm = BiLSTM(config.filters, config.units, config.gates, init)
         self.attention = (
-            Attention(config.outputs, states, config.width, config.heads, nn.Identity(), glorot_uniform)
+            ActivatedAttention(config.outputs, states, config.width, config.heads, nn.Identity(), glorot_uniform)
             if self.by_category
-            else Attention(states, states, config.width, config.heads)
+            else ActivatedAttention(states, states, config.width, config.heads)
         )
-        inputs, outputs = (config.width, 1) if self.by_category else (pooled(config) * config.width, config.outputs)
-        self.dense = Dense(inputs, config.dense, outputs)
+        positions, outputs = (1, 1) if self.by_category else (self.states.positions, config.outputs)
+        self.dense = Dense(positions * config.width, config.dense, outputs)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
-        x = F.max_pool1d(self.convolution(self.window(codes)).relu(), self.config.pool)
-        x = self.lstm(self.dropout(x).transpose(1, 2))
+        x = self.states(self.window(codes))
         if not self.by_category:
-            return self.dense(self.dropout(self.attention(x, x)))
+            return self.dense(self.dropout(self.attention(x)))
         queries = torch.eye(self.config.outputs, dtype=x.dtype, device=x.device).expand(len(x), -1, -1)
         x = self.dropout(self.attention(queries, x))
         return self.dense(x.flatten(0, 1)).view(len(x), -1, 1)
@@ -92,15 +84,10 @@ class DeepAtt(Model):
 
 build = DeepAtt
 
-RECIPES = {
-    "as-released": {"model": {}, "training": ADAM | COMPLEX_MEDIUM},
-    "repaired": {"model": {"unknown": 0.25}, "training": ADAM | OWN_DATA},
-    "original": {"model": {"dense": [100]}, "training": ADAM | COMPLEX_MEDIUM},
-    "upstream": {
-        "model": {
-            "window": 1000, "filters": 1024, "pool": 15, "units": 512, "gates": "logistic", "attention": "category",
-            "width": 400, "heads": 4, "dense": [100], "unknown": 0,
-        },
-        "training": UPSTREAM,
+RECIPES = recipes(
+    {"dense": [100]},
+    {
+        "filters": 1024, "pool": 15, "units": 512, "gates": "logistic", "attention": "category", "width": 400,
+        "heads": 4, "dense": [100],
     },
-}  # fmt: skip
+)  # fmt: skip

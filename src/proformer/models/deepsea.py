@@ -19,18 +19,7 @@ from torch import Tensor, nn
 
 from proformer.errors import InputError
 from proformer.models.base import Loss, Model
-from proformer.models.keras import (
-    ADAM,
-    COMPLEX_MEDIUM,
-    OWN_DATA,
-    UPSTREAM,
-    Dense,
-    Input,
-    SameConv1d,
-    Window,
-    initialised,
-    max_pool_same,
-)
+from proformer.models.keras import Dense, Input, SameConv1d, Window, initialised, max_pool_same, recipes
 from proformer.settings import BelowOne, Count, NotNegative
 
 if TYPE_CHECKING:
@@ -114,9 +103,4 @@ class DeepSEA(Model):
 
 build = DeepSEA
 
-RECIPES = {
-    "as-released": {"model": {}, "training": ADAM | COMPLEX_MEDIUM},
-    "repaired": {"model": {"unknown": 0.25}, "training": ADAM | OWN_DATA},
-    "original": {"model": {"dense": [925]}, "training": ADAM | COMPLEX_MEDIUM},
-    "upstream": {"model": {"window": 1000, "pools": [4, 4, 1], "dense": [925], "unknown": 0}, "training": UPSTREAM},
-}
+RECIPES = recipes({"dense": [925]}, {"pools": [4, 4, 1], "dense": [925]})

@@ -37,7 +37,7 @@ def write_folder(folder: Path, weights: dict[str, Tensor], description: dict[str
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What `model.json` says."""
+    """The contents of `model.json`."""
     return json.loads((folder / "model.json").read_text(encoding="utf-8"))
 
 

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.errors import InputError
+from proformer.models.blocks import Processor, Shape
 from proformer.models.construct import construct
+from proformer.models.layers import attention
 from proformer.settings import Count, Flanks, NotNegative
 
 COMPLEX_MEDIUM = {"target_mean": 9.359, "target_sd": 3.704}
@@ -30,6 +32,16 @@ ADAM = {
 """How Vaishnav et al. trained DeepSEA, DanQ and DeepAtt: constant Adam, three epochs, the last weights."""
 UPSTREAM = ADAM | {"batch_size": 64, "epochs": 100, "patience": 5, "keep": "best", "epsilon": 1e-7}
 """How DeepATT's authors trained them, but for AMSGrad and the binary cross-entropy of 919 labels."""
+
+
+def recipes(original: dict[str, Any], upstream: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of DeepSEA, DanQ and DeepAtt: as trained on yeast, repaired; and keys of their larger and upstream's models."""
+    return {
+        "as-released": {"model": {}, "training": ADAM | COMPLEX_MEDIUM},
+        "repaired": {"model": {"unknown": 0.25}, "training": ADAM | OWN_DATA},
+        "original": {"model": original, "training": ADAM | COMPLEX_MEDIUM},
+        "upstream": {"model": {"window": 1000, "unknown": 0} | upstream, "training": UPSTREAM},
+    }
 
 
 @dataclass(frozen=True)
@@ -46,26 +58,19 @@ class Input:
     unknown: NotNegative = 1.0
 
 
-class Window(nn.Module):
+class Window(Processor):
     """Codes to the window of the construct, one-hot (A, C, G, T)."""
 
-    table: Tensor
-
     def __init__(self, config: Input) -> None:
-        super().__init__()
+        table = torch.cat([torch.eye(4), torch.full((1, 4), config.unknown), torch.zeros(1, 4)])
+        super().__init__(Shape(4, config.window), table)
         self.config = config
-        rows = torch.cat([torch.eye(4), torch.full((1, 4), config.unknown), torch.zeros(1, 4)])
-        self.register_buffer("table", rows, persistent=False)
 
     def place(self, codes: Tensor) -> Tensor:
         """Codes uint8 [B, L] to the window of the construct, uint8 [B, W]."""
         if codes.shape[1] != self.config.length:
             raise ValueError(f"codes have {codes.shape[1]} positions, this model reads {self.config.length}")
         return construct(codes, *self.config.flanks, self.config.window, "right")
-
-    def encode(self, placed: Tensor) -> Tensor:
-        """uint8 [B, n] to float [B, 4, n]."""
-        return F.embedding(placed.long(), self.table).transpose(1, 2)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Codes uint8 [B, L] to float [B, 4, W]."""
@@ -150,14 +155,6 @@ class Dense(nn.Module):
         return self.output(x)[:, :, None]
 
 
-def pooled(config: Any) -> int:
-    """Positions after a valid convolution of `config.kernel` and valid pooling by `config.pool`."""
-    positions = (config.window - config.kernel + 1) // config.pool
-    if positions < 1:
-        raise InputError(f"window is {config.window}, too short for kernel {config.kernel} and pool {config.pool}")
-    return positions
-
-
 class BiLSTM(nn.Module):
     """Bidirectional LSTM with Keras' one bias per gate; gates input, forget, cell, output.
 
@@ -215,13 +212,13 @@ class BiLSTM(nn.Module):
         return torch.cat([forward, backward.flip(1)], dim=2)
 
 
-class Attention(nn.Module):
+class ActivatedAttention(nn.Module):
     """Multi-head attention with an activation on queries, keys, values and output (ReLU as Vaishnav et al. have it)."""
 
     def __init__(
         self,
         queries: int,
-        keys: int,
+        rows: int,
         width: int,
         heads: int,
         activation: Callable[[Tensor], Tensor] = F.relu,
@@ -230,14 +227,32 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.activation = heads, activation
         self.query, self.key, self.value, self.output = (
-            initialised(nn.Linear(size, width), kernels) for size in (queries, keys, keys, width)
+            initialised(nn.Linear(size, width), kernels) for size in (queries, rows, rows, width)
         )
 
-    def forward(self, queries: Tensor, x: Tensor) -> Tensor:
-        """Queries [B, Q, c] attend to x [B, T, c']: [B, Q, width]."""
-        q, k, v = (
-            self.activation(dense(part)).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for dense, part in ((self.query, queries), (self.key, x), (self.value, x))
-        )
-        weights = (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).softmax(dim=-1)
-        return self.activation(self.output((weights @ v).transpose(1, 2).flatten(2)))
+    def forward(self, queries: Tensor, x: Tensor | None = None) -> Tensor:
+        """Queries [B, Q, c] attend to x [B, T, c'], or to themselves: [B, Q, width]."""
+        x = queries if x is None else x
+        q, k, v = (self.activation(f(part)) for f, part in ((self.query, queries), (self.key, x), (self.value, x)))
+        return self.activation(self.output(attention(q, k, v, self.heads)))
+
+
+class ConvolutionLSTM(nn.Module):
+    """Convolution, ReLU, pooling, dropout and bidirectional LSTM: [B, 4, W] to [B, positions, 2 · units].
+
+    config: has `filters`, `kernel`, `pool`, `dropout`, `units` and `gates`.
+    """
+
+    def __init__(self, config: Any, kernels: Initialiser = glorot_uniform) -> None:
+        super().__init__()
+        self.pool, self.positions = config.pool, (config.window - config.kernel + 1) // config.pool
+        if self.positions < 1:
+            raise InputError(f"window is {config.window}, too short for kernel {config.kernel} and pool {config.pool}")
+        self.convolution = initialised(nn.Conv1d(4, config.filters, config.kernel), kernels)
+        self.dropout = nn.Dropout(config.dropout)
+        self.lstm = BiLSTM(config.filters, config.units, config.gates, kernels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, 4, W] to [B, positions, 2 · units]."""
+        x = F.max_pool1d(self.convolution(x).relu(), self.pool)
+        return self.lstm(self.dropout(x).transpose(1, 2))

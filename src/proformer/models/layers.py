@@ -1,11 +1,13 @@
-"""The parts of Proformer: stem, block and heads, in the order in which a sequence meets them.
+"""The equations of Proformer: stem, block and heads, in the order in which a sequence meets them; what others share.
 
 Shapes: B sequences, L nucleotides per strand, T = 2L positions, H expression heads, d model width, h attention heads.
 Attention is written from plain products and a softmax, so that attribution methods can look inside. These are the
-equations as published; faster twins are in `rewrites.py`.
+equations as published; faster versions are in `rewrites.py`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +20,20 @@ Rows = int | Tensor | None
 """Which rows of [B, R, d] are wanted: all (None), the first so many (int), or by index (int64 [B, K])."""
 
 
-def take(x: Tensor, rows: Rows) -> Tensor:
-    """Pick rows of x [B, R, d]."""
+def select_rows(x: Tensor, rows: Rows) -> Tensor:
+    """The wanted rows of x [B, R, d]."""
     if rows is None:
         return x
     if isinstance(rows, int):
         return x[:, :rows]
     return x.gather(1, rows[:, :, None].expand(-1, -1, x.shape[2]))
+
+
+def windows(letters: Tensor, kmer: int) -> Tensor:
+    """Stride-1 windows of `kmer` letters [B, T, symbols], with zeros beyond the ends: [B, T, kmer · symbols]."""
+    symbols, before = letters.shape[2], (kmer - 1) // 2
+    letters = F.pad(letters.flatten(1), (before * symbols, (kmer - 1 - before) * symbols))
+    return letters.unfold(1, kmer * symbols, symbols)
 
 
 class Stem(nn.Module):
@@ -35,29 +44,38 @@ class Stem(nn.Module):
     start as the same bias; `learned` gives each its own start.
     """
 
-    def __init__(self, length: int, kmer: int, dim: int, tokens: int, learned: bool) -> None:
+    def __init__(
+        self,
+        length: int,
+        kmer: int,
+        dim: int,
+        tokens: int,
+        learned: bool,
+        strands: int = 2,
+        symbols: int = SYMBOLS,
+    ) -> None:
         super().__init__()
-        self.length, self.kmer, self.tokens = length, kmer, tokens
-        self.kmer_dense = nn.Linear(kmer * SYMBOLS, dim)
-        self.position_embedding = nn.Parameter(torch.empty(2 * length, dim).uniform_(-0.05, 0.05))
-        self.strand_embedding = nn.Parameter(torch.empty(2, dim).uniform_(-0.05, 0.05))
+        self.length, self.kmer, self.tokens, self.strands = length, kmer, tokens, strands
+        self.kmer_dense = nn.Linear(kmer * symbols, dim)
+        self.position_embedding = nn.Parameter(torch.empty(strands * length, dim).uniform_(-0.05, 0.05))
+        self.strand_embedding = nn.Parameter(torch.empty(strands, dim).uniform_(-0.05, 0.05))
         self.expression_start = nn.Parameter(torch.empty(tokens, dim).uniform_(-0.05, 0.05)) if learned else None
         self.expression_embedding = nn.Linear(1, dim) if tokens and not learned else None
 
     def forward(self, codes: Tensor) -> Tensor:
         """Codes uint8 [B, 2L] to rows [B, H + 2L, d]."""
-        batch, positions = codes.shape
-        if positions != 2 * self.length:
-            raise ValueError(f"codes have {positions} positions, this model reads {2 * self.length}")
-        before = (self.kmer - 1) // 2
-        hot = F.one_hot(codes.long(), SYMBOLS).to(self.kmer_dense.weight.dtype)
-        hot = F.pad(hot.flatten(1), (before * SYMBOLS, (self.kmer - 1 - before) * SYMBOLS))
-        x = self.kmer_dense(hot.unfold(1, self.kmer * SYMBOLS, SYMBOLS))
+        if codes.shape[1] != self.strands * self.length:
+            raise ValueError(f"codes have {codes.shape[1]} positions, this model reads {self.strands * self.length}")
+        return self.embed(F.one_hot(codes.long(), SYMBOLS).to(self.kmer_dense.weight.dtype))
+
+    def embed(self, letters: Tensor) -> Tensor:
+        """Letters, one-hot [B, 2L, symbols], to rows [B, H + 2L, d]."""
+        x = self.kmer_dense(windows(letters, self.kmer))
         x = x + (self.position_embedding + self.strand_embedding.repeat_interleave(self.length, 0))
         if self.expression_start is not None:
-            start = self.expression_start.expand(batch, -1, -1)
+            start = self.expression_start.expand(len(x), -1, -1)
         elif self.expression_embedding is not None:
-            start = self.expression_embedding(hot.new_zeros(batch, self.tokens, 1))
+            start = self.expression_embedding(letters.new_zeros(len(x), self.tokens, 1))
         else:
             return x
         return torch.cat([start.to(x.dtype), x], dim=1)
@@ -91,14 +109,25 @@ class SeparableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, R, d] to [B, R, d]."""
-        return self.dropout(F.relu(self.pointwise(self.mix(self.ln(x)))))
+        return self.convolve(self.ln(x))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """All but the LayerNorm."""
+        return self.dropout(F.relu(self.pointwise(self.mix(x))))
 
     def mix(self, x: Tensor) -> Tensor:
         """The depthwise convolution of [B, R, d]."""
         return self.depthwise(x.transpose(1, 2)).transpose(1, 2)
 
 
-class Attention(nn.Module):
+def attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """softmax(Q Kᵀ / √w) V in each head, w wide: queries [B, Q, h·w], keys and values [B, R, h·w] to [B, Q, h·w]."""
+    q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    weights = (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).softmax(dim=-1)
+    return (weights @ v).transpose(1, 2).flatten(2)
+
+
+class SelfAttention(nn.Module):
     """Multi-head attention whose every head is as wide as the model (key_dim = d); padding is attended to."""
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -109,19 +138,13 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, rows: Rows = None) -> Tensor:
         """Rows of x [B, R, d] attend to all of x: [B, K, d]."""
-        dim = x.shape[2]
-        q, k, v = (
-            dense(part).unflatten(2, (self.heads, dim)).transpose(1, 2)
-            for dense, part in ((self.query, take(x, rows)), (self.key, x), (self.value, x))
-        )
-        weights = (q @ k.transpose(2, 3) * dim**-0.5).softmax(dim=-1)
-        return self.output((weights @ v).transpose(1, 2).flatten(2))
+        return self.output(attention(self.query(select_rows(x, rows)), self.key(x), self.value(x), self.heads))
 
 
 class Block(nn.Module):
     """One macaron block. Its LayerNorm replaces the residual stream, and there is none after the last block.
 
-    Its parts may be rewrites of the straight ones, with the same parameters.
+    Its parts may be their faster versions, with the same parameters.
     """
 
     def __init__(
@@ -131,7 +154,7 @@ class Block(nn.Module):
         dropout: float,
         feed_forward: type[FeedForward] = FeedForward,
         convolution: type[SeparableConv] = SeparableConv,
-        attention: type[Attention] = Attention,
+        attention: Callable[[int, int], nn.Module] = SelfAttention,
     ) -> None:
         super().__init__()
         self.ff1 = feed_forward(dim, dropout)
@@ -145,7 +168,7 @@ class Block(nn.Module):
         x = self.ff1(x)
         x = x + self.conv(x)
         x = self.ln(x)
-        x = take(x, rows) + self.attn(x, rows)
+        x = select_rows(x, rows) + self.attn(x, rows)
         return self.ff2(x)
 
 
@@ -181,3 +204,39 @@ class MultipleExpressionHeads(nn.Module):
         if self.glu_dense is not None:
             tokens = F.glu(self.glu_dense(tokens), dim=-1)
         return self.expression_dense(tokens).squeeze(2).mean(dim=1), self.nucleotide_dense(x[:, self.tokens :])
+
+
+class TransformerBlock(nn.Module):
+    """Attention, then a feed-forward; each followed by dropout, the sum with its input, and LayerNorm."""
+
+    def __init__(
+        self,
+        attention: nn.Module,
+        dim: int,
+        hidden: int,
+        dropout: float,
+        eps: float,
+        dense: Callable[[int, int], nn.Module] = nn.Linear,
+    ) -> None:
+        super().__init__()
+        self.attention = attention
+        self.feed_forward = nn.Sequential(dense(dim, hidden), nn.ReLU(), dense(hidden, dim))
+        self.norms = nn.ModuleList(nn.LayerNorm(dim, eps=eps) for _ in range(2))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, L, d] to the same shape."""
+        x = self.norms[0](x + self.dropout(self.attention(x)))
+        return self.norms[1](x + self.dropout(self.feed_forward(x)))
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale each channel of [B, C, L] by a gate: the means of all channels through these layers, and a sigmoid."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(*layers, nn.Sigmoid())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, L] to the same shape."""
+        return x * self.gate(x.mean(dim=2))[:, :, None]

@@ -7,8 +7,9 @@ nor nucleotide_dense; head "glu" adds `glu_dense`.
 
 from __future__ import annotations
 
+import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,61 +23,51 @@ from proformer.tasks import Task
 if TYPE_CHECKING:
     from proformer.models.proformer import Proformer
 
-Map = Callable[[np.ndarray], np.ndarray]
+# Our names and the original ones, where `_original_name` has no rule.
+_NAMES = {
+    "stem.position_embedding": "pos_embedding.embeddings",
+    "stem.strand_embedding": "strand_embedding.embeddings",
+    "conv.depthwise.weight": "conv.depthwise_kernel",
+    "conv.pointwise.weight": "conv.pointwise_kernel",
+    "conv.pointwise.bias": "conv.bias",
+}
 
 
-def _same(array: np.ndarray) -> np.ndarray:
-    return array
+def _original_name(name: str) -> str:
+    for ours, original in _NAMES.items():
+        name = name.replace(ours, original)
+    name = re.sub(r"^(stem|head)\.", "", name).replace("core.", "blocks.", 1)
+    if re.search(r"\bln\.", name):
+        return name.replace("ln.weight", "ln.gamma").replace("ln.bias", "ln.beta")
+    return name.replace(".weight", ".kernel")
 
 
-def layout(model: Any) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...], Map]]:
-    """Yield (original name, our parameter, original shape, map from the original array to ours)."""
-    d, h = model.config.dim, model.config.heads
-
-    def dense(name: str, module: Any) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...], Map]]:
-        yield f"{name}.kernel", module.weight, (module.in_features, module.out_features), np.transpose
-        if module.bias is not None:
-            yield f"{name}.bias", module.bias, (module.out_features,), _same
-
-    def norm(name: str, module: torch.nn.LayerNorm) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...], Map]]:
-        yield f"{name}.gamma", module.weight, (d,), _same
-        yield f"{name}.beta", module.bias, (d,), _same
-
-    stem = model.stem
-    if stem.expression_start is not None:
+def layout(model: Proformer) -> Iterator[tuple[str, torch.nn.Parameter, tuple[int, ...]]]:
+    """Yield (original name, our parameter, original shape) of every parameter."""
+    if model.stem.expression_start is not None:
         raise InputError("original weights: the original has no learned start per expression token; use 'shared'")
-    yield "pos_embedding.embeddings", stem.position_embedding, tuple(stem.position_embedding.shape), _same
-    yield "strand_embedding.embeddings", stem.strand_embedding, (2, d), _same
-    yield from dense("kmer_dense", stem.kmer_dense)
-    if stem.expression_embedding is not None:
-        yield from dense("expression_embedding", stem.expression_embedding)
-    for name in ("glu_dense", "expression_dense", "nucleotide_dense"):
-        if (module := getattr(model.head, name, None)) is not None:
-            yield from dense(name, module)
-    for index, block in enumerate(model.core):
-        at = f"blocks.{index}"
-        for name in ("ff1", "ff2"):
-            ff = getattr(block, name)
-            yield from norm(f"{at}.{name}.ln", ff.ln)
-            yield from dense(f"{at}.{name}.dense1", ff.dense1)
-            yield from dense(f"{at}.{name}.dense2", ff.dense2)
-        yield from norm(f"{at}.conv.ln", block.conv.ln)
-        width = block.conv.depthwise.kernel_size[0]
-        yield (
-            f"{at}.conv.depthwise_kernel",
-            block.conv.depthwise.weight,
-            (width, d, 1),
-            lambda a: a.transpose(1, 2, 0),
-        )
-        yield f"{at}.conv.pointwise_kernel", block.conv.pointwise.weight, (1, d, d), lambda a: a[0].T
-        yield f"{at}.conv.bias", block.conv.pointwise.bias, (d,), _same
-        yield from norm(f"{at}.ln", block.ln)
-        for name in ("query", "key", "value"):
-            module = getattr(block.attn, name)
-            yield f"{at}.attn.{name}.kernel", module.weight, (d, h, d), lambda a: a.reshape(d, h * d).T
-            yield f"{at}.attn.{name}.bias", module.bias, (h, d), lambda a: a.reshape(h * d)
-        yield f"{at}.attn.output.kernel", block.attn.output.weight, (h, d, d), lambda a: a.reshape(h * d, d).T
-        yield f"{at}.attn.output.bias", block.attn.output.bias, (d,), _same
+    d, h = model.config.dim, model.config.heads
+    for ours, parameter in model.named_parameters():
+        name = _original_name(ours)
+        shape = tuple(parameter.shape) if name.endswith("embeddings") else tuple(parameter.shape)[::-1]
+        if re.search("attn.(query|key|value)", name):
+            shape = (*shape[:-1], h, d)
+        elif name.endswith("attn.output.kernel"):
+            shape = (h, d, d)
+        elif name.endswith("pointwise_kernel"):
+            shape = (1, *shape)
+        elif name.endswith("depthwise_kernel"):
+            shape = (shape[0], d, 1)
+        yield name, parameter, shape
+
+
+def _ours(name: str, array: np.ndarray, parameter: torch.nn.Parameter) -> np.ndarray:
+    """An original array as our parameter has it."""
+    if name.endswith("depthwise_kernel"):
+        return array.transpose(1, 2, 0)
+    if name.endswith("kernel"):  # inputs before outputs, each with one axis or several
+        return array.reshape(parameter.shape[::-1]).T
+    return array.reshape(parameter.shape)
 
 
 @torch.no_grad()
@@ -91,11 +82,12 @@ def load(model: Proformer, arrays: Mapping[str, np.ndarray]) -> Proformer:
         raise InputError(f"original weights: {missing[0]!r} is missing ({len(missing)} of {len(names)} are)")
     if unknown := sorted(set(arrays) - set(names)):
         raise InputError(f"original weights: {unknown[0]!r} has no place in this model ({len(unknown)} such)")
-    for name, _, shape, _ in expected:
+    for name, _, shape in expected:
         if tuple(np.shape(arrays[name])) != shape:
             raise InputError(f"original weights: {name} has shape {tuple(np.shape(arrays[name]))}, expected {shape}")
-    for name, parameter, _, to_ours in expected:
-        parameter.copy_(torch.from_numpy(np.ascontiguousarray(to_ours(np.asarray(arrays[name], dtype=np.float64)))))
+    for name, parameter, _ in expected:
+        array = _ours(name, np.asarray(arrays[name], dtype=np.float64), parameter)
+        parameter.copy_(torch.from_numpy(np.ascontiguousarray(array)))
     return model
 
 

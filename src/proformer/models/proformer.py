@@ -13,15 +13,15 @@ from proformer.datasets.batches import both_strands
 from proformer.models.base import Loss, Model
 from proformer.models.fill_mask import fill_mask_loss, mask_nucleotides, most_masked
 from proformer.models.layers import (
-    Attention,
     AveragePooling,
     Block,
     FeedForward,
     MultipleExpressionHeads,
     Rows,
+    SelfAttention,
     SeparableConv,
     Stem,
-    take,
+    select_rows,
 )
 from proformer.models.rewrites import FusedFeedForward, MergedAttention, RowsConv
 from proformer.settings import BelowOne, Count, NotNegative
@@ -70,7 +70,7 @@ class Proformer(Model):
         parts = (
             FusedFeedForward if config.fuse_feed_forward else FeedForward,
             RowsConv if config.convolve_in_place else SeparableConv,
-            MergedAttention if config.merge_projections else Attention,
+            MergedAttention if config.merge_projections else SelfAttention,
         )
         self.core = nn.ModuleList(Block(config.dim, config.heads, config.dropout, *parts) for _ in range(config.blocks))
         self.head = (
@@ -100,7 +100,7 @@ class Proformer(Model):
         for block in self.core[:-1]:
             x = block(x)
         last = self.core[-1]
-        return self.head(last(x, rows) if self.config.read_rows_only else take(last(x), rows))
+        return self.head(last(x, rows) if self.config.read_rows_only else select_rows(last(x), rows))
 
     def loss(self, batch: Batch, task: Task) -> Loss:
         """Expression and masked nucleotides, both predicted from masked strands (fill-mask, Proformer's Results)."""
@@ -149,7 +149,7 @@ class Proformer(Model):
 build = Proformer
 
 RECIPES = {
-    # The grid of Figure 2, as told in the authors' talk.
+    # The grid of Figure 2, from the authors' talk.
     "grid": {"model": {"kmer": 5}, "training": {}},
     # The final model of Figure 4: the published code.
     "final": {

@@ -1,8 +1,8 @@
-"""Faster twins of the parts of Proformer: same parameters, same function up to rounding, less work.
+"""Faster versions of Proformer's layers: same parameters, same function up to rounding, less work.
 
 Three of them compute their gradients themselves, a part of the batch at a time, so that what lies between two products
 is still in the cache when it is read. They do so in float32 and float64 on CPUs; elsewhere PyTorch's own
-differentiation is used. Second derivatives are those of the straight twins alone.
+differentiation is used. Second derivatives need the layers as published.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from proformer.models.layers import Attention, FeedForward, Rows, SeparableConv, take
+from proformer.models.layers import FeedForward, Rows, SelfAttention, SeparableConv, select_rows
 
 _ROWS = 1024  # of a feed-forward at a time: at width 64, 1 MB between its products
 _SCORES = 1 << 18  # of an attention at a time, or one sequence's
@@ -136,7 +136,7 @@ class _Rows(Function):
         return _convolve(gradient, weight.flip(2)), sums.sum(1).t()[:, None]
 
 
-class MergedAttention(Attention):
+class MergedAttention(SelfAttention):
     """Multiplies W_q W_kᵀ and W_v W_o, d × d per head, before the rows: one score and one output matrix per head.
 
     All heads then share x as key and value. That is less work where there are more rows than features.
@@ -154,7 +154,7 @@ class MergedAttention(Attention):
             c_qk = (self.query.bias.view(h, 1, dim) @ w_k) * scale
             w_vo = w_v.transpose(1, 2) @ w_o  # [h, d (in), d (out)]
             c_vo = self.output.weight @ self.value.bias + self.output.bias
-        queries = F.linear(take(x, rows), w_kq.view(h * dim, dim), c_qk.flatten())
+        queries = F.linear(select_rows(x, rows), w_kq.view(h * dim, dim), c_qk.flatten())
         mixed = attend(queries.view(len(x), -1, dim), x).view(len(x), -1, h * dim)
         return F.linear(mixed, w_vo.view(h * dim, dim).t(), c_vo)
 

@@ -25,7 +25,7 @@ from proformer.models.keras import (
     ADAM,
     COMPLEX_MEDIUM,
     OWN_DATA,
-    Attention,
+    ActivatedAttention,
     BiLSTM,
     Dense,
     Input,
@@ -37,9 +37,15 @@ from proformer.models.keras import (
     initialised,
     same,
 )
+from proformer.models.layers import TransformerBlock
 from proformer.settings import BelowOne, Count, NotNegative
 
 LN_EPS = 1e-14
+
+
+def dense(before: int, after: int) -> nn.Linear:
+    """A dense layer of the feed-forward."""
+    return initialised(nn.Linear(before, after), glorot_normal)
 
 
 @dataclass(frozen=True)
@@ -94,23 +100,6 @@ class Motifs(nn.Module):
         return torch.cat([norm(part) for norm, part in zip(self.norms, both.chunk(2, 1), strict=True)], 1).relu()
 
 
-class Block(nn.Module):
-    """Attention and feed-forward, each with dropout, residual and LayerNorm: [B, W, c] to [B, W, c]."""
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.attention = Attention(width, width, width, heads)
-        self.inner = initialised(nn.Linear(width, heads), glorot_normal)
-        self.outer = initialised(nn.Linear(heads, width), glorot_normal)
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=LN_EPS) for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Attend."""
-        x = self.norms[0](x + self.dropout(self.attention(x, x)))
-        return self.norms[1](x + self.dropout(self.outer(self.inner(x).relu())))
-
-
 class Transformer(Model):
     """Codes uint8 [B, L] to expression [B, 1, 1]."""
 
@@ -124,7 +113,14 @@ class Transformer(Model):
         # is the same, too (fan-in 2 · k · motifs).
         widths = [2 * config.motifs] + [n] * config.convolutions
         self.convolutions = nn.Sequential(*(Convolution(width, n, k) for width in widths))
-        self.blocks = nn.Sequential(*(Block(n, config.heads, config.attention_dropout) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(
+            *(
+                TransformerBlock(
+                    ActivatedAttention(n, n, n, config.heads), n, config.heads, config.attention_dropout, LN_EPS, dense
+                )
+                for _ in range(config.blocks)
+            )
+        )
         self.lstm = BiLSTM(n, config.heads, "hard", he_normal, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
         self.dense = Dense(config.window * 2 * config.heads, (config.dense, config.dense), 1, he_normal, config.dropout)

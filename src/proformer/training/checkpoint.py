@@ -1,4 +1,4 @@
-"""Checkpoints: written aside and renamed, tied to one configuration, safe to load."""
+"""Checkpoints: they appear whole, belong to one configuration and are safe to load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from proformer.errors import InputError
 from proformer.files import atomic
 
-FORMAT = 3  # of what a checkpoint holds; up to 2 it had no schedule
+FORMAT = 4  # of what a checkpoint holds; up to 3, parts of some models had other names
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -21,7 +21,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     try:
         with atomic(path) as temporary, open(temporary, "wb") as handle:
             torch.save({"format": FORMAT} | state, handle)
-    except (OSError, RuntimeError) as error:  # torch wraps what the system says
+    except (OSError, RuntimeError) as error:  # torch wraps the system's error
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         kept = "the one before is whole" if path.exists() else "there is none before it"
         raise InputError(f"{path}: checkpoint not written ({reason}); {kept}") from None
@@ -38,12 +38,12 @@ def load(path: Path, run: str) -> dict[str, Any] | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["run"]
     except Exception as error:
-        raise InputError(f"{path}: unreadable ({type(error).__name__}); remove it to start anew") from None
+        raise InputError(f"{path}: unreadable ({type(error).__name__}); remove it to start again") from None
     if state.get("format") != FORMAT:
-        raise InputError(f"{path}: checkpoint of another version of proformer; remove it to start anew")
+        raise InputError(f"{path}: checkpoint of another version of proformer; remove it to start again")
     if found != run:
         raise InputError(
             f"{path}: checkpoint of another configuration or data set (run {found}, expected {run}); "
-            "finish that run with its own settings, or remove the file to start anew"
+            "finish that run with its own settings, or remove the file to start again"
         )
     return state

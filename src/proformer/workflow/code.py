@@ -10,8 +10,12 @@ from proformer.points import TrainingJob
 LIBRARY = Path(__file__).parents[1]
 # What the models share; a model's own file comes on top.
 SHARED = tuple(
-    f"models/{name}" for name in ("__init__", "base", "construct", "fill_mask", "folder", "keras", "layers", "rewrites")
-)
+    f"models/{name}"
+    for name in (
+        "__init__", "base", "blocks", "composed", "construct", "fill_mask", "folder", "keras", "layers", "prix_fixe",
+        "rewrites",
+    )
+)  # fmt: skip
 TRAINING = (
     "training",
     "datasets/batches",

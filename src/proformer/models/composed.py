@@ -1,0 +1,128 @@
+"""Models composed of blocks by name (Prix Fixe: Rafi et al. 2024): data processor → first → core → final block.
+
+Each block states the channels and positions it gives for those it gets, so any that fit can be combined; what does
+not fit is reported when the model is built, also on torch's meta device, which holds no weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from inspect import signature
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import torch
+from torch import Tensor
+
+from proformer.errors import InputError
+from proformer.models import blocks
+from proformer.models.base import Loss, Model
+from proformer.models.blocks import autosome
+from proformer.models.prix_fixe import load_original
+from proformer.settings import Count, Flanks, check, did_you_mean, within
+
+__all__ = ["RECIPES", "Composed", "Config", "build", "load_original"]
+
+if TYPE_CHECKING:
+    from proformer.datasets.batches import Batch
+    from proformer.tasks import Task
+
+
+@dataclass(frozen=True)
+class Config:
+    """The names of the four blocks; `options` are keys of each, such as {core: {lstm: 64}}."""
+
+    length: Count = 100
+    flanks: Flanks = ("", "")
+    processor: str = "autosome"
+    first: str = "autosome"
+    core: str = "autosome"
+    final: str = "autosome"
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Composed(Model):
+    """Codes uint8 [B, L] to [B, T, P]: the mean over all that the data processor makes of a sequence."""
+
+    def __init__(
+        self, processor: blocks.Processor, first: blocks.Block, core: blocks.Block, final: blocks.FinalBlock
+    ) -> None:
+        super().__init__()
+        self.processor, self.first, self.core, self.final = processor, first, core, final
+
+    def network(self, channels: Tensor) -> Any:
+        """Channels float [N, C, L] to the final block's own outputs."""
+        return self.final(self.core(self.first(channels)))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Predict."""
+        return self._mean([self.network(channels) for channels in self.processor.inputs(codes)])
+
+    def loss(self, batch: Batch, task: Task) -> Loss:
+        """The final block's loss of the data processor's labels."""
+        channels, labels = self.processor.examples(batch, task)
+        outputs = self.network(channels)
+        total, parts = self.final.loss(outputs, labels, task)
+        return Loss(total, self._mean([outputs]), parts)
+
+    def _mean(self, outputs: list[Any]) -> Tensor:
+        scores = [self.processor.by_sequence(self.final.score(part)) for part in outputs]
+        return torch.cat(scores, dim=1).mean(dim=1)
+
+    def reset_parameters(self) -> None:
+        """Initialise each block in its team's way."""
+        for block in (self.first, self.core, self.final):
+            block.reset_parameters()
+
+
+def build(config: Config) -> Composed:
+    """Find the blocks and put them together.
+
+    Raises InputError for a block that does not exist, a key that it does not have, and blocks that do not fit.
+    """
+    roles = get_args(blocks.Role)
+    if unknown := sorted(set(config.options) - set(roles)):
+        raise InputError(f"model composed: options has {unknown[0]!r}, expected {', '.join(roles)}")
+    made: dict[str, Any] = {}
+    for role in roles:
+        made[role] = _make(role, config, made)
+    model = Composed(**made)
+    if model.processor.masks != model.final.masks:
+        masks, predicts = ("masks", "does not predict") if model.processor.masks else ("does not mask", "predicts")
+        processor, final = _name("processor", config), _name("final", config)
+        raise InputError(f"model composed: {processor} {masks} nucleotides; {final} {predicts} masked nucleotides")
+    model.reset_parameters()
+    return model
+
+
+def _make(role: blocks.Role, config: Config, made: dict[str, Any]) -> Any:
+    """The block of a role, on what the one before it gives."""
+    kind: Any = blocks.find(role, getattr(config, role))
+    options = config.options.get(role, {})
+    before = next(reversed(made), None)
+    given = [made[before].gives] if before else [config.length, config.flanks]
+    hints = get_type_hints(kind.__init__, include_extras=True)
+    known = {name: hints[name] for name in list(signature(kind).parameters)[len(given) :]}
+    with within(f"model composed: options of {_name(role, config)}"):
+        for key in options:
+            if key not in known:
+                raise InputError(f"unknown key {key!r}{did_you_mean(key, known)}")
+        options = {key: check(key, value, known[key]) for key, value in options.items()}
+    try:
+        return kind(*given, **options)
+    except InputError as error:
+        gives = f"{_name(before, config)} gives {given[0]}; " if before else ""
+        raise InputError(f"model composed: {gives}{_name(role, config)} expects {error}") from None
+
+
+def _name(role: str, config: Config) -> str:
+    return f"{'data processor' if role == 'processor' else f'{role} block'} {getattr(config, role)}"
+
+
+# How Prix Fixe trained DREAM-CNN and DREAM-RNN, and DREAM-Attn.
+RECIPES = {
+    "autosome": {"model": {}, "training": autosome.TRAINING},
+    "attention": {
+        "model": {"core": "unlock_dna"},
+        "training": autosome.TRAINING | {"learning_rate": 0.001, "warmup_start": 4e-5, "final_rate": 4e-9},
+    },
+}

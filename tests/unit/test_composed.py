@@ -1,0 +1,364 @@
+"""Composed models: the sizes and equations of Prix Fixe, what its blocks state, and what cannot be combined."""
+
+import math
+import re
+from contextlib import nullcontext
+from itertools import product
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from proformer.datasets.batches import Batch
+from proformer.errors import InputError
+from proformer.models import blocks, build, find_recipe
+from proformer.models.blocks import Shape
+from proformer.models.composed import load_original
+from proformer.tasks import Task
+from proformer.training.config import read_training
+
+FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
+TEAMS = ("autosome", "bhi", "unlock_dna")
+# Of Prix Fixe's own blocks, by data processor, first and core block, then by final block (0, 1, 2: TEAMS).
+SIZES = """
+000 1725122 2342641 1724342
+001 3954642 7025153 3950790
+002 4539410 6996673 4536326
+010 1933970 2551489 1933190
+011 4130578 7201089 4126726
+012 7076178 10146689 7072326
+020 1768898 2386417 1768118
+021 3998418 7068929 3994566
+022 4583186 7040449 4580102
+100 1721538 2175217 1720758
+101 3951058 6202369 3947206
+102 4525586 6327489 4522502
+110 1926290 2379969 1925510
+111 4122898 6374209 4119046
+112 7055698 9307009 7051846
+120 1753538 2207217 1752758
+121 3983058 6234369 3979206
+122 4557586 6359489 4554502
+200 1725122 2547441 1724342
+201 3954642 8049153 3950790
+202 4552210 7828673 4549126
+210 1933970 2756289 1933190
+211 4130578 8225089 4126726
+212 7092178 11186689 7088326
+220 1781698 2604017 1780918
+221 4011218 8105729 4007366
+222 4608786 7885249 4605702
+"""
+SMALL = {
+    "autosome": {"processor": {"window": 40}, "first": {"width": 16}, "core": {"widths": [16, 8]}},
+    "bhi": {"processor": {"window": 40}, "first": {"width": 16}, "core": {"lstm": 8}},
+    "unlock_dna": {"processor": {"width": 20, "cut": 5}, "first": {"width": 16}, "core": {"heads": 4, "blocks": 1}},
+    "proformer": {"first": {"width": 16, "tokens": 3}, "core": {"heads": 2, "blocks": 1}},
+}
+
+
+def composed(processor, first=None, core=None, final=None, **keys):
+    names = {"processor": processor, "first": first or processor, "core": core or processor}
+    names["final"] = final or names["core"]
+    return build({"model": "composed", "flanks": FLANKS, **names, **keys})
+
+
+def small(*names, **keys):
+    torch.manual_seed(0)
+    roles = ("processor", "first", "core", "final")
+    options = {role: SMALL[name].get(role, {}) for role, name in zip(roles, names, strict=True)}
+    return composed(*names, length=34, options=options, **keys)
+
+
+def codes_of(rows, length=34):
+    return torch.randint(0, 4, (rows, length), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("line", SIZES.split("\n")[1:-1])
+def test_parameters_of_the_81_combinations(line):
+    (d, f, c), *sizes = (list(map(int, part)) if i == 0 else int(part) for i, part in enumerate(line.split()))
+    for final, size in zip(TEAMS, sizes, strict=True):
+        with torch.device("meta"):
+            made = [blocks.find("processor", TEAMS[d])(100, FLANKS)]
+            for role, name in (("first", TEAMS[f]), ("core", TEAMS[c]), ("final", final)):
+                made.append(blocks.find(role, name)(made[-1].gives))
+        assert sum(p.numel() for block in made for p in block.parameters()) == size
+
+
+@pytest.mark.parametrize(
+    ("names", "size"),
+    [
+        (("autosome", "bhi", "autosome", "autosome"), 1_933_970),  # DREAM-CNN
+        (("autosome", "bhi", "bhi", "autosome"), 4_130_578),  # DREAM-RNN
+        (("autosome", "autosome", "unlock_dna", "autosome"), 4_539_410),  # DREAM-Attn
+    ],
+)
+def test_the_dream_models_predict(names, size):
+    model = composed(*names).eval()
+    assert sum(p.numel() for p in model.parameters()) == size
+    assert model.network(torch.rand(2, 6, 150)).shape == (2, 18)
+    assert model(codes_of(2, 100)).isfinite().all()
+
+
+def test_blocks_state_which_combinations_can_be_trained():
+    """45 of 81: Unlock_DNA's processor if, and only if, its final block."""
+    fit = 0
+    for names in product(TEAMS, repeat=4):
+        same = (names[0] == "unlock_dna") == (names[3] == "unlock_dna")
+        with nullcontext() if same else pytest.raises(InputError, match="masked nucleotides"), torch.device("meta"):
+            composed(*names)
+            fit += 1
+    assert fit == 45
+
+
+@pytest.mark.parametrize(("i", "j"), [*product(range(4), repeat=2)])
+def test_every_block_gives_what_it_states_and_combinations_learn_from_a_batch(i, j):
+    names = processor, first, _ = [list(SMALL)[number % 4] for number in (i, j, i + j)]
+    final = {"unlock_dna": "unlock_dna", "proformer": "unlock_dna"}.get(processor, "bhi")
+    model = small(*names, final)
+    codes = codes_of(3)
+    for x in model.processor.inputs(codes):
+        assert x.shape == (3 * model.processor.views, model.processor.gives.channels, model.processor.gives.length)
+        for block in (model.first, model.core):
+            x = block(x)
+            assert x.shape[1:] == block.gives[:2]
+    loss = model.loss(Batch(codes, torch.tensor([3.0, 4.5, 6.0])[:, None, None]), Task(scale="none"))
+    loss.total.backward()
+    assert loss.prediction.shape == model(codes).shape == (3, 1, 1)
+    assert model.eval()(codes).isfinite().all()
+    unread = {"first.pos_embedding.weight", "first.expression_embedding.weight", "first.expression_embedding.bias"}
+    without = {name for name, p in model.named_parameters() if p.grad is None and not name.endswith("key.bias")}
+    assert without == (unread if first == "unlock_dna" else set())
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"core": "dense"}, "core is 'dense', expected one of autosome, bhi, proformer, unlock_dna"),
+        ({"options": {"middle": {}}}, "options has 'middle', expected processor, first, core, final"),
+        ({"options": {"core": {"widht": 3}}}, "options of core block autosome: unknown key 'widht'; did you mean"),
+        (
+            {"first": "bhi", "core": "unlock_dna", "options": {"first": {"width": 18}}},
+            "first block bhi gives 18 channels of 150 positions; core block unlock_dna expects channels that 4 heads",
+        ),
+        ({"options": {"first": {"width": 2}}}, "first block autosome gives 2 channels .* core block autosome expects"),
+        ({"options": {"core": {"group": 5}}}, "expects inner widths .* that its group of 5 divides"),
+        ({"first": "bhi", "options": {"first": {"width": 5}}}, "first block bhi expects a width that its 2 kernels"),
+        (
+            {"processor": "unlock_dna"},
+            "processor unlock_dna masks nucleotides; final block autosome does not predict masked nucleotides",
+        ),
+        (
+            {"final": "unlock_dna"},
+            "processor autosome does not mask nucleotides; final block unlock_dna predicts masked nucleotides",
+        ),
+        (
+            {"first": "unlock_dna", "options": {"processor": {"window": 151}}},
+            "gives 6 channels of 151 positions; first block unlock_dna expects an even number of positions",
+        ),
+    ],
+)
+def test_what_cannot_be_combined_is_told_without_weights(keys, message):
+    with pytest.raises(InputError, match=message), torch.device("meta"):
+        build({"model": "composed", **keys})
+
+
+def test_weights_of_another_combination_do_not_load(tmp_path):
+    from proformer.models import resolve
+    from proformer.models.folder import read_folder, write_folder
+
+    config = {"model": "composed", "first": "bhi"}
+    write_folder(tmp_path, composed("autosome").state_dict(), {"model": resolve(config), "task": {}})
+    with pytest.raises(InputError, match=r"does not belong to model\.json"):
+        read_folder(tmp_path)
+
+
+def same_weights(model, other, names):
+    """Give `model` the weights of another whose parts have other names."""
+    state = {}
+    for name, value in other.state_dict().items():
+        for theirs, ours in names.items():
+            if name.startswith(theirs):
+                state[ours + name.removeprefix(theirs)] = value
+    model.load_state_dict(state)
+
+
+@pytest.mark.parametrize("head", ["meh", "ap"])
+def test_proformer_is_a_composition_of_its_blocks(head):
+    keys = {"length": 34, "kmer": 5, "dim": 16, "heads": 2, "blocks": 2, "expression_heads": 3, "head": head}
+    proformer, tokens = build(keys), 3 if head == "meh" else 0
+    options = {"first": {"width": 16, "kmer": 5, "tokens": tokens}, "core": {"heads": 2, "blocks": 2}}
+    options["processor"] = {"mask_rate": 0.05 if tokens else 0.0}
+    model = composed("proformer", length=34, options=options)
+    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in proformer.parameters())
+    same_weights(model, proformer, {"stem.": "first.stem.", "core.": "core.blocks.", "head.": "final.head."})
+    batch, task = Batch(codes_of(8), torch.randn(8, 1, 1)), Task(scale="none")
+    losses = []
+    for each in (model, proformer):
+        torch.manual_seed(3)
+        losses.append(each.loss(batch, task))
+    assert torch.allclose(model(batch.codes), proformer(batch.codes), atol=1e-6)
+    assert losses[0].total.item() == pytest.approx(losses[1].total.item(), rel=1e-5)
+    assert losses[0].parts.keys() == losses[1].parts.keys()
+
+
+def convolve(x, state, name, number, groups=1):
+    """Convolution, batch norm as at prediction, SiLU: layers `number` and the next of a sequence."""
+    x = F.conv1d(x, state[f"{name}.{number}.weight"], padding="same", groups=groups)
+    norm = (state[f"{name}.{number + 1}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+    return F.silu(F.batch_norm(x, *norm, eps=1e-5))
+
+
+def test_dream_cnn_against_its_equations():
+    model = small("autosome", "bhi", "autosome", "autosome").double().eval()
+    state = {name: (torch.rand(value.shape) / 4 + 0.1).to(value.dtype) for name, value in model.state_dict().items()}
+    model.load_state_dict(state)
+    x = channels = torch.rand(2, 6, 40, dtype=torch.float64)
+    first = [
+        F.conv1d(x, state[f"{at}.weight"], state[f"{at}.bias"], padding="same")
+        for at in ("first.convolutions.branches.0", "first.convolutions.branches.1")
+    ]
+    x = torch.cat(first, dim=1).relu()
+    for stage in ("core.stages.0", "core.stages.1"):
+        y = convolve(x, state, f"{stage}.block", 0)
+        y = convolve(y, state, f"{stage}.block", 3, groups=y.shape[1] // 2)
+        gate = F.linear(y.mean(2), state[f"{stage}.block.6.gate.0.weight"], state[f"{stage}.block.6.gate.0.bias"])
+        gate = F.linear(F.silu(gate), state[f"{stage}.block.6.gate.2.weight"], state[f"{stage}.block.6.gate.2.bias"])
+        y = convolve(y * gate.sigmoid()[:, :, None], state, f"{stage}.block", 7)
+        x = convolve(torch.cat([x, y], dim=1), state, f"{stage}.resize", 0)
+    expected = F.conv1d(x, state["final.mapper.weight"], state["final.mapper.bias"]).mean(2)
+    assert torch.allclose(model.network(channels), expected, atol=1e-10)
+
+
+def test_conformer_block_against_its_equations():
+    from proformer.models.blocks import unlock_dna
+
+    torch.manual_seed(0)
+    core = unlock_dna.Core(Shape(8, 12), blocks=1).double().eval()
+    block, x = core.blocks[0], torch.randn(3, 8, 12, dtype=torch.float64)
+
+    def norm(layer, rows):
+        return F.layer_norm(rows, (8,), layer.weight, layer.bias, 1e-6)
+
+    def half_step(ff, rows):
+        a, b = (norm(ff.ln, rows) @ ff.dense1.weight.T).chunk(2, dim=2)
+        return rows + 0.5 * (a * b * b.sigmoid()) @ ff.dense2.weight.T
+
+    y = half_step(block.ff1, x.transpose(1, 2) + core.pos_embedding.weight)
+    n = norm(block.conv.ln, y)
+    mixed = F.conv1d(n.transpose(1, 2), block.conv.depthwise.weight, padding=7, groups=8).transpose(1, 2)
+    y = y + n + (mixed @ block.conv.pointwise.weight.T + block.conv.pointwise.bias).relu()
+    y = norm(block.ln, y)
+    q, k, v = (y @ block.attn.in_proj_weight.T + block.attn.in_proj_bias).unflatten(2, (3, 4, 2)).permute(2, 0, 3, 1, 4)
+    heads = (q @ k.transpose(2, 3) / math.sqrt(2)).softmax(3) @ v
+    y = y + heads.transpose(1, 2).flatten(2) @ block.attn.out_proj.weight.T + block.attn.out_proj.bias
+    assert torch.allclose(core(x), half_step(block.ff2, y).transpose(1, 2), atol=1e-6)
+
+
+def test_unlock_dna_reads_what_is_left_between_the_cuts():
+    """Released: 20 nt off either end, of which the adapters have 17 and 13; the rest in the middle of N."""
+    processor = blocks.find("processor", "unlock_dna")(34, FLANKS, width=40)
+    insert = "ACGTTGCATGACTCAGGGATATCGAC"
+    codes = torch.tensor(["ACGTN".index(c) for c in insert.center(34, "N")], dtype=torch.uint8)[None]
+    construct = FLANKS[0] + insert + FLANKS[1]
+    expected = construct[20:-20].center(40, "N")
+    assert "".join("ACGTN"[c] for c in processor.forward_strand(codes)[0]) == expected
+    (channels,) = processor.inputs(codes)
+    complement = expected[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    assert "".join("ACGTNM"[c] for c in channels[0].argmax(0)) == expected + complement
+    masked, labels = processor.examples(Batch(codes.expand(200, -1), torch.zeros(200, 1, 1)), Task(scale="none"))
+    hidden = masked.argmax(1) == 5
+    assert torch.equal(hidden, labels.masked.where)
+    known = labels.masked.codes != 4
+    assert not hidden[~known].any()
+    assert hidden[known].float().mean() == pytest.approx(0.2, abs=0.02)
+
+
+def test_singletons_are_integers_whatever_the_scale_of_targets():
+    processor = blocks.find("processor", "autosome")(34, FLANKS)
+    values, task = torch.tensor([8.0, 8.5, 11.0, 11.99]), Task(scale="standardise", mean=(10.3,), sd=(2.7,))
+    batch = Batch(codes_of(4), task.transform(values[:, None, None]))
+    channels, labels = processor.examples(batch, task)
+    assert channels[:, 5, 0].tolist() == [1, 1, 0, 0, 1, 1, 0, 0]
+    assert channels[:, 4, 0].tolist() == [0, 1] * 4
+    means = labels.probabilities() @ torch.arange(18.0)
+    assert means.tolist() == pytest.approx(values.repeat_interleave(2).tolist(), abs=0.01)
+
+
+def test_a_final_block_has_a_loss_of_its_own():
+    batch, task = Batch(codes_of(4), torch.tensor([3.0, 9.0, 15.0, 7.5])[:, None, None]), Task(scale="none")
+    model = small("autosome", "autosome", "autosome", "bhi").eval()
+    outputs = model.network(model.processor.examples(batch, task)[0])
+    expected = F.huber_loss(outputs, batch.target.flatten().repeat_interleave(2))
+    assert model.loss(batch, task).total.item() == pytest.approx(expected.item(), rel=1e-6)
+    with pytest.raises(InputError, match="set training: target_mean to 0"):
+        small("bhi", "bhi", "bhi", "autosome").loss(batch, Task(scale="standardise", mean=(9.0,), sd=(2.0,)))
+
+
+def test_initialisation_is_each_team_s_own():
+    model = composed("autosome", "bhi", "autosome", "autosome")
+    inner = model.core.stages[0].block[3]
+    assert inner.weight.std().item() == pytest.approx((2 / (7 * inner.out_channels)) ** 0.5, rel=0.05)
+    assert not model.final.mapper.bias.any()
+    bound = 1 / math.sqrt(6 * 9)  # torch's
+    assert model.first.convolutions.branches[0].weight.abs().max().item() == pytest.approx(bound, rel=0.01)
+    assert isinstance(model.first.convolutions.branches[0], nn.Conv1d)
+
+
+def test_the_block_of_the_documentation_is_one_file(root, tmp_path, monkeypatch):
+    page = (root / "docs/composed.md").read_text()
+    code = re.search(r"```python\n# src/proformer/models/blocks/pooled.py\n(.*?)```", page, re.S)[1]
+    (tmp_path / "pooled.py").write_text(code)
+    monkeypatch.setattr(blocks, "__path__", [*blocks.__path__, str(tmp_path)])
+    model = composed("autosome", "pooled", "bhi", "autosome", options={"core": {"lstm": 8}})
+    assert model.first(torch.zeros(1, 6, 150)).shape[1:] == model.first.gives[:2] == (128, 75)
+    assert model.eval()(codes_of(2, 100)).isfinite().all()
+
+
+def test_original_weights_are_checked_by_name_and_shape():
+    model = small("autosome", "bhi", "unlock_dna", "autosome")
+    state = {"first.conv_list.0.conv.weight": torch.zeros(3), "first.block.0.weight": torch.zeros(1)}
+    with pytest.raises(InputError) as caught:
+        load_original(model, state)
+    text = str(caught.value)
+    assert "first.conv_list.0.conv.weight has shape (3,), expected (8, 6, 9)" in text
+    assert "first.block.0.weight has no place" in text
+    assert "core.pos_embedding.weight is missing" in text
+
+
+def test_original_weights_of_dream_attn_under_their_names():
+    """Names and shapes as the original framework saves them."""
+    model = small("autosome", "autosome", "unlock_dna", "bhi")
+    state = {"first.block.0.weight": torch.rand(16, 6, 7), "core.pos_embedding.weight": torch.rand(40, 16)}
+    state |= {f"first.block.1.{name}": torch.rand(16) for name in ("weight", "bias", "running_mean", "running_var")}
+    state["first.block.1.num_batches_tracked"] = torch.tensor(3)
+    at = "core.blocks.0."
+    for ff in ("ff1", "ff2"):
+        state |= {f"{at}{ff}.layernorm.weight": torch.rand(16), f"{at}{ff}.layernorm.bias": torch.rand(16)}
+        state |= {f"{at}{ff}.linear1.weight": torch.rand(64, 16), f"{at}{ff}.linear2.weight": torch.rand(16, 32)}
+    for norm in ("layernorm1", "layernorm2"):
+        state |= {f"{at}{norm}.weight": torch.rand(16), f"{at}{norm}.bias": torch.rand(16)}
+    state |= {f"{at}conv.0.weight": torch.rand(16, 1, 15), f"{at}conv.1.weight": torch.rand(16, 16, 1)}
+    state |= {f"{at}conv.1.bias": torch.rand(16), f"{at}attn.in_proj_weight": torch.rand(48, 16)}
+    state |= {f"{at}attn.in_proj_bias": torch.rand(48), f"{at}attn.out_proj.weight": torch.rand(16, 16)}
+    state |= {f"{at}attn.out_proj.bias": torch.rand(16), "final.main.0.weight": torch.rand(64, 16 * 40)}
+    for layer, size in ((0, (64,)), (2, (64, 64)), (2, (64,)), (4, (1, 64)), (4, (1,))):
+        state[f"final.main.{layer}.{'weight' if len(size) == 2 else 'bias'}"] = torch.rand(size)
+    load_original(model, state)
+    block, x = model.core.blocks[0], torch.rand(2, 16, 40)
+    assert torch.equal(block.conv.ln.weight, state[f"{at}layernorm1.weight"])
+    assert torch.equal(block.ln.bias, state[f"{at}layernorm2.bias"])
+    assert torch.equal(block.conv.pointwise.weight, state[f"{at}conv.1.weight"][:, :, 0])
+    flat = F.linear(x.flatten(1), state["final.main.0.weight"], state["final.main.0.bias"])  # channels, then positions
+    assert torch.allclose(model.final.dense[0](x.transpose(1, 2).flatten(1)), flat, atol=1e-4)
+
+
+def test_recipes_are_one_cycle_with_the_published_rates():
+    for name, peak in (("autosome", 0.005), ("attention", 0.001)):
+        settings = read_training(find_recipe("composed", name)["training"])
+        assert settings.schedule == "onecycle"
+        assert settings.learning_rate == peak
+        assert settings.warmup_start == pytest.approx(peak / 25)
+        assert settings.final_rate == pytest.approx(peak / 25 / 1e4)
+        assert settings.warmup_epochs == pytest.approx(0.3 * settings.epochs)
