@@ -39,16 +39,16 @@ def make_prediction(keys: dict[str, Any], batch: int, way: str, device: str) -> 
     torch.manual_seed(1)
     model = build(keys).to(device).eval()
     codes = torch.randint(0, 4, (batch, 100), dtype=torch.uint8).to(device)
-    library = fast and device == "cpu" and products.pays()
+    library = fast and device == "cpu" and products.onednn_is_faster()
 
     @torch.inference_mode()
     def straight() -> object:
-        products.use(False)
+        products.use_onednn(False)
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             return model.both(both_strands(codes))[0].float()
 
     def ours() -> object:
-        products.use(library)
+        products.use_onednn(library)
         return predict_codes(model, codes, precision)
 
     return ours if rewrites else straight

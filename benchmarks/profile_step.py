@@ -86,11 +86,11 @@ def main(args: Any) -> None:
         parts: dict[tuple[str, str], list[float]] = defaultdict(list)
         for turn in range(-1, args.repeats):
             for way, (run, fast) in runs.items():
-                products.use(fast and place["device"] == "cpu" and products.pays())
+                products.use_onednn(fast and place["device"] == "cpu" and products.onednn_is_faster())
                 for part, seconds in parts_of_a_step(run).items():
                     parts[way, part] += [seconds] if turn >= 0 else []
         for way, (run, fast) in runs.items():
-            products.use(fast and place["device"] == "cpu" and products.pays())
+            products.use_onednn(fast and place["device"] == "cpu" and products.onednn_is_faster())
             found = [("part", part, statistics.median(parts[way, part])) for part in PARTS]
             found += [("kernel", kernel, seconds) for kernel, seconds in kernels_of_a_step(run)]
             whole = sum(seconds for kind, _, seconds in found if kind == "part")

@@ -50,7 +50,7 @@ def train_again(job: dict[str, Any], way: str, results: Path, device: str, threa
 
     run.build = build_nudged
     if not rewrites:
-        products.pays = lambda model=None: False  # type: ignore[assignment]
+        products.onednn_is_faster = lambda model=None: False  # type: ignore[assignment]
     model = job["config"]["model"] | dict.fromkeys(REWRITES, rewrites)
     training = job["config"]["training"]
     config = {"model": model, "training": training | {"precision": precision, "seed": training["seed"] + seed}}

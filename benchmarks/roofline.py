@@ -42,11 +42,11 @@ def executed_work(run: Any) -> tuple[float, float, float]:
         kept += tensor.numel() * tensor.element_size()
         return tensor
 
-    fast = products.pays() and run.device.type == "cpu"
-    products.use(False)  # so that the counter sees every product
+    fast = products.onednn_is_faster() and run.device.type == "cpu"
+    products.use_onednn(False)  # so that the counter sees every product
     with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
         one_step(run)
-    products.use(fast)
+    products.use_onednn(fast)
     parameters = sum(p.numel() for p in run.model.parameters())
     return counter.get_total_flops(), 2 * kept + 4 * parameters * (2 + 2 + 4), kept
 

@@ -57,10 +57,10 @@ def make_step(keys: dict[str, Any], batch: int, precision: str, fast: bool, devi
     from proformer.training import products
 
     run = make_run(keys, batch, precision, device)
-    library = fast and device == "cpu" and products.pays()
+    library = fast and device == "cpu" and products.onednn_is_faster()
 
     def step() -> None:
-        products.use(library)
+        products.use_onednn(library)
         one_step(run)
 
     return step
@@ -74,7 +74,7 @@ def peak(fast: bool, precision: str, device: str) -> float:
     from proformer.planning.benchmark import gemm_peak
     from proformer.training import products
 
-    products.use(fast and device == "cpu" and products.pays())
+    products.use_onednn(fast and device == "cpu" and products.onednn_is_faster())
     return gemm_peak(torch.device(device), precision)
 
 

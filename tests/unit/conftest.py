@@ -21,4 +21,4 @@ def fresh_torch():
     torch.set_num_threads(THREADS)
     torch.set_deterministic_debug_mode("default")
     torch.utils.deterministic.fill_uninitialized_memory = True
-    products.use(False)
+    products.use_onednn(False)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -33,14 +35,21 @@ def command(stores, out, training, model, minutes):
     ]  # fmt: skip
 
 
-def start(world, stores, out, training=None, minutes="1000", second=None):
+def free_port():
+    """Below the ephemeral ports: one of those may be given to another program before rank 0 takes it."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("localhost", port)):
+            return port
+
+
+def start(world, stores, out, training=None, minutes="1000", second=None, model=None, program=("-m", "proformer")):
     """One process per rank, each told its number as a launcher tells it; rank 1 may be given stores of its own."""
-    with socket.create_server(("localhost", 0)) as server:
-        port = server.getsockname()[1]
-    variables = {"WORLD_SIZE": str(world), "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    variables = {"WORLD_SIZE": str(world), "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    arguments = [command(data, out, training or {}, model or {}, minutes)[2:] for data in (stores, second or stores)]
     return [
         subprocess.Popen(
-            [sys.executable, *command(second or stores if rank == 1 else stores, out, training or {}, {}, minutes)],
+            [sys.executable, *program, *arguments[rank == 1]],
             env=os.environ | variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
@@ -148,6 +157,40 @@ def test_ranks_agree_on_early_stopping(stores, tmp_path):
     assert codes == [0, 0], said
     r = pd.read_csv(tmp_path / "metrics.tsv", sep="\t")["validation_r"]
     assert len(r) == r.idxmax() + 1 + 2 < 40
+
+
+OTHER_SCORES = """
+import itertools, sys
+from proformer.cli import main
+from proformer.training import loop
+from proformer.training.distributed import find_ranks
+first, validate, better = find_ranks().first, loop.validate, itertools.count()
+loop.validate = lambda *given: validate(*given) | ({} if first else {"validation_r": float(next(better))})
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ranks_whose_scores_differ_stop_together(stores, tmp_path):
+    """As on processors of different kinds, which round differently: for rank 1, each epoch is the best."""
+    (tmp_path / "train.py").write_text(OTHER_SCORES)
+    still = {"epochs": 8, "learning_rate": 1e-12, "patience": 2, "batch_size": 100}
+    codes, said = finish(start(2, stores, tmp_path / "out", still, program=[str(tmp_path / "train.py")]))
+    assert codes == [0, 0], said
+    assert len(metrics(tmp_path / "out")) < 8
+
+
+@pytest.mark.learns
+def test_with_dropout_ranks_differ_no_more_than_seeds(stores, tmp_path, seed, reaches):
+    model, keys = {"dropout": 0.1}, {"seed": seed}
+    codes, said = finish(start(2, stores, tmp_path / "ranks", keys, model=model))
+    assert codes == [0, 0], said
+    losses = []
+    for other in range(seed, seed + 6):
+        out = train_alone(stores, tmp_path / str(other), keys | {"seed": other}, model)
+        losses.append(pd.read_csv(out / "metrics.tsv", sep="\t")[["train_loss", "validation_loss"]].iloc[-1])
+    ranks = pd.read_csv(tmp_path / "ranks" / "metrics.tsv", sep="\t").iloc[-1]
+    for name, one in pd.DataFrame(losses).items():
+        reaches(f"sd of seeds, less difference: {name}", 4 * one.std() - abs(ranks[name] - one.iloc[0]), 0)
 
 
 def test_ranks_agree_on_a_loss_that_is_not_finite(stores, tmp_path):

@@ -20,13 +20,13 @@ def everything_counts_as_large(monkeypatch):
     monkeypatch.setattr(products, "_LEAST_WORK", 0)
     monkeypatch.setattr(products, "_LEAST_SIDE", 1)
     yield
-    products.use(products.pays())
+    products.use_onednn(products.onednn_is_faster())
 
 
 def with_and_without(function):
     results = []
     for fast in (False, True):
-        products.use(fast)
+        products.use_onednn(fast)
         results.append(function())
     return results
 
@@ -54,10 +54,10 @@ def test_it_is_used(monkeypatch):
     seen = []
     product = products._product
     monkeypatch.setattr(products, "_product", lambda *operands: seen.append(1) or product(*operands))
-    products.use(True)
+    products.use_onednn(True)
     torch.nn.functional.linear(torch.randn(2, 3, 4), torch.randn(5, 4), torch.randn(5))
     assert seen
-    products.use(False)
+    products.use_onednn(False)
     torch.randn(3, 4) @ torch.randn(4, 5)
     assert len(seen) == 1
 

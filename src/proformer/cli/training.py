@@ -32,12 +32,12 @@ def train(
 
     `proformer config` lists the keys. The same command again goes on from the last checkpoint.
     """
-    from proformer.training.lock import alone
+    from proformer.training.lock import exclusive
     from proformer.training.progress import ProgressFile, progress_path
 
     settings, checkpoint = read_yaml(config, "--config"), checkpoint or out / "checkpoint.pt"
     state = ProgressFile(progress_path(checkpoint))
-    with nullcontext() if state.silent else alone(checkpoint.with_suffix(".lock")), state:
+    with nullcontext() if state.silent else exclusive(checkpoint.with_suffix(".lock")), state:
         from proformer.training import run as job
 
         job.train(
@@ -77,7 +77,7 @@ def train_pack(
     The models come to RESULTS/models/NAME. The same command again goes on where it stopped.
     """
     from proformer.errors import InputError
-    from proformer.training.lock import alone
+    from proformer.training.lock import exclusive
     from proformer.training.pack import train_pack
 
     configs = read_yaml(jobs, "--jobs")
@@ -87,7 +87,7 @@ def train_pack(
         raise InputError(f"{missing[0]}: no such file")
     options = ["--train", str(train), "--validation", str(validation), "--device", device]
     options += ["--checkpoint-minutes", str(checkpoint_minutes), "--threads", str(threads)]
-    with alone(results / "checkpoints" / f"{next(iter(configs), '')}.pack.lock"):
+    with exclusive(results / "checkpoints" / f"{next(iter(configs), '')}.pack.lock"):
         train_pack(configs, results, options, device != "cpu", at_once, files)
 
 

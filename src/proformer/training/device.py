@@ -48,7 +48,7 @@ def set_up(device: torch.device, threads: int | None, deterministic: bool | None
         torch.set_deterministic_debug_mode("warn" if exact else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # unread
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    products.use(device.type == "cpu" and products.pays())
+    products.use_onednn(device.type == "cpu" and products.onednn_is_faster())
     if platform.system() == "Linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(-4, 0)  # M_MMAP_MAX: no separate mappings

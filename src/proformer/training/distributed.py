@@ -84,7 +84,7 @@ class Ranks:
         return tuple(map(bool, votes.tolist()))
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What rank 0 makes, on every rank. Its InputError ends them all, and rank 0 alone says why."""
+        """What rank 0 makes, on every rank. An InputError there ends all ranks; rank 0 reports it."""
         if self.world == 1:
             return make()
         box: list[Any] = [None]
@@ -95,11 +95,11 @@ class Ranks:
                 box[0] = error
         dist.broadcast_object_list(box, device=torch.device("cpu"))
         if isinstance(box[0], InputError):
-            raise self.alike(box[0])
+            raise self.error_of_all(box[0])
         return box[0]
 
-    def alike(self, error: InputError) -> BaseException:
-        """What to raise for an error that every rank sees: the others leave with its exit code, and say nothing."""
+    def error_of_all(self, error: InputError) -> BaseException:
+        """What to raise for an error that every rank meets: rank 0 reports it, the others exit with its code."""
         return error if self.first else SystemExit(2)
 
     def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
@@ -127,7 +127,7 @@ class Ranks:
         for module in step.modules():
             if type(module) is nn.BatchNorm1d:
                 module.__class__ = BatchNormOnCpu
-        # The graph is the same at every step; parameters that take no part in it, such as key biases, are left alone.
+        # The graph is the same at every step; parameters that take no part in it, such as key biases, get no gradient.
         return DistributedDataParallel(
             step, forward_sync_buffers=False, gradient_as_bucket_view=True, static_graph=True
         )
@@ -152,8 +152,8 @@ class Ranks:
                 raise
             raise ConnectionError(f"rank {self.rank} of {self.world} lost another process ({text[:200]})") from None
         finally:
-            # Gloo's threads, left behind, may abort the process as it ends, whatever its exit code was to be. NCCL's
-            # would be waited for, and they for a lost rank.
+            # Threads of gloo that still run can abort the process as it exits, and change its exit code. Those of NCCL
+            # would be waited for, and would wait for a lost rank.
             gc.collect()  # DistributedDataParallel is held in circles
             if dist.is_initialized() and (well or device.type == "cpu"):
                 dist.destroy_process_group()
@@ -232,7 +232,7 @@ class _Sum(torch.autograd.Function):
 
 
 class BatchNormOnCpu(nn.BatchNorm1d):
-    """What SyncBatchNorm does, which PyTorch has for GPUs alone: moments are those of the rows of all ranks."""
+    """SyncBatchNorm for CPUs, which PyTorch lacks: moments are those of the rows of all ranks."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise [B, c, …]."""

@@ -1,4 +1,4 @@
-"""One process at a time trains a model, also where a job of a killed Snakemake still runs beside its successor."""
+"""One process at a time trains a model, even if a job of a killed Snakemake still runs when the next one starts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TextIO
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
+def exclusive(lock: Path) -> Iterator[None]:
     """Hold a lock file, having waited for a process that holds it.
 
     The kernel (on a shared file system, its server) drops the lock when its process ends, however it ends.
@@ -37,16 +37,16 @@ def _hold(handle: TextIO) -> None:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # POSIX leaves it open which
         since = time.monotonic()
-        _say(f"another process trains this model: waiting until it lets go of {handle.name}")
+        _print(f"another process trains this model: waiting for {handle.name}")
         fcntl.lockf(handle, fcntl.LOCK_EX)
-        _say(f"it did, after {time.monotonic() - since:.0f} s")
+        _print(f"the lock is free after {time.monotonic() - since:.0f} s")
     except OSError as error:
-        _say(f"{handle.name}: no locks on this file system ({error.strerror}): nothing else may train this model now")
+        _print(f"{handle.name}: no locks on this file system ({error.strerror}): nothing else may train this model now")
 
 
 def _is(handle: TextIO, path: Path) -> bool:
     return path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat())
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from proformer.training import checkpoint
 from proformer.training.config import Training
 from proformer.training.distributed import ONE, Ranks
 from proformer.training.optimiser import clip_each, make_optimiser, make_schedule
+from proformer.training.progress import Watcher
 from proformer.training.validation import score_of, validate
 
 # Columns of metrics.tsv, and the parts of the loss in them: 0 where a model has no such part.
@@ -34,7 +35,7 @@ LOSSES = {"train_loss": "total", "train_mse": "task", "train_nucleotides": "nucl
 
 @dataclass
 class Progress:
-    """Where a run is: everything a checkpoint holds beside weights and optimiser."""
+    """How far a run is: everything in a checkpoint but weights, optimiser and schedule."""
 
     epoch: int = 0
     step: int = 0
@@ -47,19 +48,6 @@ class Progress:
     best_epoch: int = 0
     best_r: float = float("-inf")
     precisions: list[str] = field(default_factory=list)  # in which it was trained, one after the other
-
-
-class Watcher(Protocol):
-    """What is told how a run goes."""
-
-    def start(self, run: Run) -> None:
-        """Training begins, or goes on from a checkpoint."""
-
-    def step(self, sequences: int) -> None:
-        """A step of so many sequences is done."""
-
-    def epoch(self, row: dict[str, float]) -> None:
-        """An epoch is done, or was before the run was stopped; its row of metrics.tsv."""
 
 
 class Step(nn.Module):
@@ -104,7 +92,7 @@ class Run:
         self.progress = Progress()
         self.best: dict[str, Tensor] = {}
         self.stopping = False
-        # On a GPU, reading a number waits for the device: losses add up there and are looked at now and then.
+        # On a GPU, reading a number waits for the device: losses add up there and are read only now and then.
         self.check_every = 1 if self.device.type == "cpu" else 100
         self.first_bad = torch.tensor(-1, device=self.device)
 
@@ -212,12 +200,12 @@ class Run:
         if self.ranks.first:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file({"codes": found.codes.cpu().contiguous(), "target": found.target.cpu().contiguous()}, path)
-        raise self.ranks.alike(InputError(f"the loss is not finite at step {step}; the batch is in {path}"))
+        raise self.ranks.error_of_all(InputError(f"the loss is not finite at step {step}; the batch is in {path}"))
 
     def _finish_epoch(self, train_r: PearsonAccumulator) -> None:
         state = self.progress
         n = state.sequences
-        row = {
+        row: dict[str, float] = {
             "epoch": state.epoch + 1,
             **dict(zip(LOSSES, (value / n for value in state.sums), strict=True)),
             "train_r": train_r.value,
@@ -225,6 +213,8 @@ class Run:
             "learning_rate": state.learning_rate,
             "sequences_per_second": n / state.seconds if state.seconds else float("nan"),
         }
+        # Processors of different kinds round differently: the row of rank 0 decides whether training goes on.
+        row = self.ranks.from_first(lambda: row)
         state.rows.append(row)
         score = score_of(row, self.settings.select)
         if self._keeps(score):
@@ -244,7 +234,7 @@ class Run:
         return not self.best or (score > self.progress.best_r and not (last and keep == "before-last"))
 
     def _save(self, stop: bool) -> None:
-        """Write a checkpoint, on rank 0; then leave, all together, if a rank was told to stop."""
+        """Write a checkpoint, on rank 0; then all ranks exit if one was told to stop."""
         self._check_finite()
         state = {
             "run": self.digest,

@@ -1,4 +1,4 @@
-"""Several small trainings by one job, on one GPU or a few cores, each a process of its own.
+"""Several small trainings in one job, on one GPU or a few cores, each in its own process.
 
 A small model leaves most of a GPU idle. Processes side by side fill it, and one that fails takes no other with it. They
 are forked from a server that has imported what all of them need, so that only the first one starts cold: for models of
@@ -96,7 +96,7 @@ def _train_all(
 
 def _model_file(config: Mapping[str, Any]) -> list[Path]:
     file = Path(models.__file__).with_name(f"{config.get('model', {}).get('model', 'proformer')}.py")
-    return [file] if file.is_file() else []  # the training says what is wrong
+    return [file] if file.is_file() else []  # the training reports what is wrong
 
 
 def _remove_older(folder: Path, files: Iterable[Path]) -> None:
@@ -131,14 +131,15 @@ def _start(path: str, config: Mapping[str, Any], results: Path, options: Sequenc
     arguments += ["--out", str(_finished(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
     print(f"{path}: log in {log}", file=sys.stderr, flush=True)
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["proformer.training.run"])
+    # The compiler, which PyTorch's optimisers import at their first step, takes longer than all else.
+    server.set_forkserver_preload(["proformer.training.run", "torch._dynamo"])
     child = server.Process(target=_train, args=([*arguments, *options], log))
     child.start()
     return child
 
 
 def _train(arguments: list[str], log: Path) -> None:
-    """Be `proformer train` with these arguments, in a process of its own that writes to a log."""
+    """Run `proformer train` with these arguments, in its own process, with its output in a log."""
     if platform.system() == "Linux":
         # The server ends with the pack, however that ends; then the kernel sends SIGTERM, and the training saves.
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
@@ -167,7 +168,7 @@ def _held_back() -> Iterator[None]:
 def shared_gpu() -> Iterator[None]:
     """Run CUDA's multi-process service, under which kernels of several processes overlap; without it they alternate.
 
-    Where the service is missing or does not start, this is said, and the processes share the GPU by turns.
+    Without the service, the processes use the GPU in turns; a line in the log says which it is.
     """
     control = shutil.which("nvidia-cuda-mps-control")
     with tempfile.TemporaryDirectory(prefix="mps") as folder:

@@ -17,8 +17,8 @@ _LEAST_WORK, _LEAST_SIDE = 1 << 22, 32  # multiplications, rows or columns; belo
 _library: torch.library.Library | None = None
 
 
-def pays(model: nn.Module | None = None) -> bool:
-    """Whether oneDNN is the faster library here; a property of processor and model, so that a run is repeated exactly.
+def onednn_is_faster(model: nn.Module | None = None) -> bool:
+    """Whether oneDNN multiplies faster here; a property of processor and model, so that a run is repeated exactly.
 
     Models without a matrix of 4,096 numbers lose more to the calls than they gain.
     """
@@ -39,13 +39,13 @@ def _has_wide_units(cpuinfo: Path) -> bool:
     return "AuthenticAMD" in text and family is not None and int(family[1]) >= 26
 
 
-def use(fast: bool) -> None:
+def use_onednn(on: bool) -> None:
     """Have `mm`, `addmm` and `bmm` of float32 matrices on the CPU computed by oneDNN, in the whole process, or not."""
     global _library
     if _library is not None:
         _library._destroy()
         _library = None
-    if fast:
+    if on:
         _library = torch.library.Library("aten", "IMPL")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Warning only once for all operators")  # that kernels are replaced
@@ -63,15 +63,15 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """a [m, k] times b [k, n].
 
     The kernel reads its second operand as it lies, straight or transposed, and copies the first unless its rows are in
-    order. For gaps between rows it has but a reference implementation, a hundred times slower: those are closed.
+    order. Operands with gaps between rows are copied before: the kernel for them is a hundred times slower.
     """
     linear = torch.ops.mkldnn._linear_pointwise
     if bias is None and not a.is_contiguous() and a.t().is_contiguous():
-        return linear(_closed(b).t(), a, None, "none", [], "").t()
-    return linear(a, _closed(b).t(), bias, "none", [], "")
+        return linear(_without_gaps(b).t(), a, None, "none", [], "").t()
+    return linear(a, _without_gaps(b).t(), bias, "none", [], "")
 
 
-def _closed(b: Tensor) -> Tensor:
+def _without_gaps(b: Tensor) -> Tensor:
     return b if b.is_contiguous() or b.t().is_contiguous() else b.contiguous()
 
 

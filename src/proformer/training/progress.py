@@ -1,4 +1,4 @@
-"""What a training is doing, in a small file beside its checkpoint, for `proformer status`."""
+"""The state of a training, in a small file next to its checkpoint, for `proformer status`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,25 @@ def progress_path(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".progress.json")
 
 
-class ProgressFile:
+class Watcher:
+    """Follows a training: it is called at its start, and after every step and epoch."""
+
+    def start(self, run: Run) -> None:
+        """Training begins, or goes on from a checkpoint."""
+
+    def step(self, sequences: int) -> None:
+        """A step of so many sequences is done."""
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """An epoch is done, or was before the run was stopped; its row of metrics.tsv."""
+
+
+class ProgressFile(Watcher):
     """Says while a training goes on where it runs and how far it is, and afterwards why it ended.
 
     `state` is "starting", "running", "stopped" (saved after a signal; to be run again) or "failed" with `reason`;
     `updated` and `started` are seconds since 1970. There is no file any more once the model folder is complete.
-    Between two writes a step costs one look at the clock; nothing is read from the device.
+    Between two writes a step only reads the clock, and nothing from the device.
     """
 
     def __init__(self, path: Path, every: float = SECONDS) -> None:
@@ -49,7 +62,7 @@ class ProgressFile:
         return self
 
     def start(self, run: Run) -> None:
-        """The set-up is done: from here on, the steps are those of `run`."""
+        """From here on, the steps are those of `run`."""
         self.run, self.began, self.due = run, time.monotonic(), 0.0
         self.fields |= {
             "run": run.digest,
@@ -59,13 +72,13 @@ class ProgressFile:
         }
 
     def step(self, sequences: int) -> None:
-        """One step of so many sequences is done."""
+        """Write now and then."""
         self.seen += sequences
         if time.monotonic() >= self.due:
             self.write("running")
 
     def epoch(self, row: dict[str, float]) -> None:
-        """An epoch is done: the next step is written."""
+        """Have the next step written."""
         self.due = 0.0
 
     def write(self, state: str, **more: object) -> None:

@@ -22,8 +22,8 @@ from proformer.training import products
 from proformer.training.config import digest, read_job
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up, versions
 from proformer.training.distributed import find_ranks
-from proformer.training.loop import Run, Watcher
-from proformer.training.progress import ProgressFile
+from proformer.training.loop import Run
+from proformer.training.progress import ProgressFile, Watcher
 
 
 def train(
@@ -42,7 +42,7 @@ def train(
 
     config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. The checkpoint is
     removed once the folder is complete. A folder that holds the same run already is left as it is.
-    `state` is told of every step and epoch.
+    `state` receives every step and epoch.
     """
     settings = read_job(config)[1]
     ranks = find_ranks()
@@ -64,7 +64,7 @@ def train(
     if not len(stores[1]) and (settings.keep != "last" or settings.patience):
         raise InputError(f"{validation_store}: no rows to choose an epoch by; set keep: last, and no patience")
     model = build(model_config).to(where)
-    products.use(where.type == "cpu" and products.pays(model))
+    products.use_onednn(where.type == "cpu" and products.onednn_is_faster(model))
     if settings.target_mean is not None:
         task = replace(task, mean=(settings.target_mean,) * len(task.names))
     if settings.target_sd is not None:
@@ -135,12 +135,12 @@ def finished(folder: Path, digest: str) -> bool:
 
 
 def log(text: str) -> None:
-    """Print a line to standard error, at once; rank 0 speaks for all."""
+    """Print a line to standard error, at once, on rank 0."""
     if find_ranks().first:
         print(text, file=sys.stderr, flush=True)
 
 
-class Bar:
+class Bar(Watcher):
     """A bar on a terminal or in a notebook, else a line a minute; a line per epoch, and one when a signal stops it."""
 
     MINUTE = 60.0
@@ -188,7 +188,7 @@ class Bar:
             log(f"stopped by a signal, saved at step {self.run.progress.step}: the same command goes on")
 
 
-class TensorBoard:
+class TensorBoard(Watcher):
     """Every epoch's row as TensorBoard's scalars."""
 
     def __init__(self, folder: Path) -> None:
@@ -197,12 +197,6 @@ class TensorBoard:
         except ImportError:
             raise InputError("--tensorboard needs the package tensorboard: pip install tensorboard") from None
         self.writer = SummaryWriter(str(folder))
-
-    def start(self, run: Run) -> None:
-        """Nothing is written before the first epoch's end."""
-
-    def step(self, sequences: int) -> None:
-        """Nothing is written within an epoch."""
 
     def epoch(self, row: dict[str, float]) -> None:
         """Write the row."""
