@@ -3,34 +3,36 @@
 import os
 from pathlib import Path
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.27")
-
-
-configfile: "config.yaml"
-
-
-validate(config, "workflow/schemas/config.schema.yaml")
 
 ROOT = Path(workflow.basedir)
 # Every job finds the library here, installed or not, and begins its log with where it runs and what it was asked.
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]))
 os.environ.update(PROFORMER_JOB="1")
 
+if config.get("demo", True):
+
+    configfile: str(ROOT / "config.yaml")
+
+
+include: "workflow/rules/common.smk"
+
 
 wildcard_constraints:
-    dataset="[a-z][a-z0-9]*",
+    dataset=any_of(results.datasets),
+    run=any_of(results.runs),
+    paper="dream|atac",
+    grid="[^/]+/[^/]+",
     seed=r"\d+",
-    source="published|run",
-    evaluation="[a-z][a-z0-9]*",
+    evaluation=any_of(results.evaluations),
     sample=r"[A-Za-z0-9][A-Za-z0-9.-]*",
 
 
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/atac.smk"
 include: "workflow/rules/dream.smk"
@@ -40,14 +42,31 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/vaishnav.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/gpus.smk"
+include: "workflow/rules/defaults.smk"
 
 
-rule all:
-    """The report, and everything in it."""
+rule report:
+    """Gather all figures and tables in one self-contained page."""
     default_target: True
     input:
-        f"{R}/report.html",
+        final_targets(),
+        captions=sorted(relative(path) for path in (ROOT / "workflow/report").glob("*.rst")),
+    output:
+        page=f"{R}/report.html",
+        config=f"{R}/config.json",
+    log:
+        f"{R}/logs/report.log",
+    localrule: True
+    params:
+        config=json.dumps(config, indent=2, sort_keys=True),
+    run:
+        Path(output.config).write_text(params.config)
+        shell(
+            "({sys.executable} -m proformer.provenance report &&"
+            " {sys.executable} -m snakemake results --profile none --workflow-profile none --nolock"
+            " --snakefile {workflow.main_snakefile:q} --configfile {output.config:q}"
+            " --report {output.page:q}) > {log:q} 2>&1"
+        )
 
 
 rule results:
@@ -66,4 +85,10 @@ onstart:
 
 
 onsuccess:
-    logger.info(f"Report: {R}/report.html")
+    if Path(R, "report.html").is_file():
+        logger.info(f"Report: {R}/report.html")
+
+
+onerror:
+    for failure in failures(Path(log or "")):
+        logger.error(failure)

@@ -68,7 +68,7 @@ def main(args: Any) -> None:
     jobs = []
     for job in json.loads((args.results / "jobs.json").read_text(encoding="utf-8")):
         model = job["config"]["model"]
-        if job["label"].startswith("dim~") and job["dataset"] == args.dataset:
+        if job["run"] == "grid" and job["dataset"] == args.dataset:
             jobs += [job] if model["dim"] <= args.widest and model["blocks"] <= args.deepest else []
     with ProcessPoolExecutor(args.processes, max_tasks_per_child=1) as pool:
         running = {
@@ -78,12 +78,12 @@ def main(args: Any) -> None:
         }
         rows = []
         for job in jobs:
-            point, _, seed = job["label"].rpartition("_seed~")
+            point = "_".join(f"{axis}~{level}" for axis, level in job["axes"].items())
             own = best_r(args.results / "models" / job["path"] / "metrics.tsv")
             for way in WAYS:
                 r = running[job["path"], way].result()
-                rows.append({"point": point, "seed": int(seed), "way": way, "r_of_the_run": own, "r": r})
-                print(f"{job['label']}, {way}: r {r:.4f}, in the run {own:.4f}", flush=True)
+                rows.append({"point": point, "seed": job["seed"], "way": way, "r_of_the_run": own, "r": r})
+                print(f"{point}, {way}: r {r:.4f}, in the run {own:.4f}", flush=True)
     table = pd.DataFrame(rows)
     table["difference"] = table["r"] - table["r_of_the_run"]
     table = table.assign(**place)

@@ -62,6 +62,17 @@ def read_table(path: str | Path, **keywords: object) -> pd.DataFrame:
         raise InputError(f"{path}: found no table ({' '.join(str(error).split())}), expected TSV") from None
 
 
+def last_line(log: Path) -> str:
+    """The last line of a log that is not blank; empty without a log."""
+    try:
+        with open(log, "rb") as handle:
+            handle.seek(max(0, log.stat().st_size - 4096))
+            lines = handle.read().decode("utf-8", "replace").replace("\r", "\n").split("\n")
+    except FileNotFoundError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
 def file_digest(path: str | Path, algorithm: str) -> str:
     """Hexadecimal `sha256`, `md5` or `git_blob` (what `git hash-object` prints) of a file."""
     path = Path(path)

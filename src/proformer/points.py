@@ -1,63 +1,92 @@
-"""Which trainings a configuration asks for: the points of its grids and its single models, once per seed."""
+"""Which trainings a configuration asks for: the points of its runs, each on some data sets, once per seed.
+
+A run is a model with its settings. `vary` gives it axes; a point is one level of each axis. An axis is a list of values
+of a model's key (`blocks: [1, 2]`), a list in a shorthand of the model (`SHORTHANDS`), or a mapping of named levels to
+the settings that each of them changes (`rate: {slow: {training: {learning_rate: 0.001}}, fast: {}}`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from proformer.errors import InputError
 
-GRID_AXES = ("dim", "heads", "blocks", "head", "seed")
+Keys = dict[str, Any]
+COLUMNS = ("dataset", "run", "model", "seed", "evaluation", "n", "metric", "value", "low", "high", "r", "epoch")
+SETTINGS = ("model", "recipe", "keys", "training")  # of a run, which a level of an axis may change
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One model to train with one seed.
+    """One model to train on one data set with one seed.
 
-    path: its folder below `models/`. label: the point, or the model's name. config: what `proformer train --config`
-    takes ({"model": …, "training": …}, and for single models "recipe"). gpus: of one node; nodes: that share the work.
+    path: its folder below `models/`. config: what `proformer train --config` takes. axes: the point's levels. data:
+    what the data set says of its sequences (`length`, `flanks`). gpus: of one node; nodes: that share the work.
+    predicts: whether the model predicts the test and evaluation sets of its data set.
     """
 
     path: str
+    run: str
     dataset: str
-    label: str
     seed: int
     config: dict[str, Any]
+    axes: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
     gpus: int = 1
     nodes: int = 1
+    predicts: bool = True
 
-
-def grid_points(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The points of all grids and their convergence pairs: dataset, dim, heads, blocks, head ("AP", "32+GLU"), seed."""
-    rows = []
-    for dataset, grid in active_grids(config).items():
-        pair = grid.get("convergence")
-        shapes = [(w, b, h) for w in grid["widths"] for b in grid["blocks"] for h in grid["expression_heads"]]
-        shapes += [(pair["width"], pair["blocks"], h) for h in pair["expression_heads"]] if pair else []
-        for width, blocks, head in dict.fromkeys(shapes):
-            dim, heads = map(int, width.split("/"))
-            key = {"dataset": dataset, "dim": dim, "heads": heads, "blocks": blocks, "head": str(head)}
-            rows += [key | {"seed": seed} for seed in config["seeds"]]
-    return rows
-
-
-def active_datasets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The data sets; without an ATAC-seq experiment, its windows are none."""
-    return {name: keys for name, keys in config["datasets"].items() if config["atac"] or keys["source"] != "atac"}
-
-
-def active_grids(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The grids of the data sets that are there. Raises InputError for a grid of no data set."""
-    for name in config["grids"]:
-        _known_dataset(config, name, "grids")
-    return {name: grid for name, grid in config["grids"].items() if name in active_datasets(config)}
+    @property
+    def label(self) -> str:
+        """The run and the levels of its axes: "grid 64/2 4 AP"."""
+        return " ".join([self.run, *map(str, self.axes.values())])
 
 
 def training_jobs(config: Mapping[str, Any]) -> list[TrainingJob]:
-    """Every training of a configuration (with its defaults filled in), grids first."""
-    return [_grid_job(config, point) for point in grid_points(config)] + _single_jobs(config)
+    """Every training of a configuration whose defaults are filled in. Raises InputError for runs that are wrong."""
+    jobs = [job for run, keys in active_runs(config).items() for job in _jobs(config, run, keys)]
+    if twice := [path for path, count in Counter(job.path for job in jobs).items() if count > 1]:
+        raise InputError(f"runs: found two points for the folder {twice[0]}, expected levels with names of their own")
+    return jobs
+
+
+def active(section: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The entries of a section that are not null."""
+    return {name: keys for name, keys in (section or {}).items() if keys is not None}
+
+
+def active_datasets(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The data sets that are not switched off; windows of an experiment go with it."""
+    sets = active(config["datasets"])
+    return {name: keys for name, keys in sets.items() if config["atac"] or keys["source"] != "atac"}
+
+
+def active_runs(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The runs that are not switched off, with those of their data sets that are not."""
+    return _with_datasets(config, "runs")
+
+
+def active_evaluations(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The evaluation sets that are not switched off, with those of their data sets that are not."""
+    return _with_datasets(config, "evaluations")
+
+
+def _with_datasets(config: Mapping[str, Any], section: str) -> dict[str, Any]:
+    there, found = active_datasets(config), {}
+    for name, keys in active(config[section]).items():
+        for dataset in keys["datasets"]:
+            if dataset not in config["datasets"]:
+                raise InputError(
+                    f"{section}: {name}: {dataset!r} is no data set; datasets: {', '.join(config['datasets'])}"
+                )
+        if own := [dataset for dataset in keys["datasets"] if dataset in there]:
+            found[name] = {**keys, "datasets": own}
+    return found
 
 
 def packs(jobs: list[TrainingJob], size: int) -> list[list[TrainingJob]]:
@@ -69,48 +98,97 @@ def packs(jobs: list[TrainingJob], size: int) -> list[list[TrainingJob]]:
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
 
-def point_path(point: Mapping[str, Any]) -> str:
-    """Folder of a grid point below `models/`."""
-    return f"dataset~{point['dataset']}/{_label(point)}"
+def _jobs(config: Mapping[str, Any], run: str, keys: Mapping[str, Any]) -> Iterator[TrainingJob]:
+    points = _points(run, keys)
+    for dataset, (axes, predicts) in product(keys["datasets"], points):
+        settings = _settings(run, keys, axes)
+        data = config["datasets"][dataset]
+        length = config["atac"]["windows"]["length"] if data["source"] == "atac" else data["length"]
+        for seed in keys["seeds"] or config["seeds"]:
+            levels = [f"{axis}~{_plain(level)}" for axis, level in axes.items()]
+            yield TrainingJob(
+                path=f"dataset~{dataset}/{'_'.join([f'run~{run}', *levels, f'seed~{seed}'])}",
+                run=run,
+                dataset=dataset,
+                seed=seed,
+                config=settings
+                | {"training": {**settings["training"], "seed": seed}}
+                | {"point": {"run": run, "dataset": dataset, "axes": axes, "seed": seed}},
+                axes=axes,
+                data={"length": length, "flanks": data["flanks"]},
+                gpus=keys["gpus"],
+                nodes=keys["nodes"],
+                predicts=predicts,
+            )
 
 
-def _label(point: Mapping[str, Any]) -> str:
-    return "_".join(f"{axis}~{point[axis]}" for axis in GRID_AXES)
+def _plain(level: Any) -> str:
+    """A level as a part of a file's name: "64-2" for "64/2"."""
+    return re.sub(r"[^A-Za-z0-9.+]+", "-", str(level)).strip("-")
 
 
-def _grid_job(config: Mapping[str, Any], point: Mapping[str, Any]) -> TrainingJob:
-    grid = config["grids"][point["dataset"]]
-    head, _, glu = point["head"].partition("+")
-    model = {axis: point[axis] for axis in ("dim", "heads", "blocks")}
-    model |= {"head": "ap"} if head == "AP" else {"head": glu.lower() or "meh", "expression_heads": int(head)}
-    return TrainingJob(
-        path=point_path(point),
-        dataset=point["dataset"],
-        label=_label(point),
-        seed=point["seed"],
-        config={"model": {**grid["model"], **model}, "training": {**(grid["training"] or {}), "seed": point["seed"]}},
+def _points(run: str, keys: Mapping[str, Any]) -> list[tuple[dict[str, Any], bool]]:
+    """The points of a run, as levels by axis, and whether each predicts.
+
+    Where `predict` names levels, only their combinations predict; they are there even when the axes do not list them.
+    """
+    vary, some = active(keys["vary"]), keys["predict"]
+    if taken := [axis for axis in vary if axis in COLUMNS]:
+        raise InputError(f"runs: {run}: vary: tables have a column {taken[0]} already; name the axis otherwise")
+    axes = {axis: [*active(levels)] if isinstance(levels, Mapping) else levels for axis, levels in vary.items()}
+    if not isinstance(some, Mapping):
+        return [(point, bool(some)) for point in _product(axes)]
+    if unknown := sorted(some.keys() - axes.keys()):
+        raise InputError(f"runs: {run}: predict: {unknown[0]!r} is no axis; vary: {', '.join(axes) or 'nothing'}")
+    chosen = _product(axes | {axis: level if isinstance(level, list) else [level] for axis, level in some.items()})
+    return [(point, point in chosen) for point in [*_product(axes), *(p for p in chosen if p not in _product(axes))]]
+
+
+def _product(axes: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(axes, levels, strict=True)) for levels in product(*axes.values())]
+
+
+def _settings(run: str, keys: Mapping[str, Any], point: Mapping[str, Any]) -> Keys:
+    """What `proformer train --config` takes for a point: the run's settings, changed by the level of each axis."""
+    found = {name: keys[name] for name in SETTINGS}
+    for axis, level in point.items():
+        for name, value in _level(run, keys, axis, level).items():
+            found[name] = {**(found[name] or {}), **value} if isinstance(value, Mapping) else value
+    model = {"model": found["model"] or run, **(found["keys"] or {})}
+    return {"model": model, "training": found["training"] or {}} | (
+        {"recipe": found["recipe"]} if found["recipe"] else {}
     )
 
 
-def _single_jobs(config: Mapping[str, Any]) -> list[TrainingJob]:
-    jobs = []
-    for name, keys in config["models"].items():
-        model = keys["model"] or name
-        if not (Path(__file__).parent / "models" / f"{model}.py").is_file():
-            raise InputError(f"models: {name}: no file {model}.py in the models folder")
-        for dataset in keys["datasets"]:
-            _known_dataset(config, dataset, f"models: {name}")
-            if dataset not in active_datasets(config):
-                continue
-            for seed in keys["seeds"] or config["seeds"]:
-                own, training = keys["keys"] or {}, keys["training"] or {}
-                settings = {"model": {"model": model, **own}, "training": {**training, "seed": seed}}
-                settings |= {"recipe": keys["recipe"]} if keys["recipe"] else {}
-                path = f"dataset~{dataset}/model~{name}_seed~{seed}"
-                jobs.append(TrainingJob(path, dataset, name, seed, settings, keys["gpus"], keys["nodes"]))
-    return jobs
+def _level(run: str, keys: Mapping[str, Any], axis: str, level: Any) -> Keys:
+    """The settings that a level of an axis changes."""
+    levels = keys["vary"][axis]
+    if isinstance(levels, Mapping):
+        if level not in active(levels):
+            raise InputError(f"runs: {run}: {axis}: {level!r} is no level; expected one of {', '.join(levels)}")
+        return levels[level]
+    shorthand = SHORTHANDS.get(keys["model"] or run, {}).get(axis)
+    try:
+        return {"keys": shorthand(str(level)) if shorthand else {axis: level}}
+    except ValueError as error:
+        raise InputError(f"runs: {run}: {axis}: found {level!r}, expected {error}") from None
 
 
-def _known_dataset(config: Mapping[str, Any], name: str, where: str) -> None:
-    if name not in config["datasets"]:
-        raise InputError(f"{where}: {name!r} is no data set; datasets: {', '.join(config['datasets'])}")
+def _width(text: str) -> Keys:
+    if not re.fullmatch(r"[1-9]\d*/[1-9]\d*", text):
+        raise ValueError("width/attention heads, such as 64/2")
+    dim, heads = map(int, text.split("/"))
+    return {"dim": dim, "heads": heads}
+
+
+def _head(text: str) -> Keys:
+    if text == "AP":
+        return {"head": "ap"}
+    if not re.fullmatch(r"[1-9]\d*([+]GLU)?", text):
+        raise ValueError("AP (average pooling), or a number of expression heads, such as 32 or 32+GLU")
+    number, _, glu = text.partition("+")
+    return {"head": "glu" if glu else "meh", "expression_heads": int(number)}
+
+
+# Axes that write several keys of a model in one word, as the paper's figures do: model → axis → level to keys.
+SHORTHANDS: dict[str, dict[str, Callable[[str], Keys]]] = {"proformer": {"width": _width, "head": _head}}

@@ -10,28 +10,29 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from proformer.errors import InputError
-from proformer.files import write_text
-from proformer.planning.cost import job_cost
+from proformer.files import last_line, write_text
+from proformer.models import SEAL
+from proformer.planning.cost import job_costs
 from proformer.points import TrainingJob
-from proformer.units import as_hours
+from proformer.units import aligned, as_hours
 
 STATES = ("running", "done", "waiting", "stopped", "silent", "failed")
 EPOCHS = 20  # of a training whose configuration does not say: the default of proformer.training.config
-HEAD = ("POINT", "STATE", "EPOCH", "BEST r", "SEQUENCES/s", "LEFT", "WHERE", "SAID")
-_FILES = ("model.safetensors", "model.json", "metrics.tsv")
+HEAD = ("POINT", "STATE", "EPOCH", "BEST r", "SEQUENCES/s", "LEFT", "WHERE", "MESSAGE")
 
 
 @dataclass
 class Point:
     """One training. Rates are sequences/s; times are hours; a None is not known (yet).
 
-    state: "done"; "running"; "silent": it says it runs, but has not said so lately; "stopped": saved after a signal,
-    to be run again; "failed"; "waiting". said: the reason of a failure, else the last line of the log where that tells.
+    state: "done"; "running"; "silent": running, but its file of progress is old; "stopped": saved after a signal,
+    to be run again; "failed"; "waiting". message: the reason of a failure, or the last line of its log.
     """
 
     path: str
@@ -48,13 +49,17 @@ class Point:
     host: str | None = None
     slurm_job: str | None = None
     minutes_silent: float | None = None
-    said: str = ""
+    message: str = ""
     log: str = ""
 
 
 def write_jobs(path: Path, jobs: Iterable[TrainingJob]) -> None:
-    """Write the list of a run's trainings, which `read_jobs` reads."""
-    write_text(path, json.dumps([asdict(job) for job in jobs], indent=1) + "\n")
+    """Write the list of a run's trainings, which `read_jobs` reads; finished ones of earlier runs stay in it."""
+    listed = {job.path: job for job in jobs}
+    with suppress(InputError):
+        done = [job for job in read_jobs(path) if (path.parent / "models" / job.path / SEAL).is_file()]
+        listed |= {job.path: job for job in done if job.path not in listed}
+    write_text(path, json.dumps([asdict(job) for job in listed.values()], indent=1) + "\n")
 
 
 def read_jobs(path: Path) -> list[TrainingJob]:
@@ -67,7 +72,9 @@ def read_jobs(path: Path) -> list[TrainingJob]:
         raise InputError(f"{path}: found {type(error).__name__}, expected a list of trainings") from None
 
 
-def look(results: Path, jobs: Sequence[TrainingJob], silent_minutes: float, now: float | None = None) -> list[Point]:
+def read_points(
+    results: Path, jobs: Sequence[TrainingJob], silent_minutes: float, now: float | None = None
+) -> list[Point]:
     """The state of every training of a run, in the order of `jobs`; nothing but files is asked, nothing is written."""
     now = time.time() if now is None else now
     points, work = [], []
@@ -82,20 +89,21 @@ def look(results: Path, jobs: Sequence[TrainingJob], silent_minutes: float, now:
 
 def _read(point: Point, results: Path, silent_minutes: float, now: float) -> dict[str, Any]:
     """Fill in what the files say; returns the sequences of an epoch and the share that is done, where known."""
-    # Members of a pack wait beside the checkpoints until the last one is done.
-    for folder in (results / "models" / point.path, results / "checkpoints" / f"{point.path}.finished"):
-        if all((folder / name).is_file() for name in _FILES):
-            try:
-                return _read_done(point, folder)
-            except (ValueError, KeyError, IndexError) as error:
-                point.state, point.said = "failed", f"{folder}: damaged ({type(error).__name__})"
-                return {}
-    try:
+    try:  # there while a training goes on, and when it has failed
         found = json.loads((results / "checkpoints" / f"{point.path}.progress.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        last, age = _last_line(Path(point.log), now)
+        # Members of a pack wait beside the checkpoints until the last one is done.
+        for folder in (results / "models" / point.path, results / "checkpoints" / f"{point.path}.finished"):
+            if (folder / SEAL).is_file():
+                try:
+                    return _read_done(point, folder)
+                except (OSError, ValueError, KeyError, IndexError) as error:
+                    point.state, point.message = "failed", f"{folder}: damaged ({type(error).__name__})"
+                    return {}
+        log = Path(point.log)
+        last, age = last_line(log), now - log.stat().st_mtime if log.is_file() else None
         if re.search(r"error|killed|not found|no such", last, re.IGNORECASE):
-            point.state, point.said = "failed", last
+            point.state, point.message = "failed", last
         elif age is not None and age < 60 * silent_minutes:
             point.state = "running"  # the job has begun its log and is about to say more
         return {}
@@ -107,7 +115,7 @@ def _read(point: Point, results: Path, silent_minutes: float, now: float) -> dic
     if point.state == "running" and minutes > silent_minutes:
         point.state, point.minutes_silent = "silent", minutes
     if point.state in ("silent", "failed"):
-        point.said = found.get("reason") or _node_said(results, point.slurm_job) or _last_line(Path(point.log), now)[0]
+        point.message = found.get("reason") or _slurm_message(results, point.slurm_job) or last_line(Path(point.log))
     return {"sequences": found.get("sequences"), "share": found.get("step", 0) / (found.get("steps") or 1)}
 
 
@@ -127,22 +135,11 @@ def _read_done(point: Point, folder: Path) -> dict[str, Any]:
     return {"sequences": sequences, "share": 1.0}
 
 
-def _node_said(results: Path, slurm_job: str | None) -> str:
+def _slurm_message(results: Path, slurm_job: str | None) -> str:
     """What Slurm wrote when it ended a job (time limit, memory, cancelled), where slurm/config.yaml keeps its logs."""
     logs = {path for base in (results, Path("results")) for path in base.glob(f"logs/slurm/**/{slurm_job or '-'}.log")}
     text = "".join(path.read_text(errors="replace") for path in sorted(logs))
     return next((line.strip() for line in reversed(text.splitlines()) if line.startswith("slurmstepd: ")), "")
-
-
-def _last_line(log: Path, now: float) -> tuple[str, float | None]:
-    """The last line of a log that is not blank, and its age in seconds; both empty without a log."""
-    try:
-        with open(log, "rb") as handle:
-            handle.seek(max(0, log.stat().st_size - 4096))
-            lines = handle.read().decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), ""), now - log.stat().st_mtime
-    except FileNotFoundError:
-        return "", None
 
 
 def _estimate(
@@ -164,7 +161,8 @@ def _estimate(
         if rate is None and same:
             rate = points[same[0]].sequences_per_second
         elif rate is None and seen:
-            flops = {j: job_cost(jobs[j].config, 100, kept).training_flops for j in (i, *seen)}
+            costs, _ = job_costs([jobs[j] for j in (i, *seen)], kept)
+            flops = {j: costs[jobs[j].path].training_flops for j in (i, *seen)}
             j = min(seen, key=lambda j: abs(math.log(flops[j] / flops[i])))
             rate = (points[j].sequences_per_second or 0) * flops[j] / flops[i]
         if rate:
@@ -196,18 +194,10 @@ def summarise(points: Sequence[Point]) -> Summary:
 
 def as_text(points: Sequence[Point], rows: int | None = None) -> str:
     """A plain table; with `rows`, the points that matter most now, and a count of the others."""
-    order = {
-        state: number for number, state in enumerate(("failed", "silent", "running", "stopped", "done", "waiting"))
-    }
-    listed = sorted(points, key=lambda point: order[point.state])
-    table = [HEAD, *(_row(point) for point in listed[:rows])]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(width) if 2 <= i <= 5 else cell.ljust(width) for i, (cell, width) in enumerate(pairs))
-        for pairs in (zip(row, widths, strict=True) for row in table)
-    ]
-    lines += [f"... and {len(listed) - rows} more"] if rows is not None and rows < len(listed) else []
-    return "\n".join(line.rstrip() for line in lines)
+    order = ("failed", "silent", "running", "stopped", "done", "waiting")
+    listed = sorted(points, key=lambda point: order.index(point.state))
+    table = aligned([HEAD, *map(_row, listed[:rows])], right=range(2, 6))
+    return table + (f"\n... and {len(listed) - rows} more" if rows is not None and rows < len(listed) else "")
 
 
 def as_tsv(points: Sequence[Point]) -> str:
@@ -228,22 +218,28 @@ def as_json(points: Sequence[Point], total: Summary) -> str:
 def _row(point: Point) -> tuple[str, ...]:
     where = point.host or ""
     where += f" (Slurm {point.slurm_job})" if point.slurm_job else ""
-    said = point.said
+    message = point.message
     if point.minutes_silent is not None:
-        said = f"no sign of life for {point.minutes_silent:.0f} min; {said}"
+        message = f"no sign of life for {point.minutes_silent:.0f} min; {message}"
     if point.state == "stopped":
-        said = "saved; goes on when run again"
+        message = "saved; goes on when run again"
     return (
-        f"{point.dataset} {point.label.replace('_', ' ').replace('~', ' ')}"
-        + (f" seed {point.seed}" if "seed~" not in point.label else ""),
+        f"{point.dataset} {point.label} seed {point.seed}",
         point.state,
         f"{point.epoch}/{point.epochs}",
         "" if point.best_r is None else f"{point.best_r:.4f} at {point.best_epoch:>2}",
         "" if point.sequences_per_second is None else f"{point.sequences_per_second:,.0f}",
         "" if point.hours_left is None or point.state == "done" else as_hours(point.hours_left),
         where,
-        said,
+        message,
     )
+
+
+def failed_jobs(results: Path) -> list[str]:
+    """The last lines of the logs of other jobs that ended with wrong input, with their logs."""
+    logs = [log for log in sorted((results / "logs").rglob("*.log")) if log.parts[len(results.parts) + 1] != "train"]
+    lines = {log: last_line(log) for log in logs}
+    return [f"{line} ({log})" for log, line in lines.items() if re.match(r"proformer [\w -]+: error: ", line)]
 
 
 def total_line(points: Sequence[Point]) -> str:

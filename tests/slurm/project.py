@@ -22,18 +22,16 @@ CONFIG = {
     "points_per_job": 1,
     "atac": None,
     "simulate": {"train": 300, "test": 100, "seed": 1},
-    "grids": {
-        "dream": {
-            "widths": ["8/1"],
-            "blocks": [1],
-            "expression_heads": ["AP", 1, 2],
-            "convergence": {"width": "8/1", "blocks": 1, "expression_heads": ["AP", 1]},
+    "runs": {
+        "grid": {
+            "vary": {"width": ["8/1"], "blocks": [1], "head": ["AP", 1, 2]},
+            "predict": {"width": "8/1", "blocks": 1, "head": ["AP", 1]},
             "training": {"epochs": 10, "batch_size": 8},
         }
     },
 }
-TABLES = tuple(f"results/tables/dream/run/{name}.tsv" for name in ("grid", "epochs"))
-MADE_BY_TRAINING = ("models", "checkpoints", "tables/dream/run", "logs/train", "logs/slurm", "benchmarks/train")
+TABLES = tuple(f"results/tables/dream/grid/{name}.tsv" for name in ("grid", "epochs"))
+MADE_BY_TRAINING = ("models", "checkpoints", "tables/dream/grid", "logs/train", "logs/slurm", "benchmarks/train")
 
 
 class Project:

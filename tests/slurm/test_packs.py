@@ -11,7 +11,7 @@ import yaml
 from cluster import wait_for
 from project import CONFIG, PACK, check_gpus, go_on, job_of, signalled
 
-SIZE = 4  # the points of the grid, and the first of the demo's single models
+SIZE = 4  # the points of the grid, and the first of the demo's final models
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_points_of_one_job_share_a_gpu_and_end_with_the_same_models(project, und
     assert job["NumCPUs"] == str(SIZE)
     assert f"/results/logs/slurm/rule_{PACK}/" in job["StdOut"]
     logs = logs_of_members(project)
-    points = {f"dim~8_heads~1_blocks~1_head~{head}_seed~1.log" for head in ("AP", "1", "2")}
-    assert logs.keys() == {*points, "model~proformer-ap_seed~1.log"}
+    points = {f"run~grid_width~8-1_blocks~1_head~{head}_seed~1.log" for head in ("AP", "1", "2")}
+    assert logs.keys() == {*points, "run~final_head~AP_seed~1.log"}
     assert all("epoch  10/10" in logs[name] for name in points)
     said = (project.folder / f"results/logs/train/{PACK.removeprefix('train_')}.log").read_text()
     assert all(f"log in results/logs/train/dataset~dream/{name}" in said for name in logs)

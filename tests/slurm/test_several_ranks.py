@@ -98,13 +98,13 @@ def test_a_killed_task_ends_the_step_and_its_checkpoint_is_good(srun, stores, tm
 
 def test_literal_command_gives_a_model_two_gpus_of_a_node(project):
     model = {"model": "proformer", "recipe": "grid", "datasets": ["dream"], "keys": MODEL, "training": TRAINING}
-    keys = CONFIG | {"models": {"one": model, "two": model | {"gpus": 2}}}
+    keys = CONFIG | {"runs": {"one": model, "two": model | {"gpus": 2}}}
     (project.folder / "several.yaml").write_text(yaml.safe_dump(keys))
     project.edit_profile({"gpu": 2})
-    folders = [f"results/models/dataset~dream/model~{name}_seed~1" for name in keys["models"]]
-    project.run("--", *(f"{folder}/metrics.tsv" for folder in folders), configfile="several.yaml")
-    (job,) = [job for job in project.jobs("train") if "model~two" in job["Comment"]]
+    folders = [f"results/models/dataset~dream/run~{name}_seed~1" for name in keys["runs"]]
+    project.run("--", *(f"{folder}/SHA256SUMS" for folder in folders), configfile="several.yaml")
+    (job,) = [job for job in project.jobs("train") if "run~two" in job["Comment"]]
     assert (job["TresPerJob"], job["NumNodes"], job["NumCPUs"]) == ("gres:gpu:2", "1", "2")
-    assert "2 processes" in (project.folder / "results/logs/train/dataset~dream/model~two_seed~1.log").read_text()
+    assert "2 processes" in (project.folder / "results/logs/train/dataset~dream/run~two_seed~1.log").read_text()
     # Other data than above, on which a model this small learns little: its r is the more sensitive.
     np.testing.assert_allclose(*(metrics(project.folder / folder) for folder in folders), rtol=0, atol=1e-4)

@@ -13,13 +13,15 @@ from proformer.evaluation.comparison import compare
 from proformer.sequences import decode
 from proformer.training.run import train
 
-POINTS = ("dataset~dream/dim~8_heads~1_blocks~1_head~4_seed~1", "dataset~dream/model~mine-2.0_seed~3")
+POINTS = ("dataset~dream/run~grid_width~8-1_head~4_seed~1", "dataset~dream/run~mine-2.0_seed~3")
+WHO = ({"run": "grid", "axes": {"width": "8/1", "head": 4}}, {"run": "mine-2.0", "axes": {}})
 
 
 @pytest.fixture
 def results(stores, tmp_path):
-    for path, seed in zip(POINTS, (1, 3), strict=True):
+    for path, seed, who in zip(POINTS, (1, 3), WHO, strict=True):
         config = {
+            "point": {**who, "dataset": "dream", "seed": seed},
             "model": {"dim": 8, "heads": 1, "blocks": 1, "kmer": 5, "expression_heads": 4},
             "training": {"epochs": 2, "batch_size": 16, "seed": seed},
         }
@@ -43,10 +45,11 @@ def gather(results):
 
 def test_everything_is_one_row_per_model_set_metric_and_seed(results):
     table = gather(results)
-    assert not table.duplicated(["dataset", "model", "seed", "evaluation", "metric"]).any()
-    mine = table[table["model"] == "mine-2.0"].set_index(["evaluation", "metric"])
+    assert not table.duplicated(["dataset", "run", "width", "head", "seed", "evaluation", "metric"]).any()
+    mine = table[table["run"] == "mine-2.0"].set_index(["evaluation", "metric"])
     assert set(table["precision"]) == {"float32"}
-    assert set(table["model"]) == {"mine-2.0", "dim~8_heads~1_blocks~1_head~4"}
+    assert set(zip(table["run"], table["width"].fillna(""), strict=True)) == {("mine-2.0", ""), ("grid", "8/1")}
+    assert set(table["model"]) == {"proformer"}
     assert mine.loc[("native", "pearson"), ["value", "n", "seed"]].tolist() == [pytest.approx(-1), 20, 3]
     assert mine.loc[("dream all", "pearson_score"), ["value", "low", "high", "n"]].tolist() == [0.78, 0.77, 0.79, 71103]
     metrics = pd.read_csv(results / "models" / POINTS[1] / "metrics.tsv", sep="\t")
@@ -56,7 +59,7 @@ def test_everything_is_one_row_per_model_set_metric_and_seed(results):
     made = json.loads((results / "models" / POINTS[1] / "model.json").read_text())
     assert mine["parameters"].iloc[0] == made["parameters"]
     assert json.loads(mine["config"].iloc[0]) == {"model": made["model"], "training": made["training"]}
-    others = table[table["model"] != "mine-2.0"]
+    others = table[table["run"] != "mine-2.0"]
     assert set(others["evaluation"]) == {"validation"}
 
 
@@ -68,7 +71,7 @@ def test_the_command_writes_everything_and_prints_a_part(results, capsys):
     capsys.readouterr()
     assert main([*where, "--evaluation", "native"]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"mine-2.0 +3 +native +20 +pearson +-1", printed)
+    assert re.search(r"mine-2.0 +proformer +3 +native +20 +pearson +-1", printed)
     assert "validation" not in printed
     assert main([*where, "--metric", "accuracy"]) == 2
     assert "there are pearson, spearman" in capsys.readouterr().err

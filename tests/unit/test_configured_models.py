@@ -1,4 +1,4 @@
-"""The single models of the three configurations: keys that exist, and at full size the published recipes."""
+"""The models of the three configurations: keys that exist, and at full size the published recipes."""
 
 import pytest
 
@@ -12,7 +12,7 @@ DATA = {"length": 100, "flanks": ("", "")}
 
 def jobs_of(root, *overlays):
     config, _ = read_configuration([root / "config" / f"{name}.yaml" for name in overlays], root)
-    return [job for job in training_jobs(config) if "/model~" in job.path]
+    return training_jobs(config)
 
 
 def resolved(model, recipe, keys, training):
@@ -25,7 +25,7 @@ def resolved(model, recipe, keys, training):
 @pytest.mark.parametrize("overlay", [[], ["sample"], ["paper"]])
 def test_every_key_exists(root, overlay):
     jobs = jobs_of(root, *overlay)
-    assert len({job.label for job in jobs}) >= 14
+    assert len({job.run for job in jobs}) >= 14
     for job in jobs:
         model = dict(job.config["model"])
         resolved(model.pop("model"), job.config.get("recipe"), model, job.config["training"])
@@ -33,10 +33,11 @@ def test_every_key_exists(root, overlay):
 
 def test_null_in_an_overlay_is_the_recipe_alone(root, tmp_path):
     """In place of setting every key of the demo again."""
-    (tmp_path / "own.yaml").write_text("models: {deepsea: {keys: null, training: null}}")
+    (tmp_path / "own.yaml").write_text("runs: {deepsea: {keys: null, training: null}}")
     config, _ = read_configuration([tmp_path / "own.yaml"], root)
-    (job,) = (job for job in training_jobs(config) if job.label == "deepsea")
-    assert job.config == {"model": {"model": "deepsea"}, "training": {"seed": 1}, "recipe": "as-released"}
+    (job,) = (job for job in training_jobs(config) if job.run == "deepsea")
+    assert job.config["model"] == {"model": "deepsea"}
+    assert (job.config["training"], job.config["recipe"]) == ({"seed": 1}, "as-released")
 
 
 def test_at_full_size_nothing_of_the_demo_is_left_in_a_peer(root):

@@ -50,7 +50,7 @@ def test_a_pack_trains_what_its_members_would_alone(stores, tmp_path):
 
 def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
     bad = JOBS | {"dataset~x/typo": {"model": {"dmi": 8}}}
-    with pytest.raises(InputError, match=r"1 of 3 trainings failed; see .*typo\.log"):
+    with pytest.raises(InputError, match=r"1 of 3 trainings failed: dataset~x/typo: proformer train: error: "):
         train_pack(bad, tmp_path, options(stores), gpu=False)
     assert not (tmp_path / "models").exists()
     finished = {path: weights(tmp_path / "checkpoints" / f"{path}.finished") for path in JOBS}

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import re
 
 import pytest
 import torch
@@ -15,9 +16,10 @@ from proformer.errors import InputError
 from proformer.models import build, resolve
 from proformer.planning import rates
 from proformer.planning.configuration import read_configuration
-from proformer.planning.cost import TRAINING, cost, forward_flops, job_cost, kept_bytes
+from proformer.planning.cost import TRAINING, cost, forward_flops, job_costs, kept_bytes
 from proformer.planning.data import Amount, count_rows, find
 from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
+from proformer.points import TrainingJob
 from proformer.sources import load_catalogue
 from proformer.units import as_bytes, as_count, as_hours
 
@@ -139,13 +141,49 @@ def test_kept_memory_is_that_of_real_tensors(head):
     assert cost(keys).activation_bytes == pytest.approx(kept["cpu"], rel=0.2)  # with masks and their nucleotides
 
 
+def job(name="a", length=30, training=None, recipe="grid", **model):
+    model = {"model": "proformer", "blocks": 1, "dim": 8, "heads": 1} | model
+    config = {"model": model, "training": training or {}, "recipe": recipe}
+    return TrainingJob(name, "grid", "dream", 1, config, {"x": name}, {"length": length})
+
+
 def test_costs_are_kept_by_model_recipe_and_length(tmp_path, monkeypatch):
-    kept, job = tmp_path / "new/costs.json", {"model": {"blocks": 1, "dim": 8, "heads": 1}, "recipe": "grid"}
-    first = job_cost(job, 30, kept)
-    assert first == cost(resolve({"kmer": 5, **job["model"]}, {"length": 30})) == job_cost(job, 30)
-    assert job_cost(job, 40, kept) != first != job_cost(job | {"recipe": "final"}, 30, kept)
+    kept, jobs = tmp_path / "new/costs.json", [job(), job("b", 40), job("c", recipe="final"), job("d", dim=4)]
+    first, skipped = job_costs(jobs, kept)
+    assert first["a"] == cost(resolve({"kmer": 5, **job().config["model"]}, {"length": 30}))
+    assert len({*first.values()}) == 4
+    assert not skipped
     monkeypatch.setattr("proformer.planning.cost._job_cost", None)  # nothing is counted again
-    assert job_cost(job, 30, kept) == first
+    assert job_costs(jobs, kept)[0] == first
+
+
+def test_what_cannot_be_built_is_listed_and_a_run_without_anything_else_refused(monkeypatch):
+    monkeypatch.setattr("proformer.models.danq.build", lambda config: 1 / 0)
+    danq = job("b")
+    danq.config["model"] = {"model": "danq"}
+    danq.config.pop("recipe")
+    costs, skipped = job_costs([job(), danq])
+    assert costs.keys() == {"a"}
+    assert skipped == {"b": "ZeroDivisionError: division by zero"}
+    with pytest.raises(InputError, match=r"runs: grid: the model cannot be built: ZeroDivisionError"):
+        job_costs([danq])
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"widht": 3}, "unknown key 'widht'"),
+        ({"dim": 0}, "dim is 0"),
+        ({"length": 50}, "length is 50, the data set dream has 30"),
+        ({"training": {"epoch": 3}}, "unknown key 'epoch'"),
+        ({"training": {"select": "speed"}}, "select is 'speed'"),
+        ({"recipe": "gird"}, "no recipe 'gird'"),
+        ({"model": "moon"}, "no file moon.py"),
+    ],
+)
+def test_wrong_settings_name_their_run(keys, message):
+    with pytest.raises(InputError, match=f"^runs: grid: .*{re.escape(message)}"):
+        job_costs([job(), job("b", **keys)])
 
 
 def test_rates_given_sustained_and_released():
@@ -201,7 +239,10 @@ def test_configuration_is_that_of_snakemake(config, root):
     assert found["device"] == "cuda"  # then those before them
     assert found["simulate"]["train"] == 1100  # then config.yaml
     assert found["datasets"]["dreamfull"]["split"] == "random"  # then the schema's defaults
-    for keys, message in (({"result": 1}, "'result' was unexpected"), ({"seeds": [-1]}, r"seeds\.0: -1 is less than")):
+    for keys, message in (
+        ({"result": 1}, "unknown key 'result'; did you mean 'results'"),
+        ({"seeds": [-1]}, r"^seeds\.0: found -1, expected at least 0"),
+    ):
         with pytest.raises(InputError, match=message):
             config(**keys)
     with pytest.raises(InputError, match="no such configuration file"):

@@ -129,8 +129,8 @@ def test_the_plan_knows(there, monkeypatch, root):
     monkeypatch.chdir(root)
     monkeypatch.setattr(device, "has_bf16", lambda where: there)
     config, _ = read_configuration([])
-    config |= {"atac": None, "models": {}}
-    config["grids"]["dream"]["training"]["precision"] = "bf16"
+    config |= {"atac": None, "runs": {"grid": config["runs"]["grid"]}}
+    config["runs"]["grid"]["training"]["precision"] = "bf16"
     plan = make_plan(config, None)
     on_dream = [training for training in as_dict(plan)["trainings"] if "dataset~dream/" in training["path"]]
     assert {training["computed_in"] for training in on_dream} == {"bf16" if there else "float32"}

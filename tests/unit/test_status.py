@@ -8,16 +8,18 @@ import os
 import pytest
 
 from proformer.errors import InputError
-from proformer.planning.cost import job_cost
+from proformer.planning.cost import job_costs
 from proformer.points import TrainingJob
-from proformer.status import as_json, as_text, as_tsv, look, read_jobs, summarise, total_line, write_jobs
+from proformer.status import as_json, as_text, as_tsv, read_jobs, read_points, summarise, total_line, write_jobs
 
 NOW = 1_800_000_000.0
 
 
 def job(name, dataset="dream", epochs=10, **model):
-    model = {"dim": 8, "heads": 1, "blocks": 1} | model
-    return TrainingJob(f"dataset~{dataset}/{name}", dataset, name, 1, {"model": model, "training": {"epochs": epochs}})
+    model = {"model": "proformer", "dim": 8, "heads": 1, "blocks": 1} | model
+    config = {"model": model, "training": {"epochs": epochs}}
+    data = {"length": 100, "flanks": ["", ""]}
+    return TrainingJob(f"dataset~{dataset}/{name}", name, dataset, 1, config, data=data)
 
 
 class Files:
@@ -46,7 +48,8 @@ class Files:
         settings = {"epochs": len(rates), "batch_size": 16, "epoch_batches": None}
         description = {"best_epoch": len(rates), "training": settings, "data": {"train": 36_000}}
         self.write(f"{folder}/model.json", json.dumps(description))
-        self.write(f"{folder}/model.safetensors", "")
+        self.write(f"{folder}/SHA256SUMS", "")
+        (self.folder / f"checkpoints/{job.path}.progress.json").unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def files(tmp_path):
 
 
 def at(files, *jobs, minutes=10):
-    points = look(files.folder, jobs, minutes, NOW)
+    points = read_points(files.folder, jobs, minutes, NOW)
     return points if len(points) > 1 else points[0]
 
 
@@ -74,8 +77,14 @@ def test_a_member_of_a_pack_is_done_before_the_pack(files):
 
 def test_a_folder_that_is_not_complete_is_not_done(files):
     files.done(job("a"))
-    (files.folder / "models/dataset~dream/a/metrics.tsv").unlink()
+    (files.folder / "models/dataset~dream/a/SHA256SUMS").unlink()
     assert at(files, job("a")).state == "waiting"
+
+
+def test_a_model_that_is_trained_again_is_not_done(files):
+    files.done(job("a"))
+    files.progress(job("a"), "failed", reason="InputError: no such store")
+    assert (at(files, job("a")).state, at(files, job("a")).message) == ("failed", "InputError: no such store")
 
 
 def test_a_damaged_folder_is_said(files):
@@ -83,7 +92,7 @@ def test_a_damaged_folder_is_said(files):
     files.write("models/dataset~dream/a/model.json", "{")
     point = at(files, job("a"))
     assert point.state == "failed"
-    assert "damaged" in point.said
+    assert "damaged" in point.message
 
 
 FIELDS = {"epoch": 2, "epochs": 10, "step": 50, "steps": 200, "sequences": 36_000, "best_epoch": 1, "best_r": 0.5}
@@ -110,7 +119,7 @@ def test_of_a_silent_job_slurm_knows_more(files):
     files.progress(job("a"), "running", age=25 * 60, **FIELDS)
     files.log(job("a"), "epoch 1\n")
     files.write("logs/slurm/rule_train/a/812.log", "x\nslurmstepd: error: *** JOB 812 DUE TO TIME LIMIT ***\nbye\n")
-    assert at(files, job("a")).said == "slurmstepd: error: *** JOB 812 DUE TO TIME LIMIT ***"
+    assert at(files, job("a")).message == "slurmstepd: error: *** JOB 812 DUE TO TIME LIMIT ***"
 
 
 def test_failures_have_their_reason_or_the_last_line_of_their_log(files):
@@ -120,8 +129,8 @@ def test_failures_have_their_reason_or_the_last_line_of_their_log(files):
     files.log(c, "host x\nepoch 3/3 all is well\n", age=3600)  # of a run whose models were removed
     points = at(files, a, b, c)
     assert [point.state for point in points] == ["failed", "failed", "waiting"]
-    assert points[0].said == "InputError: device cuda: sees no GPU"
-    assert points[1].said == "conda: command not found"
+    assert points[0].message == "InputError: device cuda: sees no GPU"
+    assert points[1].message == "conda: command not found"
 
 
 def test_a_stopped_training_is_to_be_run_again(files):
@@ -137,12 +146,13 @@ def test_a_job_that_has_just_begun_its_log_is_running(files):
 
 def test_time_left_follows_from_the_same_model_and_from_the_nearest_in_size(files):
     small, twin, large = job("small"), job("twin"), job("large", dim=64, blocks=4)
-    odd = TrainingJob("dataset~dream/odd", "dream", "odd", 1, {"model": {"model": "danq"}, "training": {"epochs": 10}})
+    odd = job("odd")
+    odd.config["model"] = {"model": "danq"}
     elsewhere = job("elsewhere", dataset="atac")
     files.progress(small, "running", sequences_per_second=100.0, **FIELDS)
     points = at(files, small, twin, large, odd, elsewhere)
     assert points[1].hours_left == pytest.approx(1)
-    flops = [job_cost(each.config, 100).training_flops for each in (small, large, odd)]
+    flops = [cost.training_flops for cost in job_costs([small, large, odd])[0].values()]
     factor, other = flops[1] / flops[0], flops[2] / flops[0]
     assert points[2].hours_left == pytest.approx(factor)
     assert points[3].hours_left == pytest.approx(other)
@@ -198,6 +208,10 @@ def test_the_list_of_jobs_is_read_as_written(tmp_path):
     assert read_jobs(tmp_path / "jobs.json") == jobs
     with pytest.raises(InputError, match=r"no such file; a run writes it when it starts"):
         read_jobs(tmp_path / "none.json")
+    (tmp_path / "models" / jobs[0].path).mkdir(parents=True)
+    (tmp_path / "models" / jobs[0].path / "SHA256SUMS").touch()
+    write_jobs(tmp_path / "jobs.json", [job("c")])  # what is done stays in the list
+    assert read_jobs(tmp_path / "jobs.json") == [job("c"), jobs[0]]
     (tmp_path / "jobs.json").write_text("{")
     with pytest.raises(InputError, match="expected a list of trainings"):
         read_jobs(tmp_path / "jobs.json")
@@ -214,6 +228,17 @@ def test_the_command(proformer, files, root):
     computed = proformer("status", "--configfile", "config/paper.yaml", "--tsv", cwd=root)
     assert computed.returncode == 0, computed.stderr
     assert len(computed.stdout.splitlines()) > 124
+
+
+def test_other_jobs_that_failed_are_listed(proformer, files):
+    write_jobs(files.folder / "jobs.json", [job("a")])
+    files.write(
+        "logs/prepare/mine.log", "host x\nproformer prepare: error: mine.tsv, line 3: found 'x', expected a number\n"
+    )
+    files.write("logs/prepare/good.log", "host x\nall is well\n")
+    done = proformer("status", "--results", files.folder)
+    assert done.stdout.count("expected a number") == 1
+    assert "good" not in done.stdout
 
 
 def test_watching_ends_when_all_is_done(proformer, files):

@@ -17,31 +17,25 @@ TINY = {
     "atac": {"windows": {"number": 400}},
     "simulate": {"train": 300, "test": 100, "seed": 1},
     "simulate_vaishnav": {"native": 40, "random": 40, "drift": 12},
-    "models": {
+    "runs": {
         name: {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 2, "batch_size": 32}}
-        for name in ("proformer", "proformer-ap", "proformer-single", "proformer-meh", "proformer-glu")
+        for name in ("proformer", "final")
     }
     # Two peers, with all that is special of their training: others are trained by tests of their own.
     | {name: {"training": {"epochs": 1}} for name in ("legnet", "crmnet")}
-    | {name: {"datasets": []} for name in (*VAISHNAV, "bhi")},
-    "grids": {
+    | dict.fromkeys((*VAISHNAV, "bhi"))
+    | {
         "atac": {
-            "widths": ["4/1"],
-            "blocks": [1],
-            "expression_heads": ["AP", 2],
+            "vary": {"width": ["4/1"], "blocks": [1], "head": ["AP", 2]},
             "training": {"epochs": 2, "batch_size": 32},
         },
         "atacchromosome": {
-            "widths": ["4/1"],
-            "blocks": [1],
-            "expression_heads": ["AP", 2],
+            "vary": {"width": ["4/1"], "blocks": [1], "head": ["AP", 2]},
             "training": {"epochs": 2, "batch_size": 32},
         },
-        "dream": {
-            "widths": ["4/1", "6/2"],
-            "blocks": [1, 2],
-            "expression_heads": ["AP", 1, 2, 3],
-            "convergence": {"width": "6/2", "blocks": 2, "expression_heads": ["AP", 3]},
+        "grid": {
+            "vary": {"width": ["4/1", "6/2"], "blocks": [1, 2], "head": ["AP", 1, 2, 3]},
+            "predict": {"width": "6/2", "blocks": 2, "head": ["AP", 3]},
             "training": {"epochs": 2, "batch_size": 32},
         },
     },

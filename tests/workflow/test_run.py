@@ -16,8 +16,8 @@ import pytest
 from checkouts import TINY, checkout, snakemake_in
 from chromium import walk_report
 
-GRID = TINY["grids"]["dream"]
-TABLES = ("grid", "epochs", "tests", "means", "spread", "scores", "ranks")
+GRID = TINY["runs"]["grid"]["vary"]
+TABLES = ("grid/grid", "grid/epochs", "grid/tests", "grid/means", "grid/spread", "scores", "ranks")
 FIGURES = {
     "fig2b_run",
     "fig3a_run",
@@ -30,41 +30,41 @@ FIGURES = {
     "fig4subsets_dream_run",
     "fig5_complex",
 }
-FIGURES |= {f"fig4density_dream_proformer-{name}_run" for name in ("ap", "single", "meh", "glu")}
+FIGURES |= {f"fig4density_dream_final-{name}_run" for name in ("AP", "1", "8", "8+GLU")}
 FIGURES |= {
     f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g", "3b") for source in ("published", "run")
 }
 
 
 def table(folder, name):
-    return pd.read_csv(folder / "results/tables/dream/run" / f"{name}.tsv", sep="\t", dtype={"head": str})
+    return pd.read_csv(folder / "results/tables/dream" / f"{name}.tsv", sep="\t", dtype={"head": str})
 
 
 def test_every_point_is_trained_and_tabulated(finished):
-    grid = table(finished[0], "grid")
-    points = set(itertools.product((4, 6), GRID["blocks"], map(str, GRID["expression_heads"])))
+    grid = table(finished[0], "grid/grid")
+    points = set(itertools.product((4, 6), GRID["blocks"], map(str, GRID["head"])))
     assert set(grid[["dim", "blocks", "head"]].itertuples(index=False, name=None)) == points
     assert len(grid) == len(points)
     assert grid["r"].between(-1, 1).all()
     assert (grid["n_train"] + grid["n_validation"] <= 300).all()
     tokens = grid[grid["head"] != "AP"]
     assert (tokens["distinct_tokens"] <= tokens["head"].astype(int)).all()
-    assert len(table(finished[0], "epochs")) == 2 * len(points)
+    assert len(table(finished[0], "grid/epochs")) == 2 * len(points)
 
 
 def test_simulated_data_have_a_ceiling_beside_every_r_and_judge_no_claim(finished):
     folder = finished[0] / "results/tables"
-    names = ["dream/run/grid", "dream/run/epochs", "dream/run/scores", "atac/run/grid", "atacchromosome/run/grid"]
+    names = ["dream/grid/grid", "dream/grid/epochs", "dream/scores", "atac/atac/grid", "dream/final/epochs"]
     for name in [*names, "comparison"]:
         ceiling = pd.read_csv(folder / f"{name}.tsv", sep="\t")["ceiling"]
         assert ceiling.notna().all(), name
         assert ceiling.between(0, 1).all(), name
     scores = pd.read_csv(folder / "evaluations/native/scores.tsv", sep="\t")
     assert scores["pearson_ceiling"].notna().tolist() == scores["source"].isin(["run", "proformer"]).tolist()
-    for name in ("dream/report_card", "atac/report_card", "dream/report_card_scores"):
+    for name in ("dream/grid/report_card", "atac/atac/report_card", "dream/report_card_scores"):
         card = pd.read_csv(folder / f"{name}.tsv", sep="\t")
         assert card["verdict"].str.startswith("as simulated: ").all(), name
-    assert "ceiling" not in pd.read_csv(folder / "dream/published/grid.tsv", sep="\t")
+    assert "ceiling" not in pd.read_csv(folder / "published/dream/grid.tsv", sep="\t")
 
 
 def test_every_figure_is_there_four_times_with_its_caption(finished):
@@ -81,7 +81,7 @@ def test_every_page_has_the_caption_of_its_table(finished):
     assert captions.keys() == pages
     assert len(set(captions.values())) == len(pages) > 40
     assert "how many of its bases are known" in captions[Path("atac/genome")]
-    assert "DREAM score" in captions[Path("dream/run/scores")]
+    assert "DREAM score" in captions[Path("dream/scores")]
     assert "evaluation set" in captions[Path("evaluations/scores")]
 
 
@@ -105,7 +105,7 @@ def test_every_log_begins_with_where_the_job_ran_and_what_it_was_asked(finished)
         assert re.match(r"host \S+ · GPU .* CPUs", machine), path
         assert versions.startswith("proformer "), path
         assert asked.startswith("arguments {"), path
-    train = next((finished[0] / "results/logs/train").rglob("dim~*.log")).read_text()
+    train = next((finished[0] / "results/logs/train").rglob("run~grid_*.log")).read_text()
     assert re.search(r"^model {.*'dim': .* parameters$", train, re.MULTILINE)  # resolved: defaults, too
     assert re.search(r"^training {.*'betas': ", train, re.MULTILINE)
 
@@ -144,10 +144,10 @@ def test_a_second_run_does_nothing_and_says_so(finished):
 
 def jobs(run, *arguments):
     """Names of the rules that a dry run would execute."""
-    done = run("--configfile", "tiny.yaml", "--dry-run", *arguments)
+    done = run("--dry-run", *(() if "--configfile" in arguments else ("--configfile", "tiny.yaml")), *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.findall(r"^(?:local)?rule (\w+):", done.stdout + done.stderr, re.MULTILINE)
-    return {re.sub("^train_pack_.*", "train", name) for name in found}
+    return {re.sub("^(train|predict)_.*", r"\1", name) for name in found}
 
 
 @pytest.mark.parametrize(
@@ -180,6 +180,59 @@ def test_what_an_edit_runs_again(finished, file, some, none):
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+@pytest.mark.parametrize(
+    ("change", "some", "none"),
+    [
+        ("datasets: {dream: {part: public}}", {"score"}, {"train", "predict", "prepare", "split"}),
+        ("datasets: {dream: {test: null}}", set(), {"train", "prepare", "split"}),
+        ("evaluations: {native: {title: other}}", {"peers"}, {"train", "predict", "measured"}),
+        ("evaluations: {drift: null}", {"compare"}, {"train", "split"}),
+        ("score_samples: 500", {"score", "peers"}, {"train", "predict", "collect"}),
+        ("runs: {grid: {predict: {blocks: 1}}}", {"predict", "score"}, {"train", "collect"}),
+        ("runs: {legnet: null}", {"compare"}, {"train", "predict", "split"}),
+        ("near: null", {"pages"}, {"train", "peers"}),
+        ("datasets: {dream: {fractions: {train: 0.7}}}", {"split", "train"}, {"prepare"}),
+        ("datasets: {dream: {length: 79}}", {"prepare", "split", "train"}, {"simulate"}),
+        ("runs: {legnet: {training: {epochs: 2}}}", {"train"}, {"prepare", "split", "score"}),
+    ],
+)
+def test_what_a_setting_runs_again(finished, tmp_path, change, some, none):
+    (tmp_path / "change.yaml").write_text(change)
+    found = jobs(finished[1], "--configfile", "tiny.yaml", str(tmp_path / "change.yaml"))
+    assert some <= found
+    assert not none & found
+
+
+BROKEN = """
+_build = build
+
+
+def build(config):
+    if torch.empty(0).device.type == "cpu":  # and not while it is only checked
+        raise RuntimeError("broken on purpose")
+    return _build(config)
+"""
+
+
+def test_a_run_that_fails_keeps_what_was_trained(finished, tmp_path):
+    """Snakemake removes what a job has declared before it starts; a trained model is not."""
+    folder = shutil.copytree(finished[0], tmp_path / "broken", symlinks=True)
+    run, code = snakemake_in(folder), folder / "src/proformer/models/legnet.py"
+    models = {path: path.read_bytes() for path in (folder / "results/models").rglob("model.safetensors")}
+    before, times = code.read_text(), code.stat()
+    code.write_text(before + BROKEN)
+    done = run("--configfile", "tiny.yaml", "--", "results/tables/comparison.tsv")
+    assert done.returncode != 0
+    assert re.search(r"^train_pack_complex\S*: .*run~legnet\S*: .*broken on purpose", done.stderr, re.MULTILINE)
+    assert "Report:" not in done.stderr
+    assert {path: path.read_bytes() for path in models} == models
+    code.write_text(before)
+    os.utime(code, ns=(times.st_atime_ns, times.st_mtime_ns))
+    done = run("--configfile", "tiny.yaml", "--", "results/tables/comparison.tsv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.read_bytes() for path in models} == models
+
+
 def test_a_changed_setting_trains_again_and_a_new_point_trains_alone(finished):
     run = finished[1]
     (finished[0] / "seeds.yaml").write_text("seeds: [1, 2]\n")
@@ -210,7 +263,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_tables(finished, root, tmp_p
     done = run("--configfile", "tiny.yaml", "--rerun-incomplete")
     assert done.returncode == 0, done.stdout + done.stderr
     for name in TABLES:
-        ours, theirs = (f / "results/tables/dream/run" / f"{name}.tsv" for f in (folder, finished[0]))
+        ours, theirs = (f / "results/tables/dream" / f"{name}.tsv" for f in (folder, finished[0]))
         assert ours.read_bytes() == theirs.read_bytes(), name
     shutil.rmtree(folder)
 
@@ -218,7 +271,7 @@ def test_killed_in_the_middle_it_ends_with_the_same_tables(finished, root, tmp_p
 def test_points_that_each_have_a_job_end_with_the_same_tables(root, finished, tmp_path):
     folder = checkout(root, tmp_path)
     (folder / "single.yaml").write_text("points_per_job: 1\n")
-    targets = [f"results/tables/dream/run/{name}.tsv" for name in ("grid", "epochs")]
+    targets = [f"results/tables/dream/grid/{name}.tsv" for name in ("grid", "epochs")]
     done = snakemake_in(folder)("--configfile", "tiny.yaml", "single.yaml", "--", *targets)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list((folder / "results/benchmarks/train").rglob("*.tsv"))) == 16

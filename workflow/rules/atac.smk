@@ -1,9 +1,6 @@
 """ATAC-seq, from reads (or BAM, fragments, peaks and signal) to an encoded store of windows."""
 
-if experiment.samples:
-    validate([*experiment.samples.values()], str(ROOT / "workflow/schemas/samples.schema.yaml"))
-
-LIBRARIES = [chr(ord("A") + number) for number in range(config["simulate_atac"]["libraries"])]
+LIBRARIES = [chr(ord("A") + number) for number in range((config["simulate_atac"] or {}).get("libraries", 0))]
 
 
 rule simulate_atac:
@@ -18,17 +15,10 @@ rule simulate_atac:
             f"{R}/data/simulated_atac/{{name}}",
             name=["sites.bed", "tss.bed", "blacklist.bed", "repeats.bed", "fragments.tsv.gz", "simulator.json"],
         ),
-    log:
-        f"{R}/logs/atac/simulate.log",
-    benchmark:
-        f"{R}/benchmarks/atac/simulate.tsv"
-    conda:
-        "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(2000, 30),
     params:
-        **config["simulate_atac"],
+        **config["simulate_atac"] or {},
         folder=lambda wildcards, output: str(Path(output.genome).parent),
     shell:
         "python -m proformer simulate-atac --out {params.folder:q} --genome-size {params.genome_size}"
@@ -44,15 +34,8 @@ rule atac_genome:
         fasta=f"{A}/genome.fa",
         index=f"{A}/genome.fa.fai",
         table=f"{T}/genome.tsv",
-    log:
-        f"{R}/logs/atac/genome.log",
-    benchmark:
-        f"{R}/benchmarks/atac/genome.tsv"
-    conda:
-        "../../envs/atac.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(2000, 30),
     shell:
         "python -m proformer atac genome --genome {input.genome:q} --out {output.fasta:q} --table {output.table:q}"
         " > {log:q} 2>&1"
@@ -64,16 +47,11 @@ rule atac_index:
         fasta=rules.atac_genome.output.fasta,
     output:
         directory(f"{A}/index"),
-    log:
-        f"{R}/logs/atac/index.log",
-    benchmark:
-        f"{R}/benchmarks/atac/index.tsv"
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (1000 + int(6 * input.size_mb)),
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
+        **asks(1000, 15, per_gb=120, per_mb=6),
     shell:
         "python -m proformer atac index --genome {input.fasta:q} --out {output:q}/genome --threads {threads}"
         " > {log:q} 2>&1"
@@ -86,18 +64,11 @@ rule atac_check:
         code=library("atac/reads"),
     output:
         f"{A}/qc/{{sample}}.pairs.tsv",
-    log:
-        f"{R}/logs/atac/check/{{sample}}.log",
-    benchmark:
-        f"{R}/benchmarks/atac/check/{{sample}}.tsv"
     wildcard_constraints:
         sample=experiment.among("reads"),
-    conda:
-        "../../envs/atac.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 2, attempt),
+        **asks(1000, 15, per_gb=2),
     shell:
         "python -m proformer atac check --reads {input.reads:q} --sample {wildcards.sample} --out {output:q}"
         " > {log:q} 2>&1"
@@ -113,18 +84,13 @@ rule atac_trim:
         reads=[temp(f"{A}/trimmed/{{sample}}_{mate}.fastq.gz") for mate in (1, 2)],
         report=f"{A}/qc/{{sample}}.fastp.json",
         page=f"{A}/qc/{{sample}}.fastp.html",
-    log:
-        f"{R}/logs/atac/trim/{{sample}}.log",
-    benchmark:
-        f"{R}/benchmarks/atac/trim/{{sample}}.tsv"
     wildcard_constraints:
         sample=experiment.among("reads"),
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 6, attempt),
+        **asks(4000, 15, per_gb=6),
     shell:
         "python -m proformer atac trim --reads {input.reads:q} --out {output.reads:q} --report {output.report:q}"
         " --threads {threads} > {log:q} 2>&1"
@@ -143,10 +109,6 @@ rule atac_align:
         counts=f"{A}/qc/{{sample}}.alignment.tsv",
         summary=f"{A}/qc/{{sample}}.bowtie2.txt",
         marked=f"{A}/qc/{{sample}}.markdup.txt",
-    log:
-        f"{R}/logs/atac/align/{{sample}}.log",
-    benchmark:
-        f"{R}/benchmarks/atac/align/{{sample}}.tsv"
     wildcard_constraints:
         sample=experiment.among("reads"),
     conda:
@@ -154,8 +116,7 @@ rule atac_align:
     threads: experiment.setting("threads") or 1
     resources:
         # The human index takes 4 GB, and each thread sorts in 768 MB.
-        mem_mb=lambda wildcards, threads, attempt: attempt * (6000 + 1000 * threads),
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
+        **asks(6000, 15, per_gb=120, per_thread=1000),
     params:
         name=experiment.setting("genome_name"),
         rate=experiment.setting("min_alignment_rate"),
@@ -175,18 +136,13 @@ rule atac_mark:
         bam=f"{A}/bam/{{sample}}.bam",
         index=f"{A}/bam/{{sample}}.bam.bai",
         marked=f"{A}/qc/{{sample}}.markdup.txt",
-    log:
-        f"{R}/logs/atac/mark/{{sample}}.log",
-    benchmark:
-        f"{R}/benchmarks/atac/mark/{{sample}}.tsv"
     wildcard_constraints:
         sample=experiment.among("bam"),
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
     resources:
-        mem_mb=lambda wildcards, threads, attempt: attempt * (2000 + 1000 * threads),
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 15, attempt),
+        **asks(2000, 15, per_gb=15, per_thread=1000),
     params:
         logs=lambda wildcards, output: str(Path(output.marked).parent),
     shell:
@@ -204,16 +160,11 @@ rule atac_fragments:
     output:
         fragments=f"{A}/fragments/{{sample}}.bed.gz",
         counts=f"{A}/qc/{{sample}}.filtering.tsv",
-    log:
-        f"{R}/logs/atac/fragments/{{sample}}.log",
-    benchmark:
-        f"{R}/benchmarks/atac/fragments/{{sample}}.tsv"
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 15, attempt),
+        **asks(3000, 15, per_gb=15),
     params:
         source=lambda wildcards: (
             "--fragments" if experiment.samples[wildcards.sample]["kind"] == "fragments" else "--bam"
@@ -236,16 +187,11 @@ rule atac_pool:
         code=library("atac/fragments", "atac/tools"),
     output:
         f"{A}/pooled.bed.gz",
-    log:
-        f"{R}/logs/atac/pool.log",
-    benchmark:
-        f"{R}/benchmarks/atac/pool.tsv"
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 20, attempt),
+        **asks(3000, 15, per_gb=20),
     shell:
         "python -m proformer atac pool --fragments {input.fragments:q} --out {output:q} --threads {threads}"
         " > {log:q} 2>&1"
@@ -259,15 +205,8 @@ rule atac_peaks:
         code=library("atac/peaks", "atac/tools"),
     output:
         multiext(f"{A}/peaks/atac_", "peaks.narrowPeak", "peaks.xls", "summits.bed"),
-    log:
-        f"{R}/logs/atac/peaks.log",
-    benchmark:
-        f"{R}/benchmarks/atac/peaks.tsv"
-    conda:
-        "../../envs/atac.yaml"
     resources:
-        mem_mb=lambda wildcards, input, attempt: attempt * (2000 + int(16 * input.size_mb)),
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 120, attempt),
+        **asks(2000, 15, per_gb=120, per_mb=16),
     params:
         mode=experiment.setting("peaks"),
         exclude=option("--exclude", experiment.setting("exclude_contigs")),
@@ -286,15 +225,8 @@ rule atac_signal:
         code=library("atac/signal", "atac/fragments"),
     output:
         f"{A}/signal.bw",
-    log:
-        f"{R}/logs/atac/signal.log",
-    benchmark:
-        f"{R}/benchmarks/atac/signal.tsv"
-    conda:
-        "../../envs/atac.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 60, attempt),
+        **asks(8000, 15, per_gb=60),
     params:
         mode=experiment.setting("signal"),
     shell:
@@ -313,15 +245,8 @@ rule atac_windows:
     output:
         store=f"{A}/windows.safetensors",
         counts=f"{T}/windows.tsv",
-    log:
-        f"{R}/logs/atac/windows.log",
-    benchmark:
-        f"{R}/benchmarks/atac/windows.tsv"
-    conda:
-        "../../envs/atac.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(4000, 30),
     params:
         windows=" ".join(
             f"--{name.replace('_', '-')} {value}" for name, value in (experiment.setting("windows") or {}).items()
@@ -348,15 +273,8 @@ rule atac_quality:
         code=library("atac/quality", "atac/signal", "atac/fragments"),
     output:
         [f"{T}/{name}.tsv" for name in experiment.quality],
-    log:
-        f"{R}/logs/atac/quality.log",
-    benchmark:
-        f"{R}/benchmarks/atac/quality.tsv"
-    conda:
-        "../../envs/atac.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, input, attempt: minutes_for(input.size_mb, 20, attempt),
+        **asks(6000, 15, per_gb=20),
     params:
         fragments=option("--fragments", experiment.fragments),
         samples=option("--samples", [*experiment.samples] if experiment.fragments else []),
@@ -380,17 +298,10 @@ rule atac_counts:
         ],
     output:
         f"{T}/{{step}}.tsv",
-    log:
-        f"{R}/logs/atac/{{step}}.log",
-    benchmark:
-        f"{R}/benchmarks/atac/{{step}}.tsv"
     wildcard_constraints:
         step="alignment|filtering",
     conda:
         "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 500 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
         "python -m proformer join --tables {input:q} --out {output:q} > {log:q} 2>&1"
 
@@ -403,15 +314,6 @@ rule atac_tools:
         code=library("atac/steps"),
     output:
         f"{T}/tools.tsv",
-    log:
-        f"{R}/logs/atac_tools.log",
-    benchmark:
-        f"{R}/benchmarks/atac/tools.tsv"
-    conda:
-        "../../envs/atac.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 500 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
     params:
         logs=f"{R}/logs/atac",
     shell:
@@ -432,15 +334,10 @@ rule atac_multiqc:
             subcategory="Quality",
             labels={"figure": "tools' logs (MultiQC)"},
         ),
-    log:
-        f"{R}/logs/atac/multiqc.log",
-    benchmark:
-        f"{R}/benchmarks/atac/multiqc.tsv"
     conda:
         "../../envs/multiqc.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 15 * attempt,
+        **asks(2000, 15),
     params:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
         missing=ROOT / "workflow/report/no_multiqc.html",

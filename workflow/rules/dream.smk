@@ -9,23 +9,13 @@ rule prepare:
     output:
         store=f"{R}/data/{{dataset}}/all.safetensors",
         counts=f"{R}/tables/{{dataset}}/filtered.tsv",
-    log:
-        f"{R}/logs/prepare/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/prepare/{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 1500 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(1500, 30),
     params:
-        lambda wildcards: config["datasets"][wildcards.dataset],
-        lambda wildcards: option("--medium", config["datasets"][wildcards.dataset]["medium"]),
-        lambda wildcards: shlex.join(config["datasets"][wildcards.dataset]["flanks"]),  # :q loses empty words
+        lambda wildcards: commands.prepare_options(results.datasets[wildcards.dataset]),
     shell:
         "python -m proformer prepare --sequences {input.sequences:q} --out {output.store:q} --counts {output.counts:q}"
-        " --length {params[0][length]} --flanks {params[2]} --too-long {params[0][too_long]}"
-        " --wrong-flank {params[0][wrong_flank]} {params[1]} > {log:q} 2>&1"
+        " {params} > {log:q} 2>&1"
 
 
 rule split:
@@ -37,19 +27,33 @@ rule split:
         train=f"{R}/data/{{dataset}}/seed~{{seed}}/train.safetensors",
         validation=f"{R}/data/{{dataset}}/seed~{{seed}}/validation.safetensors",
         counts=f"{R}/tables/{{dataset}}/split/seed~{{seed}}.tsv",
-    log:
-        f"{R}/logs/split/{{dataset}}_seed~{{seed}}.log",
-    benchmark:
-        f"{R}/benchmarks/split/{{dataset}}_seed~{{seed}}.tsv"
-    conda:
-        "../../envs/python.yaml"
+    wildcard_constraints:
+        dataset=any_of(results.datasets.keys() - results.with_test_part),
     resources:
-        mem_mb=lambda wildcards, attempt: 2500 * attempt,
-        runtime=lambda wildcards, attempt: 20 * attempt,
+        **asks(2500, 20),
     params:
-        fractions=lambda wildcards: config["datasets"][wildcards.dataset]["fractions"],
-        by=lambda wildcards: commands.split_options(config["datasets"][wildcards.dataset]),
+        lambda wildcards, input, output: commands.split_commands(
+            results.datasets[wildcards.dataset], wildcards.seed, input.store, output[:2], output.counts
+        ),
     shell:
-        "python -m proformer split --store {input.store:q} --out {output.train:q} {output.validation:q}"
-        " --fractions {params.fractions[train]} {params.fractions[validation]} --seed {wildcards.seed} {params.by}"
-        " --counts {output.counts:q} > {log:q} 2>&1"
+        "({params}) > {log:q} 2>&1"
+
+
+use rule split as split_with_test with:
+    output:
+        train=f"{R}/data/{{dataset}}/seed~{{seed}}/train.safetensors",
+        validation=f"{R}/data/{{dataset}}/seed~{{seed}}/validation.safetensors",
+        test=f"{R}/data/{{dataset}}/seed~{{seed}}/test.safetensors",
+        table=f"{R}/data/{{dataset}}/seed~{{seed}}/test.tsv",
+        sequences=f"{R}/data/{{dataset}}/seed~{{seed}}/test.txt",
+        counts=f"{R}/tables/{{dataset}}/split/seed~{{seed}}.tsv",
+        found=f"{R}/tables/{{dataset}}/split/test_seed~{{seed}}.tsv",
+    wildcard_constraints:
+        dataset=any_of(results.with_test_part),
+    params:
+        lambda wildcards, input, output: commands.split_commands(
+            results.datasets[wildcards.dataset], wildcards.seed, input.store, output[:3], output.counts
+        )
+        + f" && python -m proformer measured --file {output.test} --name {wildcards.dataset}_held_out"
+        f" {commands.measured_options(results.datasets[wildcards.dataset] | {'rows': None})} --out {output.table}"
+        f" --sequences {output.sequences} --counts {output.found}",

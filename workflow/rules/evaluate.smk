@@ -1,32 +1,19 @@
 """From trained models and the paper's own numbers to tidy tables: everything that a figure shows."""
 
-TABLES = f"{R}/tables/{{dataset}}/{{source}}"
-
 
 rule collect:
-    """Gather all points of a grid: validation r, best epoch, distinct expression tokens; and every epoch's numbers."""
+    """Gather all points of a run on a data set: validation r, best epoch, distinct expression tokens; and every epoch."""
     input:
-        models=lambda wildcards: expand(
-            f"{R}/models/{{job.path}}/{{file}}",
-            job=results.grid_jobs(wildcards.dataset),
-            file=["model.safetensors", "metrics.tsv"],
-        ),
-        sequences=f"{R}/data/{{dataset}}/seed~{config['seeds'][0]}/validation.safetensors",
+        models=lambda wildcards: results.trained(results.jobs_of(wildcards)),
+        sequences=lambda wildcards: results.part(results.jobs_of(wildcards)[0], "validation"),
         code=library("evaluation/collect", "evaluation/ceiling", "models", "simulate"),
     output:
-        grid=f"{R}/tables/{{dataset}}/run/grid.tsv",
-        epochs=f"{R}/tables/{{dataset}}/run/epochs.tsv",
-    log:
-        f"{R}/logs/collect/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/collect/{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
+        grid=f"{R}/tables/{{dataset}}/{{run}}/grid.tsv",
+        epochs=f"{R}/tables/{{dataset}}/{{run}}/epochs.tsv",
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(4000, 30),
     params:
-        folders=lambda wildcards: [results.model(job.path) for job in results.grid_jobs(wildcards.dataset)],
+        folders=lambda wildcards: [results.model(job.path) for job in results.jobs_of(wildcards)],
         simulated=lambda wildcards: results.ceiling_option(wildcards.dataset),
     shell:
         "python -m proformer collect --dataset {wildcards.dataset} --models {params.folders:q}"
@@ -39,40 +26,20 @@ rule published:
     input:
         grid=relative(ROOT / "src/proformer/evaluation/published/grid.tsv"),
     output:
-        grid=f"{R}/tables/{{dataset}}/published/grid.tsv",
-    log:
-        f"{R}/logs/published/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/published/{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 500 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
-    params:
-        lambda wildcards: results.published_as(wildcards.dataset),
+        grid=f"{R}/tables/published/{{paper}}/grid.tsv",
     shell:
-        "python -m proformer join --tables {input.grid:q} --where {params} --out {output.grid:q} > {log:q} 2>&1"
+        "python -m proformer join --tables {input.grid:q} --where {wildcards.paper} --out {output.grid:q} > {log:q} 2>&1"
 
 
 rule test_grid:
     """Means by level, spread over seeds, Mann-Whitney and rank-sum tests; the same code for the paper and the run."""
     input:
-        grid=f"{TABLES}/grid.tsv",
+        grid=f"{R}/tables/{{grid}}/grid.tsv",
         code=library("evaluation/statistics"),
     output:
-        tests=f"{TABLES}/tests.tsv",
-        means=f"{TABLES}/means.tsv",
-        spread=f"{TABLES}/spread.tsv",
-    log:
-        f"{R}/logs/test_grid/{{dataset}}_{{source}}.log",
-    benchmark:
-        f"{R}/benchmarks/test_grid/{{dataset}}_{{source}}.tsv"
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        tests=f"{R}/tables/{{grid}}/tests.tsv",
+        means=f"{R}/tables/{{grid}}/means.tsv",
+        spread=f"{R}/tables/{{grid}}/spread.tsv",
     shell:
         "python -m proformer test-grid --grid {input.grid:q} --tests {output.tests:q} --means {output.means:q}"
         " --spread {output.spread:q} > {log:q} 2>&1"
@@ -81,7 +48,7 @@ rule test_grid:
 rule compare:
     """One table of everything: model, evaluation set, metric and seed, with what each model is and what it cost."""
     input:
-        models=[f"{results.model(path)}/{name}" for path in results.jobs for name in MODEL_FILES],
+        models=results.trained(results.jobs.values()),
         predictions=[
             table
             for name in results.datasets
@@ -89,19 +56,13 @@ rule compare:
             for table in results.predictions(job).values()
         ],
         truth=list(dict.fromkeys(truth for name in results.datasets for truth in results.measured_for(name).values())),
-        dream=[f"{R}/tables/{dataset}/run/scores.tsv" for dataset in results.scored],
+        dream=[f"{R}/tables/{dataset}/scores.tsv" for dataset in results.scored],
+        peers=results.evaluation_parts("scores"),
         code=library("evaluation", "models", "simulate"),
     output:
         f"{R}/tables/comparison.tsv",
-    log:
-        f"{R}/logs/compare.log",
-    benchmark:
-        f"{R}/benchmarks/compare.tsv"
-    conda:
-        "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 20 * attempt,
+        **asks(4000, 20),
     params:
         points=list(results.jobs),
         truth=[
@@ -120,35 +81,26 @@ rule compare:
         ],
     shell:
         "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"
-        " --dream {input.dream:q} --called {params.called:q} --simulated {params.simulated:q}"
+        " --dream {input.dream:q} --peers {input.peers:q} --called {params.called:q} --simulated {params.simulated:q}"
         " --out {output:q} > {log:q} 2>&1"
 
 
 rule report_card:
     """Each claim of the paper on Figure 2 or 3: published number, this run's number, and what this run can say of it."""
     input:
-        published=f"{R}/tables/{{dataset}}/published/grid.tsv",
-        run=f"{R}/tables/{{dataset}}/run/grid.tsv",
+        published=lambda wildcards: f"{R}/tables/published/{results.published_as(wildcards)}/grid.tsv",
+        run=f"{R}/tables/{{dataset}}/{{run}}/grid.tsv",
         code=library("evaluation/claims", "evaluation/claims_atac", "evaluation/statistics"),
     output:
-        table=f"{R}/tables/{{dataset}}/report_card.tsv",
+        table=f"{R}/tables/{{dataset}}/{{run}}/report_card.tsv",
         page=report(
-            f"{R}/tables/{{dataset}}/report_card.html",
+            f"{R}/tables/{{dataset}}/{{run}}/report_card.html",
             caption="../report/report_card.rst",
             category="Report card",
-            labels={"claims": "{dataset}"},
+            labels={"claims": "{run}, {dataset}"},
         ),
-    log:
-        f"{R}/logs/report_card/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/report_card/{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        figure=lambda wildcards: 3 if results.published_as(wildcards.dataset) == "atac" else 2,
+        figure=lambda wildcards: 3 if results.published_as(wildcards) == "atac" else 2,
         note=lambda wildcards: results.run_note(wildcards.dataset),
         simulated=lambda wildcards: "--simulated" if results.is_simulated(wildcards.dataset) else "",
     shell:

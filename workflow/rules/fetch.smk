@@ -12,15 +12,8 @@ rule fetch:
     output:
         file=f"{R}/data/raw/{{name}}/{{file}}",
         provenance=f"{R}/tables/provenance/{{name}}/{{file}}.tsv",
-    log:
-        f"{R}/logs/fetch/{{name}}/{{file}}.log",
-    benchmark:
-        f"{R}/benchmarks/fetch/{{name}}/{{file}}.tsv"
-    conda:
-        "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 500 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        **asks(500, 240),
     params:
         mirror=option("--mirror", config["mirror"]),
         folder=lambda wildcards, output: str(Path(output.file).parent),
@@ -46,17 +39,10 @@ rule simulate:
         [f"{R}/data/simulated/{name}" for name in SIMULATED],
         directory(f"{R}/data/simulated/test_subset_ids"),
         directory(f"{R}/data/simulated/public_leaderboard_ids"),
-    log:
-        f"{R}/logs/simulate.log",
-    benchmark:
-        f"{R}/benchmarks/simulate.tsv"
-    conda:
-        "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(2000, 30),
     params:
-        **config["simulate"],
+        **config["simulate"] or {},
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m proformer simulate --out {params.folder:q} --train {params.train} --test {params.test}"

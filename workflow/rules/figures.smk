@@ -6,18 +6,11 @@ rule describe:
     input:
         code=library("models"),
     output:
-        expand(f"{R}/tables/models/{{model}}.json", model=["published_ap", "published_meh", "run_ap", "run_meh"]),
-    log:
-        f"{R}/logs/describe.log",
-    benchmark:
-        f"{R}/benchmarks/describe.tsv"
-    conda:
-        "../../envs/python.yaml"
+        [f"{R}/tables/models/{name}.json" for name in results.described_models()],
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        **asks(3000, 10),
     params:
-        configs=[as_yaml(keys) for keys in results.described_models()],
+        configs=[as_yaml(keys) for keys in results.described_models().values()],
     shell:
         "python -m proformer describe --config {params.configs:q} --out {output:q} > {log:q} 2>&1"
 
@@ -42,15 +35,8 @@ for job in dict.fromkeys(figure.job for figure in FIGURES):
                 for figure in drawn
             ],
             [f"{R}/figures/{figure.name}.{kind}" for figure in drawn for kind in ("pdf", "svg", "tsv", "rst")],
-        log:
-            f"{R}/logs/figures/{job}.log",
-        benchmark:
-            f"{R}/benchmarks/figures/{job}.tsv"
-        conda:
-            "../../envs/python.yaml"
         resources:
-            mem_mb=lambda wildcards, attempt: 1500 * attempt,
-            runtime=lambda wildcards, attempt: 10 * attempt,
+            **asks(1500, 10),
         params:
             figures=as_yaml({figure.name: figure.recipe for figure in drawn}),
             folder=lambda wildcards: R,

@@ -9,15 +9,6 @@ rule public_test:
         code=library("evaluation/dream"),
     output:
         f"{R}/data/{{dataset}}/public_test.txt",
-    log:
-        f"{R}/logs/public_test/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/public_test/{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
     shell:
         "python -m proformer public-test --subsets {input.subsets:q} --leaderboard {input.leaderboard:q} --out {output:q}"
         " > {log:q} 2>&1"
@@ -41,20 +32,13 @@ rule score:
             "simulate",
         ),
     output:
-        scores=f"{R}/tables/{{dataset}}/run/scores.tsv",
-        ranks=f"{R}/tables/{{dataset}}/run/ranks.tsv",
-        differences=f"{R}/tables/{{dataset}}/run/differences.tsv",
-        density=f"{R}/tables/{{dataset}}/run/density.tsv",
-    log:
-        f"{R}/logs/score/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/score/{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
+        scores=f"{R}/tables/{{dataset}}/scores.tsv",
+        ranks=f"{R}/tables/{{dataset}}/ranks.tsv",
+        differences=f"{R}/tables/{{dataset}}/differences.tsv",
+        density=f"{R}/tables/{{dataset}}/density.tsv",
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(2000, 30),
     params:
         names=lambda wildcards: list(finals.scored_jobs(results, wildcards.dataset)),
         options=lambda wildcards: commands.score_options(results, wildcards.dataset),
@@ -79,41 +63,9 @@ rule report_card_scores:
             category="Report card",
             labels={"claims": "{dataset}, Figure 4"},
         ),
-    log:
-        f"{R}/logs/report_card_scores/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/report_card_scores/{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         note=lambda wildcards: results.run_note(wildcards.dataset),
         simulated=lambda wildcards: "--simulated" if results.is_simulated(wildcards.dataset) else "",
     shell:
         "python -m proformer report-card --figure 4 --run {input.differences:q} {params.simulated} --note {params.note:q}"
         " --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
-
-
-use rule collect as collect_finals with:
-    input:
-        models=lambda wildcards: expand(
-            f"{R}/models/{{job.path}}/{{file}}",
-            job=finals.learning_curves(results, wildcards.dataset)[1],
-            file=["model.safetensors", "metrics.tsv"],
-        ),
-        sequences=rules.collect.input.sequences,
-        code=rules.collect.input.code,
-    output:
-        grid=f"{R}/tables/{{dataset}}/run/finals.tsv",
-        epochs=f"{R}/tables/{{dataset}}/run/finals_epochs.tsv",
-    log:
-        f"{R}/logs/collect_finals/{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/collect_finals/{{dataset}}.tsv"
-    params:
-        folders=lambda wildcards: [
-            results.model(job.path) for job in finals.learning_curves(results, wildcards.dataset)[1]
-        ],
-        simulated=lambda wildcards: results.ceiling_option(wildcards.dataset),

@@ -11,27 +11,23 @@ rule train:
         validation=lambda wildcards: results.part(job_of(wildcards), "validation"),
         code=lambda wildcards: library(*TRAINING) + model_code([job_of(wildcards)]),
     output:
-        model=f"{R}/models/{{point}}/model.safetensors",
-        description=f"{R}/models/{{point}}/model.json",
-        metrics=f"{R}/models/{{point}}/metrics.tsv",
+        # Alone: Snakemake removes declared outputs before a job, and a model stays until the next takes its place.
+        f"{R}/models/{{point}}/SHA256SUMS",
     log:
         f"{R}/logs/train/{{point}}.log",
     benchmark:
         f"{R}/benchmarks/train/{{point}}.tsv"
     wildcard_constraints:
         point=points_among([job for job in results.jobs.values() if job.path not in PACKED and job.nodes == 1]),
-    conda:
-        "../../envs/python.yaml"
     threads: lambda wildcards: config["threads"] * job_of(wildcards).gpus
     resources:
+        **training_asks(results),
         gpu=lambda wildcards: GPU * job_of(wildcards).gpus,
         nodes=1,
-        mem_mb=memory_of([]),
-        runtime=minutes_of([]),
     params:
         launcher=lambda wildcards: commands.launcher(job_of(wildcards), config),
         config=lambda wildcards: as_yaml(job_of(wildcards).config),
-        folder=lambda wildcards, output: str(Path(output.model).parent),
+        folder=lambda wildcards: results.model(wildcards.point),
         # No declared output: Snakemake would remove it when a job fails.
         checkpoint=f"{R}/checkpoints/{{point}}.pt",
         minutes=lambda wildcards, resources: commands.checkpoint_minutes(
@@ -50,6 +46,7 @@ use rule train as train_nodes with:
         point=points_among([job for job in results.jobs.values() if job.nodes > 1]),
     threads: config["threads"]
     resources:
+        **training_asks(results),
         gpu=lambda wildcards: GPU * job_of(wildcards).gpus * job_of(wildcards).nodes,
         nodes=lambda wildcards: job_of(wildcards).nodes,
         # With mpi, the executor starts the shell once, and srun in it starts the processes. It wants either more than
@@ -58,8 +55,6 @@ use rule train as train_nodes with:
         tasks_per_node=lambda wildcards: job_of(wildcards).gpus if job_of(wildcards).gpus > 1 else 0,
         tasks=lambda wildcards: 0 if job_of(wildcards).gpus > 1 else job_of(wildcards).nodes,
         tasks_per_gpu=0,
-        mem_mb=memory_of([]),
-        runtime=minutes_of([]),
 
 
 for number, pack in enumerate(PACKS, start=1):
@@ -74,18 +69,11 @@ for number, pack in enumerate(PACKS, start=1):
             code=library(*TRAINING) + model_code([]),
             models=model_code(pack),
         output:
-            [f"{R}/models/{job.path}/{name}" for job in pack for name in MODEL_FILES],
-        log:
-            f"{R}/logs/train/{pack_name}.log",
-        benchmark:
-            f"{R}/benchmarks/train/{pack_name}.tsv"
-        conda:
-            "../../envs/python.yaml"
-        threads: config["threads"] * at_once(pack)
+            results.trained(pack),
+        threads: config["threads"] * (len(pack) if GPU else at_once(pack))
         resources:
+            **training_asks(results, pack),
             gpu=GPU,
-            mem_mb=memory_of(pack),
-            runtime=minutes_of(pack),
         params:
             jobs=as_yaml({job.path: job.config for job in pack}),
             threads=config["threads"],
@@ -108,23 +96,15 @@ for dataset in results.datasets:
             name:
                 f"predict_{dataset}_{number}"
             input:
-                description=[f"{results.model(job.path)}/model.json" for job in group],
-                model=[f"{results.model(job.path)}/model.safetensors" for job in group],
+                models=results.trained(group),
                 sequences=list(results.evaluated_on(dataset).values()),
                 code=library("predict", "datasets/prepare", "datasets/rows", "datasets/text") + model_code(group),
             output:
                 [table for job in group for table in results.predictions(job).values()],
-            log:
-                f"{R}/logs/predict/{dataset}_{number}.log",
-            benchmark:
-                f"{R}/benchmarks/predict/{dataset}_{number}.tsv"
-            conda:
-                "../../envs/python.yaml"
             threads: config["threads"]
             resources:
+                **asks(4000, 30),
                 gpu=GPU,
-                mem_mb=lambda wildcards, attempt: 4000 * attempt,
-                runtime=lambda wildcards, attempt: 30 * attempt,
             params:
                 folders=[results.model(job.path) for job in group],
                 device=config["device"],

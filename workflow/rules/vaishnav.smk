@@ -10,17 +10,8 @@ rule simulate_vaishnav:
             f"{R}/data/simulated_vaishnav/{{name}}.csv",
             name=["All_promoter_fragments_Native", "Random_complex", "Drift_testdata"],
         ),
-    log:
-        f"{R}/logs/simulate_vaishnav.log",
-    benchmark:
-        f"{R}/benchmarks/simulate_vaishnav.tsv"
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
-        **config["simulate_vaishnav"],
+        **config["simulate_vaishnav"] or {},
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m proformer simulate-vaishnav --out {params.folder:q} --native {params.native}"
@@ -36,15 +27,8 @@ rule measured:
         table=f"{R}/data/evaluations/{{evaluation}}.tsv",
         sequences=f"{R}/data/evaluations/{{evaluation}}.txt",
         counts=f"{E}/{{evaluation}}/found.tsv",
-    log:
-        f"{R}/logs/measured/{{evaluation}}.log",
-    benchmark:
-        f"{R}/benchmarks/measured/{{evaluation}}.tsv"
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+    wildcard_constraints:
+        evaluation=any_of(results.evaluations.keys() - results.held_out),
     params:
         options=lambda wildcards: commands.measured_options(results.evaluations[wildcards.evaluation]),
     shell:
@@ -55,23 +39,16 @@ rule measured:
 rule nearest:
     """Count the evaluation sequences that are nearly a training sequence; warn where they are many."""
     input:
-        store=f"{R}/data/{{dataset}}/all.safetensors",
+        store=lambda wildcards: results.store(wildcards.dataset),
         sequences=rules.measured.output.sequences,
         code=library("datasets", "sequences"),
     output:
         table=f"{E}/{{evaluation}}/near_{{dataset}}.tsv",
         distances=f"{R}/data/evaluations/{{evaluation}}_near_{{dataset}}.tsv",
-    log:
-        f"{R}/logs/nearest/{{evaluation}}_{{dataset}}.log",
-    benchmark:
-        f"{R}/benchmarks/nearest/{{evaluation}}_{{dataset}}.tsv"
-    conda:
-        "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, input, attempt: attempt * (10 + int(input.size_mb / 50)),
+        **asks(2000, 10, per_gb=20),
     params:
-        config["near"],
+        config["near"] or {},
     shell:
         "python -m proformer nearest --store {input.store:q} --sequences {input.sequences:q}"
         " --name {wildcards.evaluation} --against {wildcards.dataset} --within {params[0][within]}"
@@ -82,7 +59,7 @@ rule nearest:
 rule peers:
     """Score this run's models and published predictions on one evaluation set, with intervals and paired tests."""
     input:
-        table=rules.measured.output.table,
+        table=lambda wildcards: results.evaluation_file(wildcards.evaluation, "tsv"),
         published=lambda wildcards: map(results.raw, results.evaluations[wildcards.evaluation]["published"].values()),
         predictions=lambda wildcards: results.evaluation_models(wildcards.evaluation).values(),
         printed=relative(ROOT / "src/proformer/evaluation/published/peers.tsv"),
@@ -90,15 +67,8 @@ rule peers:
     output:
         scores=f"{E}/{{evaluation}}/scores.tsv",
         pairs=f"{E}/{{evaluation}}/pairs.tsv",
-    log:
-        f"{R}/logs/peers/{{evaluation}}.log",
-    benchmark:
-        f"{R}/benchmarks/peers/{{evaluation}}.tsv"
-    conda:
-        "../../envs/python.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        **asks(2000, 30),
     params:
         options=lambda wildcards: commands.peer_options(results, wildcards.evaluation),
         simulated=lambda wildcards: (
@@ -116,16 +86,7 @@ rule join_evaluations:
         lambda wildcards: results.evaluation_parts(wildcards.table),
     output:
         f"{E}/{{table}}.tsv",
-    log:
-        f"{R}/logs/join_evaluations/{{table}}.log",
-    benchmark:
-        f"{R}/benchmarks/join_evaluations/{{table}}.tsv"
     wildcard_constraints:
         table="scores|pairs|near|found",
-    conda:
-        "../../envs/python.yaml"
-    resources:
-        mem_mb=lambda wildcards, attempt: 500 * attempt,
-        runtime=lambda wildcards, attempt: 5 * attempt,
     shell:
         "python -m proformer join --tables {input:q} --out {output:q} > {log:q} 2>&1"

@@ -96,14 +96,14 @@ def status(
     else:
         folder, jobs = results, status.read_jobs(results / "jobs.json")
     while True:
-        points = status.look(folder, jobs, silent)
+        points = status.read_points(folder, jobs, silent)
         listed = [point for point in points if not only or point.state in only]
         if tsv:
             print(status.as_tsv(listed))
         elif json:
             print(status.as_json(listed, status.summarise(points)))
         elif watch is None:
-            print(f"{status.as_text(listed)}\n{status.total_line(points)}")
+            print("\n".join([status.as_text(listed), status.total_line(points), *status.failed_jobs(folder)]))
         else:
             rows = max(1, shutil.get_terminal_size().lines - 6)
             clear = "\033[H\033[J" if sys.stdout.isatty() else ""
@@ -131,6 +131,7 @@ def compare(
         "DATASET[=FOLDER], simulated data sets: a perfect model's r beside; FOLDER: the ATAC-seq experiment of windows",
     ] = (),
     called: Annotated[tuple[str, ...], "POINT=NAME, names of the points in these tables"] = (),
+    peers: Annotated[tuple[Path, ...], "tables of `proformer peers`, with intervals"] = (),
 ) -> None:
     """Print everything that was measured of a run's models, side by side.
 
@@ -150,7 +151,7 @@ def compare(
         files = {name: Path(file) for name, file in named(truth)}
         pairs = (text.partition("=") for text in simulated)
         folders = {name: Path(folder) if folder else None for name, _, folder in pairs}
-        table = compare(results, points, files, dream, dict(named(called)), folders)
+        table = compare(results, points, files, dream, dict(named(called)), folders, peers)
     else:
         table = read_table(written)
     if out:
@@ -160,6 +161,6 @@ def compare(
             known = ", ".join(sorted(set(table[column])))
             raise InputError(f"--{column} {wanted}: not in this run; there are {known}")
         table = table[table[column] == wanted] if wanted else table
-    hidden = ["hardware", "precision", "run", "config", "best_epoch"]
+    hidden = ["hardware", "precision", "digest", "config", "best_epoch"]
     shown = table.drop(columns=hidden).dropna(axis="columns", how="all")
     print(shown.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))

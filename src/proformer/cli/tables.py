@@ -50,7 +50,7 @@ def test_grid(
     """Test a grid table as the paper does: rank tests, means by level, spread over seeds.
 
     examples:
-      proformer test-grid --grid results/tables/dream/run/grid.tsv --tests tests.tsv --means means.tsv \\
+      proformer test-grid --grid results/tables/dream/grid/grid.tsv --tests tests.tsv --means means.tsv \\
           --spread spread.tsv
     """
     from proformer.evaluation import statistics
@@ -76,8 +76,8 @@ def report_card(
     """Hold the paper's claims on a figure against a run.
 
     examples:
-      proformer report-card --run results/tables/dream/run/grid.tsv --out card.tsv --html card.html
-      proformer report-card --figure 4 --run results/tables/dream/run/differences.tsv --out card.tsv --html card.html
+      proformer report-card --run results/tables/dream/grid/grid.tsv --out card.tsv --html card.html
+      proformer report-card --figure 4 --run results/tables/dream/differences.tsv --out card.tsv --html card.html
     """
     from proformer.evaluation import claims, claims_atac, claims_scores
     from proformer.evaluation.statistics import checked, published_grid
@@ -122,7 +122,7 @@ def join(
 
 def describe(
     *,
-    config: Annotated[list[str], "configs of Proformers as YAML, one per output"],
+    config: Annotated[list[str], "a Proformer's keys as YAML, with its recipe, per output"],
     out: Annotated[list[Path], "JSON files"],
 ) -> None:
     """Describe models for Figures 1 and 2a, as they are built.
@@ -134,14 +134,16 @@ def describe(
 
     from proformer.errors import InputError
     from proformer.files import write_text
-    from proformer.models import build
+    from proformer.models import build, find_recipe
     from proformer.models.describe import describe
     from proformer.models.proformer import Proformer
 
     if len(config) != len(out):
         raise InputError(f"--out: found {len(out)} files, expected one for each of {len(config)} configs")
     for text, path in zip(config, out, strict=True):
-        model = build(read_yaml(text, "--config"))
+        keys = read_yaml(text, "--config")
+        recipe = find_recipe("proformer", keys.pop("recipe"))["model"] if "recipe" in keys else {}
+        model = build({**recipe, **keys})
         if not isinstance(model, Proformer):
             raise InputError(f"--config: found {text}, expected a Proformer")
         write_text(path, json.dumps(describe(model), indent=2, ensure_ascii=False) + "\n")
@@ -157,11 +159,11 @@ def draw(
 
     examples:
       proformer draw --tables results/tables --out figures \\
-          --figures '{heatmap: {draw: grid, tables: [dream/run/grid.tsv]}}'
+          --figures '{heatmap: {draw: grid, tables: [dream/grid/grid.tsv]}}'
       proformer draw --figures figures.yaml --tables results/tables --out figures
     where figures.yaml holds a figure per name:
-      depth: {draw: violins, tables: [dream/run/grid.tsv, dream/run/tests.tsv], options: {factor: blocks, letter: e}}
-      curves: {draw: convergence, tables: [dream/run/epochs.tsv], where: {dim: 16, blocks: 2, head: [AP, 8]}}
+      depth: {draw: violins, tables: [dream/grid/grid.tsv, dream/grid/tests.tsv], options: {factor: blocks, letter: e}}
+      curves: {draw: convergence, tables: [dream/grid/epochs.tsv], where: {width: 16/2, blocks: 2, head: [AP, 8]}}
     src/proformer/workflow/figures.yaml has all of the report's.
     """
     from proformer.figures.draw import draw_figure
@@ -180,7 +182,7 @@ def pages(
     """Turn tables into pages that sort by their columns.
 
     examples:
-      proformer pages --tables results/tables --out pages --captions '{dream/run/grid: One row per model.}'
+      proformer pages --tables results/tables --out pages --captions '{dream/grid/grid: One row per model.}'
     """
     from proformer.files import read_table, write_text
     from proformer.tables import to_page

@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from proformer.datasets.rows import read_rows, rows_of
+from proformer.datasets.store import open_store
 from proformer.datasets.text import Rows, blocks
 from proformer.errors import InputError
 from proformer.files import read_table
-from proformer.sequences import flank_extent
+from proformer.sequences import decode, flank_extent
 
 MEDIA = {"complex": "NBT_S288CdU_YPD", "defined": "NBT_S288CdU_SCUra"}  # as the column `expt` calls them
 COLUMNS = ["set", "name", "sequence", "expression", "role", "reference", "flank"]
@@ -95,11 +96,13 @@ def evaluation_table(
     of the table or -1. Raises InputError as `read_measured`, and when the file has not `rows` rows (None: any number)
     or an insert is empty.
     """
-    table = read_measured(path, medium)
+    stored = path.suffix == ".safetensors"
+    table = _of_store(path) if stored else read_measured(path, medium)
     count = int((table["role"] != "reference").sum())
     if rows is not None and count != rows:
         raise InputError(f"{path}: found {count:,} rows, expected {rows:,}: another set of this name?")
-    extents = [flank_extent(sequence, *flanks) for sequence in table["sequence"]]
+    # The inserts of a store have lost their flanks already.
+    extents = [(0, len(text), "cut") if stored else flank_extent(text, *flanks) for text in table["sequence"]]
     inserts = [sequence[a:b] for sequence, (a, b, _) in zip(table["sequence"], extents, strict=True)]
     if "" in inserts:
         raise InputError(f"{path}, row {inserts.index('')}: found nothing between the flanks, expected a sequence")
@@ -194,6 +197,17 @@ def _numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
         text = table[column].iloc[row]
         raise InputError(f"{path}, line {row + 2}: found {text!r} in {column!r}, expected a finite number")
     return values
+
+
+def _of_store(path: Path) -> pd.DataFrame:
+    """The rows of an encoded store, such as a test part, whose targets are one number each."""
+    store = open_store(path)
+    if store.target.shape[1:] != (1, 1):
+        shape = list(store.target.shape[1:])
+        raise InputError(f"{path}: found targets of {shape} (tasks, positions), expected one number a row")
+    plain = pd.DataFrame({"sequence": [decode(codes).strip("N") for codes in store.codes]})
+    plain["expression"] = np.asarray(store.target[:, 0, 0], dtype=np.float64)
+    return _finish(path, plain.assign(name=plain.index.astype(str), prediction=np.nan), None)
 
 
 def _plain(path: Path) -> pd.DataFrame:

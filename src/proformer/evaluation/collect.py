@@ -48,8 +48,12 @@ def collect(
     for folder in folders:
         trained = read_folder(folder)
         made = trained.description
-        key = {"dataset": dataset} | {name: made["model"][name] for name in ("dim", "heads", "blocks")}
-        key |= {"head": head_name(made["model"]), "seed": made["training"]["seed"]}
+        point = made.get("point") or {"run": folder.name, "axes": {}}
+        key = {"dataset": dataset, "run": point["run"], **point["axes"]}
+        if isinstance(trained.model, Proformer):
+            key |= {name: made["model"][name] for name in ("dim", "heads", "blocks")}
+            key["head"] = head_name(made["model"])
+        key["seed"] = made["training"]["seed"]
         metrics = _read_metrics(folder)
         best = metrics[metrics["epoch"] == made["best_epoch"]].iloc[0]
         points.append(
@@ -65,7 +69,7 @@ def collect(
                 "distinct_tokens": distinct_tokens(trained, sequences),
                 "n_train": made["data"]["train"],
                 "n_validation": made["data"]["validation"],
-                "run": made["made_by"]["run"],
+                "digest": made["made_by"]["run"],
             }
         )
         epochs.append(pd.DataFrame(key, index=metrics.index).join(metrics[EPOCH_COLUMNS]).assign(**ideal))

@@ -1,4 +1,4 @@
-"""One table of everything: model × evaluation set × metric × seed, with what each model is and what it cost."""
+"""One table of everything: point × evaluation set × metric, with what each model is and what it cost."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pandas as pd
 from proformer.errors import InputError
 from proformer.evaluation.ceiling import file_ceiling, store_ceiling
 from proformer.evaluation.compare import compare_files
+from proformer.evaluation.peers import display_name
 from proformer.files import read_table
 from proformer.models.folder import read_description
 
-COLUMNS = ["dataset", "model", "seed", "evaluation", "n", "metric", "value", "low", "high"]
+MEASURED = ["seed", "evaluation", "n", "metric", "value", "low", "high"]
 COSTS = [
     "parameters",
     "forward_gflop",
@@ -25,7 +26,7 @@ COSTS = [
     "n_train",
     "hardware",
     "precision",
-    "run",
+    "digest",
     "config",
 ]
 
@@ -37,41 +38,57 @@ def compare(
     dream: Iterable[Path] = (),
     called: Mapping[str, str] | None = None,
     simulated: Mapping[str, Path | None] | None = None,
+    peers: Iterable[Path] = (),
 ) -> pd.DataFrame:
-    """Everything that was measured of trained models: one row per model, seed, evaluation set and metric.
+    """Everything that was measured of trained models: one row per point, evaluation set and metric.
+
+    A point is a data set, a run, its axes, which are columns, and a seed.
 
     points: folders below `models/` (None: all that are finished). Validation rows are those of the best epoch. truth:
     measured sequences of a "dataset/evaluation", with which `predictions/<point>/<evaluation>.tsv` is compared. dream:
     tables of `proformer score`, in which a point goes by the name that `called` gives it. simulated: the data sets that
     are, with the folder of the experiment that windows are from; `ceiling` is then a perfect model's value.
+    peers: tables of `proformer peers`, whose intervals stand beside the numbers.
     forward_gflop: per sequence and prediction, of the straight computation. Raises InputError when a point that was
     asked for is not finished.
     """
     root = results / "models"
-    found = sorted(str(path.parent.relative_to(root)) for path in root.glob("dataset~*/*/model.json"))
+    found = sorted(str(path.parent.relative_to(root)) for path in root.rglob("model.json"))
     wanted = found if points is None else list(points)
     if missing := sorted(set(wanted) - set(found)):
         raise InputError(f"{root / missing[0]}: no trained model ({len(missing)} of {len(wanted)} are missing)")
     if not wanted:
         raise InputError(f"{root}: no trained models")
     scores = pd.concat([pd.DataFrame(columns=["model", "subset", "measure"]), *map(read_table, dream)])
-    parts = []
-    for path in sorted(wanted, key=lambda path: "/model~" not in path):  # where two are one, the one with a name stays
+    intervals = pd.concat([pd.DataFrame(columns=["set", "what", "model", "seed"]), *map(read_table, peers)])
+    parts, axes = [], dict[str, Any]()
+    for path in sorted(wanted, key=lambda path: path.count("~")):  # where two are one, that of fewer axes stays
         folder = root / path
         made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
-        dataset = path.partition("/")[0].removeprefix("dataset~")
+        point = made.get("point") or {"run": path, "dataset": "", "axes": {}}
+        dataset, axes = point["dataset"], axes | point["axes"]
         store = results / f"data/{dataset}/seed~{made['training']['seed']}/validation.safetensors"
         ideal = dataset in (simulated or {})
         ceilings = store_ceiling(store, simulated[dataset]) if simulated and ideal else {}
-        rows = [_validation(made, epochs, ceilings), *_tests(results, path, truth or {}, ideal)]
+        label = " ".join([point["run"], *map(str, point["axes"].values())])
+        own = intervals["model"].isin([display_name(label), display_name(f"{label}-{dataset}")])
+        own &= intervals["seed"].astype(str) == str(made["training"]["seed"])
+        rows = [_validation(made, epochs, ceilings)]
+        rows += _tests(results, path, dataset, truth or {}, ideal, intervals[own])
         rows.append(_dream(scores[scores["model"] == (called or {}).get(path)]))
-        parts.append(pd.DataFrame([row for part in rows for row in part]).assign(**_identity(path, made)))
-        parts[-1] = parts[-1].assign(**_cost(made, epochs))
+        who = {"dataset": dataset, "run": point["run"], "model": made["model"]["model"], **point["axes"]}
+        who["seed"] = made["training"]["seed"]
+        parts.append(pd.DataFrame([who | row for part in rows for row in part]).assign(**_cost(made, epochs)))
     ceiling = ["ceiling"] if simulated else []
-    table = pd.concat(parts, ignore_index=True).reindex(columns=[*COLUMNS, *ceiling, *COSTS])
+    table = pd.concat(parts, ignore_index=True).reindex(
+        columns=["dataset", "run", "model", *axes, *MEASURED, *ceiling, *COSTS]
+    )
     # A training that stands there under two names is one.
-    table = table.drop_duplicates(["dataset", "run", "evaluation", "metric"])
-    return table.sort_values(["dataset", "evaluation", "metric", "model", "seed"], ignore_index=True)
+    table = table.drop_duplicates(["dataset", "digest", "evaluation", "metric"])
+    order = ["dataset", "evaluation", "metric", "run", *axes, "seed"]
+    return table.sort_values(
+        order, key=lambda column: column.astype(str) if column.name in axes else column, ignore_index=True
+    )
 
 
 def _validation(made: dict[str, Any], epochs: pd.DataFrame, ceilings: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -80,9 +97,15 @@ def _validation(made: dict[str, Any], epochs: pd.DataFrame, ceilings: Mapping[st
     return _rows("validation", made["data"]["validation"], measured, ceilings)
 
 
-def _tests(results: Path, path: str, truth: Mapping[str, Path], simulated: bool) -> Iterator[list[dict[str, Any]]]:
+def _tests(
+    results: Path,
+    path: str,
+    dataset: str,
+    truth: Mapping[str, Path],
+    simulated: bool,
+    intervals: pd.DataFrame,
+) -> Iterator[list[dict[str, Any]]]:
     """Predictions against measurements. Their scales may differ: only correlations mean something."""
-    dataset = path.partition("/")[0].removeprefix("dataset~")
     for key, file in truth.items():
         name = key.removeprefix(f"{dataset}/")
         predictions = results / "predictions" / path / f"{name}.tsv"
@@ -91,7 +114,14 @@ def _tests(results: Path, path: str, truth: Mapping[str, Path], simulated: bool)
             for kind in ("", "change_"):
                 if f"{kind}n" in measured:
                     metrics = {f"{kind}{metric}": measured[f"{kind}{metric}"] for metric in ("pearson", "spearman")}
-                    yield _rows(name, measured[f"{kind}n"], metrics, file_ceiling(Path(file)) if simulated else {})
+                    rows = _rows(name, measured[f"{kind}n"], metrics, file_ceiling(Path(file)) if simulated else {})
+                    what = "change" if kind else "value"
+                    for bounds in intervals[(intervals["set"] == name) & (intervals["what"] == what)].to_dict(
+                        "records"
+                    ):
+                        for row, metric in zip(rows, ("pearson", "spearman"), strict=True):
+                            row |= {end: bounds[f"{metric}_{end}"] for end in ("low", "high")}
+                    yield rows
 
 
 def _rows(
@@ -110,13 +140,6 @@ def _dream(scores: pd.DataFrame) -> list[dict[str, Any]]:
     return kept.reindex(columns=["evaluation", "n", "metric", "value", "low", "high", "ceiling"]).to_dict("records")
 
 
-def _identity(path: str, made: dict[str, Any]) -> dict[str, Any]:
-    """Who a model is, from its folder's name: dataset~X/model~NAME_seed~S, or a point of a grid."""
-    dataset, _, label = path.partition("/")
-    name, _, _ = label.removeprefix("model~").rpartition("_seed~")
-    return {"dataset": dataset.removeprefix("dataset~"), "model": name or label, "seed": made["training"]["seed"]}
-
-
 def _cost(made: dict[str, Any], epochs: pd.DataFrame) -> dict[str, Any]:
     from proformer.planning.cost import forward_flops
 
@@ -131,6 +154,6 @@ def _cost(made: dict[str, Any], epochs: pd.DataFrame) -> dict[str, Any]:
         "n_train": n,
         "hardware": made["made_by"]["hardware"],
         "precision": made["made_by"].get("precision", made["training"]["precision"]),
-        "run": made["made_by"]["run"],
+        "digest": made["made_by"]["run"],
         "config": json.dumps({"model": made["model"], "training": made["training"]}, sort_keys=True),
     }

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from proformer.models.base import Model
     from proformer.models.proformer import Proformer
 
+FILES = ("model.safetensors", "model.json", "metrics.tsv")  # of a trained model's folder
+SEAL = "SHA256SUMS"  # their digests, written last
+
 
 DEFAULT = "proformer"
 

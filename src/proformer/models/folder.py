@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from proformer.errors import InputError
-from proformer.files import atomic, write_text
-from proformer.models import build
+from proformer.files import atomic, file_digest, write_text
+from proformer.models import FILES, SEAL, build
 from proformer.models.base import Model
 from proformer.tasks import Task
 
@@ -34,6 +34,15 @@ def write_folder(folder: Path, weights: dict[str, Tensor], description: dict[str
     with atomic(folder / "model.safetensors") as temporary:
         save_file({name: value.contiguous() for name, value in weights.items()}, temporary)
     write_text(folder / "model.json", json.dumps(description, indent=2, sort_keys=True) + "\n")
+
+
+def seal(folder: Path) -> None:
+    """Write `SHA256SUMS`, which says that a folder is complete: the digests of its files, as `sha256sum -c` reads them.
+
+    It is the file by which the workflow knows a training. Snakemake removes it before a training is run again, and so
+    keeps the model until the new one takes its place.
+    """
+    write_text(folder / SEAL, "".join(f"{file_digest(folder / name, 'sha256')}  {name}\n" for name in FILES))
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -7,20 +7,23 @@ on a CPU instead.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from proformer.errors import InputError
 from proformer.files import write_text
+from proformer.points import TrainingJob
+from proformer.settings import within
 
 if TYPE_CHECKING:
     import torch
 
     from proformer.models.base import Model
+    from proformer.training.config import Training
 
 T = TypeVar("T")
 TRAINING = 3  # a step's forward passes' worth: forward, and backward to inputs and to weights
@@ -51,29 +54,75 @@ def forward_flops(config: Mapping[str, Any]) -> int:
     return _forward(json.dumps(dict(config), sort_keys=True))
 
 
-def job_cost(job: Mapping[str, Any], length: int, kept: Path | None = None) -> Cost:
-    """The cost of a training job's model ({"model": keys, "recipe": name}) on sequences of this length.
+def job_costs(jobs: Iterable[TrainingJob], kept: Path | None = None) -> tuple[dict[str, Cost], dict[str, str]]:
+    """What the models of trainings cost, by path; and of those that cannot be built, why.
 
-    kept: a file in which costs are looked up, and which receives new ones: to count them needs torch, and a second.
+    kept: a file in which costs are looked up, and which receives new ones, as long as the code of the models stays the
+    same: to count them needs torch, and a second. Raises InputError for settings that are wrong, and for a run of which
+    nothing can be built.
     """
-    model, recipe = {"model": "proformer", **job["model"]}, job.get("recipe")
-    if kept is None:
-        return _job_cost(model, recipe, length)
-    spec = importlib.util.find_spec(f"proformer.models.{model['model']}")
-    source = Path(spec.origin).read_bytes() if spec and spec.origin else b""
-    name = hashlib.sha256(json.dumps([model, recipe, length], sort_keys=True).encode() + source).hexdigest()[:16]
-    known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
-    if name not in known:
-        known[name] = asdict(_job_cost(model, recipe, length))
+    known, by_run = _read_kept(kept), dict[str, dict[str, Cost | str]]()
+    before = len(known)
+    for job in jobs:
+        keys = {key: value for key, value in job.config.items() if key != "point"}
+        keys["training"] = {**keys["training"], "seed": 1}
+        name = hashlib.sha256(json.dumps([keys, job.data], sort_keys=True).encode()).hexdigest()[:16]
+        if name not in known:
+            known[name] = _job_cost(job)
+        by_run.setdefault(job.run, {})[job.path] = known[name]
+    if kept and len(known) > before:
+        plain = {name: price if isinstance(price, str) else asdict(price) for name, price in known.items()}
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_text(kept, json.dumps(known, indent=1) + "\n")
-    return Cost(**known[name])
+        write_text(kept, json.dumps({"code": _code(), "costs": plain}, indent=1) + "\n")
+    for run, found in by_run.items():
+        if all(isinstance(price, str) for price in found.values()):
+            raise InputError(f"runs: {run}: the model cannot be built: {next(iter(found.values()))}")
+    both = {path: price for found in by_run.values() for path, price in found.items()}
+    costs = {path: price for path, price in both.items() if isinstance(price, Cost)}
+    return costs, {path: reason for path, reason in both.items() if isinstance(reason, str)}
 
 
-def _job_cost(model: Mapping[str, Any], recipe: str | None, length: int) -> Cost:
-    from proformer.models import find_recipe, resolve
+def settings_of(job: TrainingJob) -> tuple[dict[str, Any], Training]:
+    """The full settings of a training's model and of the training. Raises InputError, naming the run."""
+    from proformer.training.config import read_job
 
-    return cost(resolve({**find_recipe(model["model"], recipe)["model"], **model}, {"length": length}))
+    with within(f"runs: {job.run}"):
+        training = read_job(job.config)[1]
+        length = job.data["length"] - training.shift
+        model = read_job(job.config, job.data | {"length": length})[0]
+        if model.get("length", length) != length:
+            raise InputError(f"model: length is {model['length']}, the data set {job.dataset} has {length}")
+    return model, training
+
+
+def _job_cost(job: TrainingJob) -> Cost | str:
+    model, _ = settings_of(job)
+    try:
+        return cost(model)
+    except Exception as error:  # of any code: the model may be the user's own
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        return kind + (lines[0] if lines else "no message")
+
+
+def _read_kept(kept: Path | None) -> dict[str, Cost | str]:
+    if kept is None or not kept.exists():
+        return {}
+    found = json.loads(kept.read_text(encoding="utf-8"))
+    costs = found.get("costs", {}) if found.get("code") == _code() else {}
+    return {name: price if isinstance(price, str) else Cost(**price) for name, price in costs.items()}
+
+
+@cache
+def _code() -> str:
+    """A digest of the code that costs and settings follow from."""
+    library = Path(__file__).parents[1]
+    files = [
+        *sorted((library / "models").rglob("*.py")),
+        *sorted((library / "training").glob("config.py")),
+        Path(__file__),
+    ]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def host_megabytes(price: Cost, processes: int, data_megabytes: float, rows: int = 0) -> int:

@@ -99,6 +99,12 @@ def further_files(keys: Mapping[str, Any]) -> list[str]:
     return [*([test] if test and test != "public" else []), *keys.get("subsets", []), *keys.get("leaderboard", [])]
 
 
+def has_test_part(keys: Mapping[str, Any]) -> bool:
+    """Whether a data set has a test part, which no model of it sees."""
+    given = (keys["chromosomes"] or {}).get("test") or keys["folds"] or (keys["parts"] or {}).get("test")
+    return bool(given or keys["fractions"]["test"])
+
+
 def count_rows(dataset: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[int | None, str]:
     """Rows of a data set before it is split, and how that is known: the store, the catalogue, the file, its size."""
     keys = config["datasets"][dataset]

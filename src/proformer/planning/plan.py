@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from proformer.planning.cost import Cost, cost, host_megabytes
+from proformer.planning.cost import Cost, host_megabytes, job_costs, settings_of
 from proformer.planning.data import NOTHING, Amount, File, count_rows, find, further_files, total, training_files
 from proformer.planning.rates import Rate
-from proformer.points import TrainingJob, active_datasets, packs, training_jobs
+from proformer.points import TrainingJob, active_datasets, active_evaluations, packs, training_jobs
 from proformer.sources import Source, load_catalogue
-from proformer.training.config import Training, read_job
-from proformer.units import as_bytes, as_count, as_hours
+from proformer.training.config import Training
+from proformer.units import aligned, as_bytes, as_count, as_hours
 
 STORE_ROW = 12  # bytes of a store's row beside its codes: target and key
 CHECKPOINT = 16  # bytes per parameter of a checkpoint: weights, Adam's two moments, the best weights
@@ -89,18 +90,19 @@ class Plan:
     parts: tuple[Part, ...]
     rate: Rate | None
     device: str
-    everything: Part = field(init=False)
+    skipped: Mapping[str, str] = field(default_factory=dict)  # points that cannot be built, by path: why
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def everything(self) -> Part:
+        """All parts together, with each file once."""
         files = {file.name: file for part in self.parts for file in part.files}
-        everything = Part(
+        return Part(
             "total",
             sum(part.jobs for part in self.parts),
             tuple(training for part in self.parts for training in part.trainings),
             tuple(files.values()),
             total(part.stores for part in self.parts),
         )
-        object.__setattr__(self, "everything", everything)
 
 
 def make_plan(config: Mapping[str, Any], rate: Rate | None, samples: Sequence[Mapping[str, str]] = ()) -> Plan:
@@ -110,12 +112,13 @@ def make_plan(config: Mapping[str, Any], rate: Rate | None, samples: Sequence[Ma
     """
     catalogue = load_catalogue()
     jobs = training_jobs(config)
+    costs, skipped = job_costs(jobs)
     parts = [_experiment(config, samples, catalogue)] if config["atac"] else []
     for name, keys in active_datasets(config).items():
-        own = [job for job in jobs if job.dataset == name]
-        parts.append(_dataset(name, keys, own, config, rate, catalogue))
+        own = [job for job in jobs if job.dataset == name and job.path in costs]
+        parts.append(_dataset(name, keys, own, costs, config, rate, catalogue))
     parts.append(_evaluations(config, catalogue))
-    return Plan(tuple(_apart(parts)), rate, "CPU" if config["device"] == "cpu" else "GPU")
+    return Plan(tuple(_apart(parts)), rate, "CPU" if config["device"] == "cpu" else "GPU", skipped)
 
 
 def _apart(parts: Iterable[Part]) -> Iterator[Part]:
@@ -144,7 +147,7 @@ def _experiment(
 
 
 def _evaluations(config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> Part:
-    sets = [keys for keys in (config["evaluations"] or {}).values() if keys]
+    sets = active_evaluations(config).values()
     names = [name for keys in sets for name in (keys["file"], *keys["published"].values())]
     return Part("evaluation sets", files=tuple(find(name, config, catalogue) for name in names))
 
@@ -153,6 +156,7 @@ def _dataset(
     name: str,
     keys: Mapping[str, Any],
     jobs: Sequence[TrainingJob],
+    costs: Mapping[str, Cost],
     config: Mapping[str, Any],
     rate: Rate | None,
     catalogue: Mapping[str, Source],
@@ -170,11 +174,10 @@ def _dataset(
     if not jobs:
         return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
     bf16 = config["device"] != "cpu" or _cpu_has_bf16()
-    layout = {"length": length, "flanks": keys.get("flanks")}
     return Part(
         name,
         len(packs(list(jobs), config["points_per_job"])) + sum(job.gpus * job.nodes > 1 for job in jobs),
-        tuple(_training(job, layout, counts, rate, bf16, on_cpu) for job in jobs),
+        tuple(_training(job, costs[job.path], counts, rate, bf16, on_cpu) for job in jobs),
         files,
         Amount(stores * rows) if rows else Amount(unknown=(f"stores of {name}",)),
         (note,),
@@ -183,15 +186,14 @@ def _dataset(
 
 def _training(
     job: TrainingJob,
-    layout: Mapping[str, Any],
+    price: Cost,
     counts: tuple[int, int] | None,
     rate: Rate | None,
     bf16: bool,
     on_cpu: bool,
 ) -> PlannedTraining:
-    model, settings = read_job(job.config, layout)
-    price, devices = cost(model), job.gpus * job.nodes
-    data = sum(counts) * (layout["length"] + STORE_ROW) if counts else 0
+    settings, devices = settings_of(job)[1], job.gpus * job.nodes
+    data = sum(counts) * (job.data["length"] + STORE_ROW) if counts else 0
     flops = hours = None
     if counts:
         train = (settings.epoch_batches or 0) * settings.batch_size or counts[0]
@@ -241,13 +243,8 @@ HEAD = (
 
 def as_text(plan: Plan) -> str:
     """A plain table of the parts and the total, and below it what the numbers rest on."""
-    table = as_rows(plan)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(pairs)).rstrip()
-        for pairs in (zip(row, widths, strict=True) for row in table)
-    ]
-    return "\n".join([*lines, "", *_notes(plan)])
+    rows = as_rows(plan)
+    return "\n".join([aligned(rows, right=range(1, len(rows[0]))), "", *_notes(plan)])
 
 
 def as_rows(plan: Plan) -> list[tuple[str, ...]]:
@@ -279,6 +276,7 @@ def _row(part: Part) -> tuple[str, ...]:
 def _notes(plan: Plan) -> list[str]:
     whole = plan.everything
     notes = [note for part in plan.parts for note in part.notes]
+    notes += skipped_notes(plan.skipped)
     notes.append("FLOP: of the models as they are computed, forward and backward, all epochs, and validation")
     if plan.rate is None:
         notes.append(f"{plan.device} hours: not known; --rates, --rate or --tflops says how fast a training is here")
@@ -297,6 +295,12 @@ def _notes(plan: Plan) -> list[str]:
     if unknown := (whole.disk + whole.download).unknown:
         notes.append(f"sizes that are not known before they are fetched (?): {', '.join(unknown)}")
     return notes
+
+
+def skipped_notes(skipped: Mapping[str, str]) -> list[str]:
+    """Points that cannot be built, a line each below their number."""
+    lines = [f"  {path}: {reason}" for path, reason in skipped.items()]
+    return [f"{len(skipped)} points cannot be built and are left out:", *lines] if skipped else []
 
 
 def as_dict(plan: Plan) -> dict[str, Any]:
@@ -320,6 +324,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
         "total": plain(plan.everything),
         "parts": [plain(part) for part in plan.parts],
         "trainings": [asdict(training) for training in plan.everything.trainings],
+        "skipped": dict(plan.skipped),
         "notes": _notes(plan),
     }
 

@@ -74,6 +74,7 @@ class _Job:
     model: dict[str, Any] | str | None = None
     training: dict[str, Any] | None = None
     recipe: str | None = None
+    point: dict[str, Any] | None = None  # which point of a workflow's runs it is, for model.json
 
 
 def read_job(

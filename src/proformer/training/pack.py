@@ -29,7 +29,7 @@ import yaml
 from proformer import models
 from proformer.cli import main
 from proformer.errors import EXIT_INTERRUPTED, InputError
-from proformer.files import atomic
+from proformer.files import atomic, last_line
 
 TERMINATION = {signal.SIGTERM}
 
@@ -55,8 +55,8 @@ def train_pack(
     codes = _train_all(jobs, results, options, gpu, at_once or len(jobs))
     stopped = (EXIT_INTERRUPTED, -signal.SIGTERM)  # the latter before there was anything to save
     if failed := [path for path, code in codes.items() if code not in (0, *stopped)]:
-        logs = ", ".join(str(_log(results, path)) for path in failed)
-        raise InputError(f"{len(failed)} of {len(jobs)} trainings failed; see {logs}")
+        reasons = "; ".join(f"{path}: {last_line(_log(results, path))}" for path in failed)
+        raise InputError(f"{len(failed)} of {len(jobs)} trainings failed: {reasons}")
     if len(codes) < len(jobs) or any(code in stopped for code in codes.values()):
         raise SystemExit(EXIT_INTERRUPTED)
     for path in jobs:

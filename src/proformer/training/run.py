@@ -16,8 +16,8 @@ from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.files import write_rows
-from proformer.models import build
-from proformer.models.folder import read_description, write_folder
+from proformer.models import FILES, build
+from proformer.models.folder import read_description, seal, write_folder
 from proformer.training import products
 from proformer.training.config import digest, read_job
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up, versions
@@ -40,8 +40,9 @@ def train(
 ) -> None:
     """Train one model and write `model.safetensors`, `model.json` and `metrics.tsv` (a row per epoch) to `out`.
 
-    config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. The checkpoint is
-    removed once the folder is complete. A folder that holds the same run already is left as it is.
+    config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. "point", which
+    point of a workflow's runs this is, goes into model.json. The checkpoint is removed once the folder is complete. A
+    folder that holds the same run already is left as it is.
     `state` receives every step and epoch.
     """
     settings = read_job(config)[1]
@@ -85,6 +86,8 @@ def train(
             raise InputError(f"rank {ranks.rank}: other settings or data than those of rank 0")
         if ranks.from_first(lambda: finished(out, identity)):
             log(f"{out}: holds this very run, finished")
+            if ranks.first:
+                seal(out)
             return
         watchers: list[Watcher] = []
         if ranks.first:
@@ -110,6 +113,7 @@ def train(
     if not ranks.first:
         return
     description = {
+        "point": config.get("point", {}),
         "model": model_config,
         "training": asdict(settings),
         "layout": stores[0].meta["layout"] | {"length": layout["length"]},
@@ -124,12 +128,13 @@ def train(
     }
     write_folder(out, run.best, description)
     write_rows(out / "metrics.tsv", progress.rows)
+    seal(out)
     checkpoint.unlink(missing_ok=True)
 
 
 def finished(folder: Path, digest: str) -> bool:
     """Whether a folder holds the complete model of the run with this digest; metrics.tsv is written last."""
-    if not all((folder / name).is_file() for name in ("model.safetensors", "model.json", "metrics.tsv")):
+    if not all((folder / name).is_file() for name in FILES):
         return False
     return read_description(folder)["made_by"].get("run") == digest
 

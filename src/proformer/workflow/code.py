@@ -42,5 +42,5 @@ def library(*names: str) -> list[str]:
 
 def model_code(jobs: Iterable[TrainingJob]) -> list[str]:
     """Files that make the models of some trainings: their own, and those that all models share."""
-    own = sorted({f"models/{job.config['model'].get('model', 'proformer')}" for job in jobs})
+    own = sorted({f"models/{job.config['model']['model']}" for job in jobs})
     return library(*SHARED, *own)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from proformer.planning.cost import Cost, host_megabytes, job_cost
+from proformer.planning.cost import host_megabytes
 from proformer.points import TrainingJob
 from proformer.workflow.results import PUBLIC, Results
+
+HELD_OUT_SEED = 2**32 - 1  # of the draw of test parts: no seed of a run
 
 
 def as_yaml(keys: Any) -> str:
@@ -25,9 +27,37 @@ def option(flag: str, value: Any) -> str:
     return " ".join([flag, *(shlex.quote(str(item)) for item in values)]) if values not in ([], [""]) else ""
 
 
-def split_options(keys: Mapping[str, Any]) -> str:
-    """How a data set is split, beyond its fractions."""
-    return f"--by {keys['split']}" + (f" --block {keys['block']}" if keys["block"] else "")
+def prepare_options(keys: Mapping[str, Any]) -> str:
+    """Options of `proformer prepare`: what of a data set decides how its sequences are encoded."""
+    options = f"--length {keys['length']} --flanks {shlex.join(keys['flanks'])}"
+    options += f" --too-long {keys['too_long']} --wrong-flank {keys['wrong_flank']}"
+    return f"{options} {option('--medium', keys['medium'])}".strip()
+
+
+def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequence[str], counts: str) -> str:
+    """What splits a data set into a training, a validation and perhaps a test part.
+
+    The test part is the same for every seed: a random one is drawn first, and the others from the rest.
+    """
+    split = "python -m proformer split --store"
+    drawn = f"{split} {shlex.quote(store)} --out {shlex.join(outs)} --counts {shlex.quote(counts)}"
+    if keys["chromosomes"]:
+        names = [",".join(keys["chromosomes"].get(part, [])) for part in ("train", "validation", "test")]
+        return f"{drawn} --chromosomes {shlex.join(names[: len(outs)])}"
+    if keys["folds"]:
+        return f"{drawn} {option('--folds', [n for n in keys['folds'].values() if n is not None])}"
+    if keys["parts"]:
+        return f"{drawn} {option('--parts', keys['parts']['file'])}"
+    by, shares = f"--by {keys['split']} {option('--block', keys['block'])}".strip(), keys["fractions"]
+    test, first = shares["test"], ""
+    if test:
+        rest = str(Path(outs[0]).with_name("rest.safetensors"))
+        first = f"{split} {shlex.quote(store)} --out {shlex.join([rest, outs[2]])} --fractions {1 - test:.12g} {test}"
+        first = f"{first} --seed {HELD_OUT_SEED} {by} && "
+        drawn = drawn.replace(shlex.quote(store), shlex.quote(rest)).replace(f" {shlex.quote(outs[2])}", "")
+        by += f" && rm {shlex.quote(rest)}"
+    train, validation = (shares[part] / (1 - test) for part in ("train", "validation"))
+    return f"{first}{drawn} --fractions {train:.12g} {validation:.12g} --seed {seed} {by}"
 
 
 def score_options(results: Results, dataset: str) -> str:
@@ -71,14 +101,42 @@ def launcher(job: TrainingJob, config: Mapping[str, Any]) -> str:
     return "python"
 
 
-def minutes_for(size_mb: float, per_gb: float, attempt: int) -> int:
-    """Minutes for a job that reads `size_mb`, at `per_gb` minutes per gigabyte."""
-    return attempt * (15 + int(per_gb * size_mb / 1000))
+def asks(
+    megabytes: float, minutes: float, per_gb: float = 0, per_mb: float = 0, per_thread: float = 0
+) -> dict[str, Callable[..., int]]:
+    """Resources of a rule, which grow with each attempt.
+
+    per_gb: further minutes per gigabyte of input; per_mb, per_thread: further megabytes per megabyte and thread.
+    """
+
+    def memory(wildcards: Any, input: Any, threads: int, attempt: int) -> int:
+        return attempt * int(megabytes + per_thread * threads + (per_mb * input.size_mb if per_mb else 0))
+
+    def runtime(wildcards: Any, input: Any, attempt: int) -> int:
+        return attempt * int(minutes + (per_gb * input.size_mb / 1000 if per_gb else 0))
+
+    return {"mem_mb": memory, "runtime": runtime}
 
 
-def cost_of(job: TrainingJob, results: Results) -> Cost:
-    """What a training's model costs, counted once per folder of results."""
-    return job_cost(job.config, 100, Path(results.folder) / "costs.json")
+def training_asks(results: Results, jobs: Sequence[TrainingJob] = ()) -> dict[str, Callable[..., int]]:
+    """Resources of a job that trains these models together, or the one of its wildcard `point`."""
+    gpu = results.config["device"] == "cuda"
+
+    def memory(wildcards: Any, input: Any, threads: int, attempt: int) -> int:
+        trained = jobs or [results.jobs[wildcards.point]]
+        together = len(trained) if gpu else threads // results.config["threads"]
+        return attempt * training_memory(trained, together, input.size_mb, results)
+
+    def runtime(wildcards: Any, input: Any, attempt: int) -> int:
+        trained = jobs or [results.jobs[wildcards.point]]
+        return attempt * training_minutes(trained, 1 if gpu else at_once(trained), input.size_mb, results)
+
+    return {"mem_mb": memory, "runtime": runtime}
+
+
+def at_once(jobs: Sequence[TrainingJob]) -> int:
+    """How many trainings of a pack have a thread on CPUs: not more than most nodes have room for."""
+    return max(1, min(len(jobs), 8))
 
 
 def training_memory(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, results: Results) -> int:
@@ -86,7 +144,7 @@ def training_memory(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, 
     sizes = []
     for job in jobs:
         rows = 0 if results.config["device"] == "cuda" else job.config["training"].get("batch_size", 512)
-        sizes.append(host_megabytes(cost_of(job, results), job.gpus, store_mb, rows))
+        sizes.append(host_megabytes(results.costs[job.path], job.gpus, store_mb, rows))
     return sum(sorted(sizes, reverse=True)[: max(1, at_once)])
 
 
@@ -100,7 +158,7 @@ def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float,
     rate = 1e13 if config["device"] == "cuda" else 5e9 * config["threads"] * at_once
     work = 0.0
     for job in jobs:
-        each = cost_of(job, results).training_flops / 100  # a byte of the store is a nucleotide
+        each = results.costs[job.path].training_flops / 100  # a byte of the store is a nucleotide
         work += each * store_mb * 1e6 * job.config["training"].get("epochs", 20) / (job.gpus * job.nodes)
     return min(30 + int(work / rate / 60), 24 * 60)
 

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
 
 from proformer.evaluation.finals import display_name
 from proformer.points import TrainingJob
-from proformer.workflow.results import Results
+from proformer.workflow.results import Grid, Results
 
 Jobs = dict[str, TrainingJob]  # by their name in tables and figures
 
 
 def scored_jobs(results: Results, dataset: str) -> Jobs:
-    """The trainings that are scored: single models, then the convergence pair."""
-    jobs, pair = results.single_models(dataset), results.grid_jobs(dataset, pair=True)
-    names = [name for _, name in {(job.label, _model_name(job)) for job in jobs}]
+    """The trainings that are scored, those of runs of which only some points predict behind the others."""
+    jobs = sorted(results.predicting_jobs(dataset), key=lambda job: _only_some(results, job))
+    names = Counter((_model_name(job), job.seed) for job in jobs if not _only_some(results, job))
     found = {}
-    for job in [*jobs, *pair]:
+    for job in jobs:
         name = _model_name(job)
-        if job in pair:
-            name = f"grid {name}"
-        elif names.count(name) > 1:
-            name = f"{job.label} {name}"
+        if _only_some(results, job) or names[name, job.seed] > 1:
+            name = f"{job.run} {name}"
         found[f"{name} (seed {job.seed})"] = job
     return found
 
 
 def finals(results: Results, dataset: str) -> Jobs:
-    """The models of Figure 4: the single models, or the convergence pair where there are none."""
-    named, single = scored_jobs(results, dataset), {job.path for job in results.single_models(dataset)}
-    return {name: job for name, job in named.items() if job.path in single} or named
+    """The models of Figure 4: those of runs whose points all predict, or else all that do."""
+    named = scored_jobs(results, dataset)
+    return {name: job for name, job in named.items() if not _only_some(results, job)} or named
 
 
 def density_jobs(results: Results, dataset: str) -> Jobs:
@@ -41,29 +39,16 @@ def density_jobs(results: Results, dataset: str) -> Jobs:
     return {name: job for name, job in jobs.items() if job.path == first[job.label]}
 
 
-def learning_curves(results: Results, dataset: str) -> tuple[str, list[TrainingJob]]:
-    """Figure 4a: the head of the final model, the one with most expression heads, and the jobs of it and of average
-    pooling at its size; no jobs when either is lacking.
-    """
-    jobs = [job for job in finals(results, dataset).values() if _is_proformer(job)]
-    models: dict[str, Any] = {job.path: {"head": "meh", "expression_heads": 32} | job.config["model"] for job in jobs}
-    several = [model for model in models.values() if model["head"] == "meh"]
-    final: dict[str, Any] = max(several, key=lambda model: model["expression_heads"], default={})
-    shown = [
-        job
-        for job in jobs
-        if all(models[job.path].get(key) == final.get(key) for key in ("dim", "heads", "blocks"))
-        and (models[job.path]["head"] == "ap" or models[job.path]["expression_heads"] == final["expression_heads"])
-        and models[job.path]["head"] != "glu"
-    ]
-    both = {models[job.path]["head"] for job in shown} == {"ap", "meh"}
-    return str(final.get("expression_heads", "")), shown if both else []
+def learning_curves(results: Results, dataset: str) -> Grid | None:
+    """Figure 4a: the first grid of final models with a pair of heads, whose curves are drawn."""
+    grids = (Grid(job.run, dataset) for job in finals(results, dataset).values())
+    return next((grid for grid in grids if results.pair(grid)), None)
 
 
-def _is_proformer(job: TrainingJob) -> bool:
-    return job.config["model"].get("model", "proformer") == "proformer"
+def _only_some(results: Results, job: TrainingJob) -> bool:
+    return results.runs[job.run]["predict"] is not True
 
 
 def _model_name(job: TrainingJob) -> str:
-    """A Proformer is called by its head, any other model by its name in the configuration."""
-    return display_name(job.config["model"]) if _is_proformer(job) else job.label
+    """A Proformer is called by its head, any other model by its run and levels."""
+    return display_name(job.config["model"]) if job.config["model"]["model"] == "proformer" else job.label

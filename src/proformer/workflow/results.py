@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from proformer.errors import InputError
-from proformer.planning.data import training_files
-from proformer.points import TrainingJob, active_datasets, active_grids, grid_points, packs, point_path, training_jobs
+from proformer.models import SEAL
+from proformer.planning.cost import job_costs
+from proformer.planning.data import has_test_part, training_files
+from proformer.points import (
+    TrainingJob,
+    active,
+    active_datasets,
+    active_evaluations,
+    active_runs,
+    packs,
+    training_jobs,
+)
 from proformer.sources import load_catalogue
 from proformer.workflow.experiment import Experiment
 
-MODEL_FILES = ("model.safetensors", "model.json", "metrics.tsv")
 PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
+SIMULATORS = {"simulated": "simulate", "simulated_atac": "simulate_atac", "simulated_vaishnav": "simulate_vaishnav"}
+FIGURE_AXES = {"width", "blocks", "head"}  # of the grids of Figures 2 and 3
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The points of a run on one data set."""
+
+    run: str
+    dataset: str
+
+    @property
+    def folder(self) -> str:
+        """Where its tables are, below `tables/`."""
+        return f"{self.dataset}/{self.run}"
 
 
 class Results:
-    """The files of a run.
+    """The files that a configuration makes.
 
     config: with its defaults filled in; checkout: where the workflow lies. Raises InputError for what the schema cannot
-    know: names that are nowhere, and keys that contradict each other.
+    know: names that are nowhere, keys that contradict each other, settings of models and trainings that are wrong.
     """
 
     def __init__(self, config: Mapping[str, Any], checkout: Path) -> None:
@@ -28,19 +53,26 @@ class Results:
         self.folder = config["results"].rstrip("/")
         self.catalogue = load_catalogue()
         self.datasets = active_datasets(config)
-        self.grids = active_grids(config)
-        self.evaluations = {name: keys for name, keys in (config["evaluations"] or {}).items() if keys}
-        self.jobs = {job.path: job for job in training_jobs(config)}
+        self.runs = active_runs(config)
+        self.with_test_part = [name for name, keys in self.datasets.items() if has_test_part(keys)]
+        jobs = training_jobs(config)
+        tested = dict.fromkeys(job.dataset for job in jobs if job.predicts and job.dataset in self.with_test_part)
+        self.held_out = {f"{name}_held_out": name for name in tested}
+        self.evaluations = active_evaluations(config) | {name: self._held_out(of) for name, of in self.held_out.items()}
         self.experiment = Experiment(config, checkout, self.raw)
         self.scored = [name for name, keys in self.datasets.items() if keys["test"] and keys["leaderboard"]]
         self._check()
         self.sources = self._sources()
+        self.costs, self.skipped = job_costs(jobs, Path(self.folder) / "costs.json")
+        self.jobs = {job.path: job for job in jobs if job.path in self.costs}
 
     def raw(self, name: str) -> str:
         """Where a source lies: downloaded by its name in the catalogue, simulated, or a file of the user's own."""
         if name in self.catalogue:
             return f"{self.folder}/data/raw/{name}/{self.catalogue[name].filename}"
-        if name.startswith(("simulated/", "simulated_atac/", "simulated_vaishnav/")):
+        if (folder := name.partition("/")[0]) in SIMULATORS and folder != name:
+            if not self.config[SIMULATORS[folder]]:
+                raise InputError(f"{name}: found {SIMULATORS[folder]}: null, expected what to simulate")
             return f"{self.folder}/data/{name}"
         if not Path(name).exists():
             raise InputError(f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file or folder")
@@ -64,37 +96,99 @@ class Results:
         """The folder of a trained model."""
         return f"{self.folder}/models/{path}"
 
-    def published_as(self, dataset: str) -> str:
-        """The data set of the paper's own table that a data set is compared with."""
-        return "atac" if self.datasets[dataset]["source"] == "atac" else dataset
+    def trained(self, jobs: Iterable[TrainingJob]) -> list[str]:
+        """The files that say that models are trained; `proformer.models.folder.seal` writes them."""
+        return [f"{self.model(job.path)}/{SEAL}" for job in jobs]
 
     def packs(self) -> list[list[TrainingJob]]:
         """Trainings that share a job, where there are any."""
         size = self.config["points_per_job"]
         return packs(list(self.jobs.values()), size) if size > 1 else []
 
-    def grid_jobs(self, dataset: str, pair: bool = False) -> list[TrainingJob]:
-        """The trainings of a data set's grid, or of its convergence pair alone."""
-        points = [point for point in grid_points(self.config) if point["dataset"] == dataset]
-        if pair:
-            keys = self.grids.get(dataset, {}).get("convergence")
-            wanted = {(keys["width"], keys["blocks"], str(head)) for head in keys["expression_heads"]} if keys else {}
-            points = [p for p in points if (f"{p['dim']}/{p['heads']}", p["blocks"], p["head"]) in wanted]
-        return [self.jobs[point_path(point)] for point in points]
+    @property
+    def grids(self) -> list[Grid]:
+        """The runs with axes, once for each of their data sets."""
+        found = {Grid(job.run, job.dataset): None for job in self.jobs.values() if job.axes}
+        return list(found)
 
-    def single_models(self, dataset: str) -> list[TrainingJob]:
-        """The trainings of single models (`models` of the configuration) on a data set."""
-        return [job for job in self.jobs.values() if job.dataset == dataset and job.label in self.config["models"]]
+    @property
+    def figure_grids(self) -> dict[str, Grid]:
+        """The grids that figures show: 2, on promoters; 3, on windows split at random; chromosome, split otherwise."""
+        found: dict[str, Grid] = {}
+        for grid in self.grids:
+            if self.has_figure_axes(grid):
+                keys = self.datasets[grid.dataset]
+                windows = "3" if keys["split"] == "random" else "chromosome"
+                found.setdefault(windows if keys["source"] == "atac" else "2", grid)
+        return found
+
+    def has_figure_axes(self, grid: Grid) -> bool:
+        """Whether a grid has the axes of the paper's: it can be tested as the paper's is, and has a report card."""
+        return active(self.runs[grid.run]["vary"]).keys() == FIGURE_AXES
+
+    def published_as(self, grid: Grid) -> str:
+        """The data set of the paper's own table that a grid is compared with."""
+        return "atac" if self.datasets[grid.dataset]["source"] == "atac" else "dream"
+
+    def jobs_of(self, grid: Grid) -> list[TrainingJob]:
+        """The trainings of a grid."""
+        return [job for job in self.jobs.values() if (job.run, job.dataset) == (grid.run, grid.dataset)]
+
+    def pair(self, grid: Grid) -> list[TrainingJob]:
+        """Average pooling and the most expression heads among the points of a grid that predict, at the same size.
+
+        The paper compares their convergence. Empty where either is lacking; one training of each, with its first seed.
+        """
+        jobs = {str(job.axes.get("head")): job for job in reversed(self.jobs_of(grid)) if job.predicts}
+        most = max((head for head in jobs if head.isdigit()), key=int, default="")
+        pair = [jobs[head] for head in ("AP", most) if head in jobs]
+        sizes = {tuple(level for axis, level in job.axes.items() if axis != "head") for job in pair}
+        return pair if len(pair) == 2 and len(sizes) == 1 else []
+
+    @property
+    def figure_pair(self) -> list[TrainingJob]:
+        """The pair of Figure 2, if there is one."""
+        return self.pair(self.figure_grids["2"]) if "2" in self.figure_grids else []
 
     def predicting_jobs(self, dataset: str) -> list[TrainingJob]:
-        """The trainings whose models predict evaluation sets: single models and convergence pairs."""
-        jobs = [*self.single_models(dataset), *self.grid_jobs(dataset, pair=True)] if self.evaluated_on(dataset) else []
-        return list({job.path: job for job in jobs}.values())
+        """The trainings whose models predict the test and evaluation sets of a data set, if it has any."""
+        jobs = [job for job in self.jobs.values() if job.dataset == dataset and job.predicts]
+        return jobs if self.evaluated_on(dataset) else []
 
     def predicting_packs(self, dataset: str) -> list[list[TrainingJob]]:
         """The models of a data set that one job predicts with."""
         jobs, size = self.predicting_jobs(dataset), self.config["points_per_job"]
         return [jobs[i : i + size] for i in range(0, len(jobs), size)]
+
+    @property
+    def near(self) -> list[tuple[str, str]]:
+        """Evaluation sets, each with a data set to whose sequences distances are measured."""
+        sets = self.evaluations.items() if self.config["near"] else ()
+        return [(name, dataset) for name, keys in sets if name not in self.held_out for dataset in keys["datasets"]]
+
+    def _held_out(self, dataset: str) -> dict[str, Any]:
+        """The test part of a data set, as an evaluation set."""
+        keys = self.datasets[dataset]
+        described = {"file": f"the test part of {dataset}", "title": f"held out of {dataset}", "datasets": [dataset]}
+        return described | {"medium": keys["medium"], "flanks": keys["flanks"], "printed": None, "published": {}}
+
+    def evaluation_file(self, name: str, kind: str) -> str:
+        """An evaluation set's table (tsv) or its sequences (txt)."""
+        if name not in self.held_out:
+            return f"{self.folder}/data/evaluations/{name}.{kind}"
+        dataset = self.held_out[name]
+        return f"{self.folder}/data/{dataset}/seed~{self._seed(dataset)}/test.{kind}"
+
+    def _seed(self, dataset: str) -> int:
+        """The first seed that a data set is split by; its test part is the same for all."""
+        return next((job.seed for job in self.jobs.values() if job.dataset == dataset), self.config["seeds"][0])
+
+    @property
+    def encoded(self) -> list[str]:
+        """The data sets whose sequences are encoded from files, for training or to measure distances to them."""
+        trained = [job.dataset for job in self.jobs.values()]
+        near = [dataset for _, dataset in self.near]
+        return [name for name in dict.fromkeys([*trained, *near]) if self.datasets[name]["source"] != "atac"]
 
     def test_file(self, dataset: str) -> str:
         """The measured test sequences of a data set."""
@@ -105,11 +199,11 @@ class Results:
         """What the models of a data set predict: name of the evaluation set → its sequences."""
         own = {"test": self.test_file(dataset)} if self.datasets[dataset]["test"] else {}
         named = [name for name, keys in self.evaluations.items() if dataset in keys["datasets"]]
-        return own | {name: f"{self.folder}/data/evaluations/{name}.txt" for name in named}
+        return own | {name: self.evaluation_file(name, "txt") for name in named}
 
     def measured_for(self, dataset: str) -> dict[str, str]:
         """The measurements of what the models of a data set predict: name of the evaluation set → its table."""
-        tables = {name: f"{self.folder}/data/evaluations/{name}.tsv" for name in self.evaluations}
+        tables = {name: self.evaluation_file(name, "tsv") for name in self.evaluations}
         return {name: tables.get(name, file) for name, file in self.evaluated_on(dataset).items()}
 
     def predictions(self, job: TrainingJob) -> dict[str, str]:
@@ -117,25 +211,27 @@ class Results:
         return {name: f"{self.folder}/predictions/{job.path}/{name}.tsv" for name in self.evaluated_on(job.dataset)}
 
     def evaluation_models(self, evaluation: str) -> dict[str, str]:
-        """The single models that predict an evaluation set: name in tables, with the seed → table of predictions."""
+        """The models that predict an evaluation set: name in tables, with the seed → table of predictions."""
         datasets = self.evaluations[evaluation]["datasets"]
-        return {
-            f"{job.label if len(datasets) == 1 else f'{job.label}-{job.dataset}'}:{job.seed}": self.predictions(job)[
-                evaluation
-            ]
-            for dataset in self.datasets
-            if dataset in datasets
-            for job in self.single_models(dataset)
-        }
+        jobs = [job for dataset in self.datasets if dataset in datasets for job in self.predicting_jobs(dataset)]
+        names = [f"{job.label}-{job.dataset}" if len(datasets) > 1 else job.label for job in jobs]
+        return {f"{name}:{job.seed}": self.predictions(job)[evaluation] for name, job in zip(names, jobs, strict=True)}
+
+    @property
+    def evaluations_folder(self) -> str:
+        """Where the scores of all evaluation sets are, below `tables/`: joined, or of the only one."""
+        return "evaluations" if len(self.evaluations) > 1 else f"evaluations/{next(iter(self.evaluations))}"
 
     def evaluation_parts(self, table: str) -> list[str]:
         """The tables that are joined into one of all evaluation sets."""
-        names = [(name, table) for name in self.evaluations]
+        sets, folder = [name for name in self.evaluations if name not in self.held_out], f"{self.folder}/tables"
         if table == "near":
-            names = [(name, f"near_{d}") for name, keys in self.evaluations.items() for d in keys["datasets"]]
-        return [f"{self.folder}/tables/evaluations/{name}/{part}.tsv" for name, part in names]
+            return [f"{folder}/evaluations/{name}/near_{dataset}.tsv" for name, dataset in self.near]
+        found = [f"{folder}/{name}/split/test_seed~{self._seed(name)}.tsv" for name in self.held_out.values()]
+        own = [f"{folder}/evaluations/{name}/{table}.tsv" for name in (sets if table == "found" else self.evaluations)]
+        return [*own, *found] if table == "found" else own
 
-    def sets_of_medium(self, medium: str) -> list[str]:
+    def sets_of_medium(self, medium: str | None) -> list[str]:
         """The evaluation sets that Figure 5 shows for a medium."""
         return [name for name, keys in self.evaluations.items() if keys["medium"] == medium]
 
@@ -162,7 +258,7 @@ class Results:
         keys = self.datasets[dataset]
         return [self.experiment.keys["genome"]] if keys["source"] == "atac" else training_files(keys)
 
-    def peers_note(self, medium: str) -> str:
+    def peers_note(self, medium: str | None) -> str:
         """What the sets and models of Figure 5 are, for its lower margin."""
         shown = self.sets_of_medium(medium)
         if any(self.evaluations[name]["file"].startswith("simulated") for name in shown):
@@ -170,19 +266,17 @@ class Results:
         sets = [self.evaluations[name]["datasets"] for name in shown if self.evaluation_models(name)]
         return " ".join(self.run_note(dataset) for dataset in dict.fromkeys(d for names in sets for d in names))
 
-    def described_models(self) -> list[dict[str, Any]]:
-        """Configs for Figures 1 and 2a: the paper's final model, then this run's convergence pair; AP before MEH."""
-        grid = self.config["grids"]["dream"]
-        pair = grid["convergence"]
-        dim, heads = map(int, pair["width"].split("/"))
-        tokens = max((h for h in pair["expression_heads"] if isinstance(h, int)), default=32)
-        own = {"length": self.config["datasets"]["dream"]["length"], "dim": dim, "heads": heads}
-        own |= {"blocks": pair["blocks"], "expression_heads": tokens, **grid["model"]}
-        return [base | {"head": head} for base in ({}, own) for head in ("ap", "meh")]
+    def described_models(self) -> dict[str, dict[str, Any]]:
+        """Configs for Figures 1 and 2a, by name: the paper's final model, then the pair of Figure 2."""
+        described: dict[str, dict[str, Any]] = {"published_ap": {"head": "ap"}, "published_meh": {"head": "meh"}}
+        for name, job in zip(("run_ap", "run_meh"), self.figure_pair, strict=False):
+            keys = {"recipe": job.config.get("recipe"), "length": job.data["length"], **job.config["model"]}
+            described[name] = keys
+        return described
 
     def _sources(self) -> dict[str, str]:
         """What this configuration reads, and where it lies; each is looked up at once, so that a typo stops here."""
-        sets = self.evaluations.values()
+        sets = [keys for name, keys in self.evaluations.items() if name not in self.held_out]
         named = {file for keys in self.datasets.values() for file in (*training_files(keys), keys["test"])}
         named |= {name for keys in self.datasets.values() for key in ("subsets", "leaderboard") for name in keys[key]}
         named |= {file for keys in sets for file in (keys["file"], *keys["published"].values())}
@@ -190,15 +284,13 @@ class Results:
         return {name: self.raw(name) for name in sorted(found)}
 
     def _check(self) -> None:
-        datasets = self.config["datasets"]
+        datasets = self.datasets
         for name, keys in self.datasets.items():
             if keys["test"] == PUBLIC and not (keys["subsets"] and keys["leaderboard"]):
                 raise InputError(f"datasets: {name}: found test: public, expected subsets and leaderboard beside it")
-        for name, keys in self.evaluations.items():
+        for name, keys in active_evaluations(self.config).items():
             for dataset in keys["datasets"]:
                 where = f"evaluations: {name}"
-                if dataset not in datasets:
-                    raise InputError(f"{where}: {dataset!r} is no data set; datasets: {', '.join(datasets)}")
                 if datasets[dataset]["source"] == "atac":
                     raise InputError(f"{where}: found {dataset}, windows of a genome; expected promoters")
                 medium = datasets[dataset]["medium"]
@@ -207,5 +299,5 @@ class Results:
                         f"{where}: found the medium {keys['medium']}, but the data set {dataset} has {medium}"
                     )
         near = self.config["near"]
-        if near["warn_distance"] > near["within"]:
+        if near and near["warn_distance"] > near["within"]:
             raise InputError(f"near: found {dict(near)}, expected warn_distance at most within")

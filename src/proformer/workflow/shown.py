@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import product
 from typing import Any
 
 import yaml
 
 from proformer.errors import InputError
+from proformer.points import TrainingJob
 from proformer.workflow.finals import density_jobs, finals, learning_curves
 from proformer.workflow.results import PUBLIC, Results
 
-SOURCES = ("published", "run")
 Words = dict[str, Any]
 
 
@@ -51,44 +49,60 @@ def tables(results: Results) -> dict[str, str]:
 
 def contexts(results: Results) -> dict[str, list[Words]]:
     """What rows of both lists can be for `each` of: the words that differ from one to the next."""
-    config, experiment, grids = results.config, results.experiment, results.grids
+    experiment, grids, shown_grids = results.experiment, results.grids, results.figure_grids
     whole = [experiment.keys["windows"]] if experiment.keys else []
-    scored = [_scored(results, dataset) for dataset in results.scored]
+    windows = [{**words, "grid": shown_grids["3"].folder} for words in whole if "3" in shown_grids]
+    second = [
+        {"source": "published", "section": "published", "grid": "published/dream"},
+        *({"source": "run", "section": "2", "grid": grid.folder} for key, grid in shown_grids.items() if key == "2"),
+    ]
+    tested = [grid for grid in grids if results.has_figure_axes(grid)]
+    papers = dict.fromkeys(results.published_as(grid) for grid in tested)
+    published = [{"grid": f"published/{paper}", "of": f"the paper's own grid ({paper})"} for paper in papers]
+    own = [{"grid": grid.folder, "of": f"the run {grid.run} on {grid.dataset}"} for grid in tested]
+    trained_on = dict.fromkeys(job.dataset for job in results.jobs.values())
     curves = {dataset: learning_curves(results, dataset) for dataset in results.scored}
-    encoded = [name for name in grids if results.published_as(name) == name]
-    encoded += [name for keys in results.evaluations.values() for name in keys["datasets"]]
-    shown = {
+    media = {
         keys["medium"]
         for name, keys in results.evaluations.items()
         if keys["printed"] or keys["published"] or results.evaluation_models(name)
     }
     return {
-        "source": [{"source": source, "section": {"run": "2"}.get(source, source)} for source in SOURCES],
-        "pair": [_pair(config["grids"]["dream"]["convergence"])],
+        "paper": [{}] if "2" in shown_grids else [],
+        "grid 2": second if len(second) > 1 else [],
+        "pair": [_pair(results)] if results.figure_pair else [],
         "experiment": whole,
         "fragments": [] if experiment.finished else whole,
         "reads": whole if experiment.reads else [],
         "annotation": whole if experiment.setting("annotation") else [],
         "simulated reads": whole if experiment.simulated else [],
-        "atac grid": whole if "atac" in grids else [],
-        "chromosome grid": whole if "atacchromosome" in grids else [],
-        "grid": [{"dataset": name} for name in grids],
-        "grid and source": [
-            {"dataset": name, "source": source}
-            for name, source in product(grids, SOURCES)
-            if source == "run" or results.published_as(name) == name
+        "grid 3": windows,
+        "chromosome grid": [{"grid": shown_grids["chromosome"].folder}] if "chromosome" in shown_grids else [],
+        "grid": [{"dataset": grid.dataset, "run": grid.run} for grid in grids],
+        "published grid": published,
+        "own grid": own,
+        "tested grid": [*published, *own],
+        "encoded": [{"dataset": name} for name in results.encoded],
+        "split": [
+            {"dataset": dataset, "seed": seed}
+            for dataset in trained_on
+            for seed in dict.fromkeys(job.seed for job in results.jobs.values() if job.dataset == dataset)
         ],
-        "encoded": [{"dataset": name} for name in dict.fromkeys(encoded) if name != "atac"],
-        "split": [{"dataset": name, "seed": seed} for name, seed in product(grids, config["seeds"])],
-        "scored": scored,
-        "learning curves": [{"dataset": name, "final": final} for name, (final, jobs) in curves.items() if jobs],
+        "scored": [_scored(results, dataset) for dataset in results.scored],
+        "learning curves": [
+            {"dataset": dataset, "grid": grid.folder, "where": _where(pair), "final": str(pair[-1].axes["head"])}
+            for dataset, grid in curves.items()
+            if grid and (pair := results.pair(grid))
+        ],
         "density": [
-            {"dataset": dataset, "model": job.label, "name": name}
+            {"dataset": dataset, "model": re.sub(r"[ /]", "-", job.label), "name": name}
             for dataset in results.scored
             for name, job in density_jobs(results, dataset).items()
         ],
-        "evaluations": [{}] if results.evaluations else [],
-        "medium": [_medium(results, medium) for medium in ("complex", "defined") if medium in shown],
+        "evaluations": [{"sets": results.evaluations_folder}] if results.evaluations else [],
+        "found": [{}] if results.evaluations.keys() - results.held_out.keys() else [],
+        "near": [{}] if results.near else [],
+        "medium": [_medium(results, medium) for medium in ("complex", "defined", None) if medium in media],
         "download": [
             {"name": name, "file": results.catalogue[name].filename}
             for name in results.sources
@@ -97,10 +111,16 @@ def contexts(results: Results) -> dict[str, list[Words]]:
     }
 
 
-def _pair(keys: Mapping[str, Any]) -> Words:
-    dim, heads = keys["width"].split("/")
-    names = [str(head) for head in keys["expression_heads"]]
-    return {"dim": dim, "heads": heads, "blocks": str(keys["blocks"]), "names": names}
+def _pair(results: Results) -> Words:
+    pair, grid = results.figure_pair, results.figure_grids["2"]
+    return {**pair[0].axes, "where": _where(pair), "grid": grid.folder}
+
+
+def _where(pair: list[TrainingJob]) -> Words:
+    """The rows of a pair in the tables of its grid."""
+    return {axis: str(level) for axis, level in pair[0].axes.items()} | {
+        "head": [str(job.axes["head"]) for job in pair]
+    }
 
 
 def _scored(results: Results, dataset: str) -> Words:
@@ -113,9 +133,12 @@ def _scored(results: Results, dataset: str) -> Words:
     return words | {"part": PUBLIC if public else keys["part"], "partial": partial}
 
 
-def _medium(results: Results, medium: str) -> Words:
+def _medium(results: Results, medium: str | None) -> Words:
     files = [f"evaluations/{name}/scores.tsv" for name in results.sets_of_medium(medium)]
-    return {"medium": medium, "tables": files, "note": results.peers_note(medium)}
+    words = (
+        {"medium": medium, "of": f"the {medium} medium"} if medium else {"medium": "own", "of": "this configuration"}
+    )
+    return words | {"tables": files, "note": results.peers_note(medium)}
 
 
 def _expand(file: str, results: Results) -> list[tuple[str, dict[str, Any]]]:
