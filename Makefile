@@ -18,7 +18,10 @@ RUN := $(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON TORCH
 
-.PHONY: demo sample paper test test-learning test-faults check chromium slurm setup tools multiqc testtools
+.PHONY: help demo sample paper test test-learning test-faults check chromium slurm setup tools multiqc testtools
+
+help:
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
 demo: setup
 	@$(RUN)

@@ -34,6 +34,7 @@ def train(
     tasks: Sequence[str] = (),
     task: Task | None = None,
     flanks: Sequence[str] = ("", ""),
+    near: int = 3,
     seed: int = 1,
     out: str | Path | None = None,
     device: str = "auto",
@@ -47,7 +48,7 @@ def train(
     model: its name, or its settings, {"model": name, "dim": 64, …}; `proformer models` lists them.
     recipe: published settings of the model (None: its first). training: settings of `proformer.training.config`.
     validation: share of the sequences that choose the best epoch, drawn so that copies and reverse complements stay
-    together; or (sequences, targets).
+    together; or (sequences, targets). near: so do sequences that differ in at most so many positions.
     tasks: names of the T tasks. task: all about them, where they are more than numbers to be standardised.
     flanks: constant ends of the strings, cut off.
     seed: of the draw of the validation part; that of the training is training: seed.
@@ -78,7 +79,7 @@ def train(
             np.savetxt(folder / "parts.txt", np.repeat([0, 1], sizes), fmt="%d")
             split(stores[0], stores[1:], file=folder / "parts.txt")
         else:
-            split(stores[0], stores[1:], (1 - share, share), seed)
+            split(stores[0], stores[1:], (1 - share, share), seed, near=near)
         run(config, stores[1], stores[2], target, target / "checkpoint.pt", device=device, threads=threads)
         return load(target, device)
 

@@ -45,7 +45,7 @@ class Predictor(TrainedModel):
     ) -> np.ndarray:
         """Predict, in the units of the training data: float64 [N, T], or [N, T, P] where a task has P positions.
 
-        sequences: strings, or one; a file (table or FASTA, plain or gz); or codes uint8 [N, L] without flanks (A 0,
+        sequences: strings, or one; a file (table, FASTA or store); or codes uint8 [N, L] without flanks (A 0,
         C 1, G 2, T 3, N 4), L at most the model's length. trimmed: strings and files come without their constant
         flanks. batch_size: sequences at once (None: by the model's size).
 
@@ -140,7 +140,7 @@ class Predictor(TrainedModel):
         if isinstance(sequences, str):
             sequences = [sequences] if is_sequence(sequences) else Path(sequences)
         if isinstance(sequences, Path):
-            pieces = read_rows(sequences)
+            pieces, trimmed = read_rows(sequences), trimmed or sequences.suffix == ".safetensors"
         elif isinstance(sequences, np.ndarray) and sequences.dtype == np.uint8:
             pieces, trimmed = iter([rows_of_codes(sequences)]), True
         else:

@@ -42,7 +42,7 @@ class Task:
     model gives logits. "binary": 0 or 1 (one or more positions); logits. "profile": a number per position of `bin` bp.
     "counts and profile": read counts per position; the model gives log(1 + total), then a logit per position, in all
     1 + P numbers.
-    names, units: of the T tasks (units: one for all, or empty).
+    names, units: of the T tasks (units: one for all, or empty). bin: bp of a position of a profile.
     scale: what the targets are transformed by. "standardise": mean 0 and sd 1 in the training part, per task; "log1p":
     log(1 + y).
     mean, sd: of the training part's targets, per task (empty before a store is split).

@@ -8,9 +8,9 @@ import pytest
 
 from proformer.errors import InputError
 from proformer.models import build, find, names, resolve
-from proformer.settings import Count, Flanks, Positive, Share, check, read, within
+from proformer.settings import Count, Flanks, Positive, Share, check, hints_of, meanings, read, within
 from proformer.tasks import Task
-from proformer.training.config import read_job, read_training
+from proformer.training.config import Training, read_job, read_training
 
 WHOLE = "expected a whole number of at least 1"
 REFUSED = [
@@ -134,3 +134,9 @@ def test_unknown_annotations_take_values_of_their_type():
     assert check("path", "x", str) == "x"
     with pytest.raises(InputError, match="path is b'', expected text"):
         check("path", b"", str)
+
+
+@pytest.mark.parametrize("kind", [Training, Task, *(find(name).Config for name in names())])
+def test_every_key_says_what_it_means(kind):
+    found = meanings(kind)
+    assert list(hints_of(kind)) == [key for key in hints_of(kind) if len(found.get(key, "")) > 5]

@@ -5,6 +5,7 @@ rule prepare:
     """Encode the training file or files: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
     input:
         sequences=lambda wildcards: results.raws(wildcards.dataset, "train"),
+        values=lambda wildcards: results.datasets[wildcards.dataset]["values"] or [],
         code=library("datasets", "sequences"),
     output:
         store=f"{R}/data/{{dataset}}/all.safetensors",

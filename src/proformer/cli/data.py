@@ -70,6 +70,7 @@ def split(
     parts: Annotated[Path | None, "file with a line per row: the number of its part, or -1"] = None,
     seed: Annotated[CountOrZero, "of the draw"] = 1,
     by: Annotated[Literal["random", "chromosome"], "what to draw"] = "random",
+    near: Annotated[CountOrZero, "keep sequences together that differ in at most so many positions"] = 0,
     block: Annotated[Count | None, "with --by chromosome: stretches of so many bp instead of whole ones"] = None,
     counts: Annotated[Path | None, "table of the parts' sizes, means and spreads"] = None,
 ) -> None:
@@ -77,7 +78,7 @@ def split(
 
     examples:
       proformer split --store all.safetensors --out train.safetensors validation.safetensors test.safetensors \\
-          --fractions 0.8 0.1 0.1 --seed 1 --counts split.tsv
+          --fractions 0.8 0.1 0.1 --near 3 --counts split.tsv
       proformer split --store windows.safetensors --out train.safetensors validation.safetensors \\
           --fractions 0.9 0.1 --by chromosome
       proformer split --store windows.safetensors --out train.safetensors validation.safetensors test.safetensors \\
@@ -85,7 +86,7 @@ def split(
       proformer split --store mpra.safetensors --out train.safetensors validation.safetensors test.safetensors \\
           --folds 10 0
 
-    Copies of a sequence and its reverse complement never fall to different parts.
+    Copies of a sequence and its reverse complement never fall to different parts; with --near, near copies neither.
     """
     from proformer.datasets.parts import split
     from proformer.errors import InputError
@@ -107,6 +108,7 @@ def split(
         chromosomes=chromosomes and [[name for name in part.split(",") if name] for part in chromosomes],
         folds=(folds[0], folds[1], folds[2] if len(folds) == 3 else None) if folds else None,
         file=parts,
+        near=near,
     )
     if counts:
         write_table(counts, table)

@@ -125,6 +125,8 @@ def evaluation_table(
 
 def is_evaluation(path: Path) -> bool:
     """Whether a file begins as the tables of `evaluation_table` do. Raises InputError for no file."""
+    if path.suffix == ".safetensors":
+        return False
     return next(blocks(path, 1 << 16)).startswith("\t".join(COLUMNS).encode())
 
 

@@ -70,7 +70,7 @@ class NearIndex:
             rows = np.flatnonzero(self.seen[segment][mine & ((1 << _BITS) - 1)])
             low = np.searchsorted(known, mine[rows], side="left")
             counts = np.searchsorted(known, mine[rows], side="right") - low
-            for mates, places in _pairs(rows, low, counts):
+            for mates, places in pairs(rows, low, counts):
                 entries = self.order[places, segment]
                 distance = np.count_nonzero(codes[mates] != self.codes[entries], axis=1)
                 near = distance <= self.within
@@ -154,7 +154,7 @@ def summary(
     return pd.DataFrame([row | {"warning": warning if share > warn_share else ""}])
 
 
-def _pairs(rows: np.ndarray, low: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def pairs(rows: np.ndarray, low: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield (training row, place in the index) of each candidate, at most about `PAIRS` at once."""
     ends = np.cumsum(counts)
     start = 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from proformer.datasets.near_groups import near_groups
 from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.files import file_digest
@@ -37,6 +38,7 @@ def split(
     chromosomes: Sequence[Sequence[str]] | None = None,
     folds: tuple[int, int, int | None] | None = None,
     file: str | Path | None = None,
+    near: int = 0,
 ) -> pd.DataFrame:
     """Draw disjoint parts of a store, the first one for training; returns the counts per part.
 
@@ -44,6 +46,7 @@ def split(
     sequence, and its reverse complement, never straddle parts; or "chromosome": whole contigs, or stretches of `block`
     bp of them, so that overlapping windows never straddle parts either. A fraction of 0 makes an empty part. Or by
     names of `chromosomes`, by `folds` (how many, which one tests, nested ones), or by a `file` (see `datasets.parts`).
+    near: sequences that differ in at most so many positions, on either strand, fall to one part, too.
 
     Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
     Methods).
@@ -51,6 +54,9 @@ def split(
     import pandas as pd
 
     store, paths = open_store(source), [Path(out) for out in outs]
+    if near:
+        group = near_groups(store.codes, store.columns["group"], near)
+        store = replace(store, columns={**store.columns, "group": group})
     may_be_empty = [False] * len(paths)
     how: dict[str, Any]
     if chromosomes is not None:
@@ -81,7 +87,7 @@ def split(
         raise InputError(
             f"{source}: all training targets of {task.names[flat]} are {mean[flat]}; nothing can be learnt from them"
         )
-    meta = store.meta | {"task": asdict(task), "split": how}
+    meta = store.meta | {"task": asdict(task), "split": how | ({"near": near} if near else {})}
     for index, out in enumerate(paths):
         with StoreWriter(out, meta) as writer:
             writer.append(**{name: column[:0] for name, column in store.columns.items()})

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from proformer.datasets.store import open_store
 from proformer.datasets.text import BLOCK_BYTES, NEWLINE, RETURN, RowError, Rows, blocks, is_number, is_sequence
 from proformer.errors import InputError
-from proformer.sequences import ALPHABET, Spans, to_codes
+from proformer.sequences import ALPHABET, Spans, decode, to_codes
 from proformer.settings import did_you_mean
 
 SEQUENCE = ("sequence", "seq")
@@ -37,11 +38,14 @@ class Columns:
 def read_rows(
     path: Path, targets: Sequence[str] = (), values: Path | None = None, size: int = BLOCK_BYTES
 ) -> Iterator[Rows]:
-    """Read a file of sequences block by block: a table (see `find_columns`), or FASTA (see `read_fasta`).
+    """Read a file of sequences block by block: a table (see `find_columns`), FASTA (see `read_fasta`), or a store.
 
     targets: names of the columns of values, in a header line. values: a table of the values of FASTA records, by name.
     Blank lines at the end are accepted. Raises InputError for the first line that is wrong.
     """
+    if path.suffix == ".safetensors":
+        yield from rows_of_store(path)
+        return
     pieces = blocks(path, size)
     first = next(pieces)
     if first.lstrip().startswith(b">"):
@@ -133,6 +137,19 @@ def rows_of_strings(sequences: Iterable[str], name: str = "sequences") -> Rows:
     lengths = np.array([len(text) for text in texts])
     spans = Spans(np.cumsum(lengths) - lengths, lengths)
     return Rows(Path(name), letters, to_codes(letters), spans, lines=range(len(texts)), unit="row")
+
+
+def rows_of_store(path: Path) -> Iterator[Rows]:
+    """The rows of a store as text, without flanks; profiles have no values then."""
+    store = open_store(path)
+    names = store.task.names if store.target.shape[2] == 1 else ()
+    columns = Columns(number=1 + len(names), targets=tuple(range(1, 1 + len(names))), names=names)
+    for start in range(0, len(store), RECORDS):
+        sequences = map(decode, store.codes[start : start + RECORDS])
+        values = store.target[start : start + RECORDS, : len(names), 0].tolist()
+        lines = ("\t".join([sequence, *map(repr, row)]) for sequence, row in zip(sequences, values, strict=True))
+        rows = rows_of(path, "".join(f"{line}\n" for line in lines).encode(), start, columns)
+        yield replace(rows, unit="row")
 
 
 def rows_of_codes(codes: np.ndarray) -> Rows:

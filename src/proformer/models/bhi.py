@@ -30,8 +30,10 @@ from proformer.settings import BelowOne, Count, CountOrZero, Flanks, Share
 class Config:
     """Defaults are the released ones.
 
-    window: nt that are read. kernels: of the convolutions side by side, which share width and lstm equally. padding:
-    probabilities of the 3′ side, the 5′ side and both. shifts: windows moved by up to so many nt at prediction.
+    length, flanks: of the sequences, from the data. window: nt that are read. kernels: of the convolutions side by
+    side, which share width and lstm equally. width, lstm, dense: channels of the convolutions, units of the LSTM and of
+    the dense layer. dropout, last_dropout: after the layers, and before the last. padding: probabilities of the 3′
+    side, the 5′ side and both. shifts: windows moved by up to so many nt at prediction.
     """
 
     length: Count = 100

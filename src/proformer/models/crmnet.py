@@ -43,10 +43,11 @@ DENSE_DROPOUT = (0.2, 0.2, 0.1, 0.1)
 class Config:
     """Defaults are the released ones.
 
-    window: nt that are read. widths: of the encoder's stages; the last is that of the transformer. up_width: of the
-    decoder. head: of the first of three convolutions, dense: of the first of four dense layers; each further one is
-    half as wide. dropout: of encoder and transformer; the dense layers have their own. first_position: "zero" as
-    released, or "kept".
+    length, flanks: of the sequences, from the data. window: nt that are read. kernel: of the convolutions. widths: of
+    the encoder's stages; the last is that of the transformer. up_width: of the decoder. heads, feed_forward: of the
+    transformer. head: width of the first of three convolutions. dense: width of the first of four dense layers; each
+    further one is half as wide, in both. dropout: of encoder and transformer; the dense layers have their own.
+    first_position: "zero" as released, or "kept".
     """
 
     length: Count = 100

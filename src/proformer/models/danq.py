@@ -22,7 +22,12 @@ from proformer.settings import BelowOne, Count
 
 @dataclass(frozen=True)
 class Config(Input):
-    """`pool` is the width and stride of pooling, `units` those of one direction."""
+    """Sizes of the layers.
+
+    filters, kernel: of the convolution. pool: width and stride of pooling. units: of the LSTM, in one direction. gates:
+    of the LSTM: Keras' "hard" sigmoid, or "logistic". dense: of the dense layers. outputs: of the model. dropout: after
+    convolution and dense layers. recurrent_dropout: of the LSTM's outputs.
+    """
 
     filters: Count = 320
     kernel: Count = 26
@@ -32,7 +37,7 @@ class Config(Input):
     dense: tuple[Count, ...] = (64, 64)
     outputs: Count = 1
     dropout: BelowOne = 0.2
-    recurrent_dropout: BelowOne = 0.5  # of the LSTM's outputs
+    recurrent_dropout: BelowOne = 0.5
 
 
 class DanQ(Model):

@@ -33,7 +33,13 @@ from proformer.settings import BelowOne, Count
 
 @dataclass(frozen=True)
 class Config(Input):
-    """attention: "self", or "category" (one query per output). `width` is that of all attention heads together."""
+    """Sizes of the layers.
+
+    filters, kernel: of the convolution. pool: width and stride of pooling. units: of the LSTM, in one direction. gates:
+    of the LSTM: Keras' "hard" sigmoid, or "logistic". attention: "self", or "category" (one query per output). width:
+    that of all attention heads together. heads: of attention. dense: of the dense layers. outputs: of the model.
+    dropout: after every layer.
+    """
 
     filters: Count = 256
     kernel: Count = 30

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config(Input):
-    """One number per convolution in `filters`, `pools` (1: none) and `dropouts`.
+    """One number per convolution in `filters`, `pools` and `dropouts`.
 
+    filters, kernel: of the convolutions. pools: width and stride of pooling (1: none). dropouts: after each
+    convolution. dense: of the dense layers. outputs: of the model.
     max_norm: largest norm of every kernel along its first Keras axis (of a convolution: its width). l2: of the kernels.
     activity_l1: of what the first dense layer puts out.
     """

@@ -46,10 +46,10 @@ def recipes(original: dict[str, Any], upstream: dict[str, Any]) -> dict[str, dic
 
 @dataclass(frozen=True)
 class Input:
-    """What a peer reads: the last `window` nt of the construct, padded 5' with N.
+    """What a peer reads: the end of the construct, padded 5' with N.
 
-    `unknown` is what each of the four channels holds at an N: 1 as released (the encoder's index None sets them all),
-    0.25 or 0 to repair it. `length` (of a strand of codes) and `flanks` come from the data.
+    length, flanks: of the sequences, from the data. window: nt that are read. unknown: what each of the four channels
+    holds at an N: 1 as released (the encoder's index None sets them all), 0.25 or 0 to repair it.
     """
 
     length: Count = 100

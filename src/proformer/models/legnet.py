@@ -33,10 +33,11 @@ from proformer.settings import Count, Flanks, NotNegative, at_least
 class Config:
     """Defaults are those of the challenge's submission.
 
-    window: nt that are read. widths: of the stem and of the stages after it. expansion: of a stage's inner width, over
-    its output or input width (`expand`). group: channels per group of the inner convolution. squeeze: with or without
-    a bilinear branch. final_activation: SiLU before the mean over positions. unknown: the value of an N in each of the
-    four channels. sd: of the target's distribution, in bins. start: initialisation, of the team or torch's.
+    length, flanks: of the sequences, from the data. window: nt that are read. kernel: of the convolutions. widths: of
+    the stem and of the stages after it. expansion: of a stage's inner width, over the width that `expand` names.
+    expand: the stage's "output" or "input". group: channels per group of the inner convolution. squeeze: with or
+    without a bilinear branch. final_activation: SiLU before the mean over positions. unknown: the value of an N in each
+    of the four channels. sd: of the target's distribution, in bins. start: initialisation, of the team or torch's.
     """
 
     length: Count = 100

@@ -33,12 +33,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """What defines a Proformer; `length` is one strand.
+    """What defines a Proformer.
 
-    `expression_start`: "shared" as released, or "learned" (each token its own start). `mask_rate`: share of nucleotides
-    masked in training, with the heads that predict them; `mask`: on each strand alone (as released) or on both at once
-    ("joint"); `beta`: weight of their loss. `merge_projections`, `read_rows_only`, `convolve_in_place` and
-    `fuse_feed_forward` are exact rewrites: they change neither parameters nor outputs, only the work.
+    length: nt of one strand, from the data. kmer: nt that one position of the stem reads. dim, heads, blocks: width,
+    attention heads and number of the macaron blocks. head: average pooling ("ap"), expression tokens ("meh"), or those
+    with a gated linear unit ("glu"). expression_heads: number of expression tokens. expression_start: "shared" as
+    released, or "learned" (each token its own start). dropout: in the blocks. mask_rate: share of nucleotides masked in
+    training, with the heads that predict them. mask: on each strand by itself (as released) or on both at once
+    ("joint"). beta: weight of their loss. merge_projections, read_rows_only, convolve_in_place, fuse_feed_forward:
+    exact rewrites, which change neither parameters nor outputs, only the work.
     """
 
     length: Count = 100

@@ -33,7 +33,12 @@ from proformer.settings import BelowOne, Count, NotNegative
 
 @dataclass(frozen=True)
 class Config(Input):
-    """`l1` times the mean absolute weight of every matrix is added to the loss (the release calls it l2)."""
+    """Sizes of the layers.
+
+    filters, kernel: of the convolutions. deep: the second convolution: "dead" as released, "pointwise", or along the
+    "sequence". dense: of the dense layers. dropout: after them. l1: times the mean absolute weight of every matrix is
+    added to the loss (the release calls it l2).
+    """
 
     filters: Count = 256
     kernel: Count = 30

@@ -50,9 +50,11 @@ def dense(before: int, after: int) -> nn.Linear:
 
 @dataclass(frozen=True)
 class Config(Input):
-    """`motifs`: filters of the first convolution; `filters`: of the others and the width of attention.
+    """Sizes of the layers.
 
-    `l2`: of all kernels but the recurrent ones.
+    motifs: filters of the first convolution. filters: of the others, and the width of attention. kernel: of the
+    convolutions. convolutions, blocks: how many. heads: of attention. dense: of the dense layer. attention_dropout,
+    dropout: in the blocks, and elsewhere. l2: of all kernels but the recurrent ones.
     """
 
     motifs: Count = 256

@@ -17,11 +17,15 @@ from proformer.tasks import LossName, MetricName
 class Training:
     """Settings of one training run. Defaults are those of the paper's grid (see the authors' talk and Methods).
 
-    optimiser: "adam", "adamw" or "lion" (with decoupled `weight_decay`), or "rmsprop".
+    epochs, batch_size: passes over the training part, and sequences of a step.
+    learning_rate: the greatest that the schedule reaches. weight_decay: of "adamw" and "lion".
+    optimiser: "adam", "adamw" or "lion" (with decoupled weight decay), or "rmsprop".
+    betas, epsilon: of Adam; `betas` of Lion, too.
     schedule: "cosine" rises linearly over `warmup_epochs` to `learning_rate`, then falls to 0 over the remaining
     epochs; "transformer" is d^-½ · min(step^-½, step · warmup_steps^-1.5), where d is `schedule_width`, and ignores
     `learning_rate`; "warmup" rises from `warmup_start` and stays; "onecycle" rises and falls along half cosines, from
     `warmup_start` over `learning_rate` to `final_rate`, while Adam's first beta goes the other way, .95 to .85 to .95.
+    warmup_epochs, warmup_steps, schedule_width, warmup_start, final_rate: of the schedules that name them.
     loss: in place of the task's own, unless the model has an objective of its own. shuffle: the rows every epoch, once,
     or never ("none": file order). epoch_batches: length of an epoch that is not one pass over the data.
     reverse_complement: share of the training sequences that are turned, drawn at every step, profiles with them.
@@ -35,6 +39,8 @@ class Training:
     patience: epochs without a better one before stopping (None: never).
     precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32), where the device
     has such arithmetic; elsewhere in float32.
+    deterministic: use only operations that give the same bits again (null: on a CPU).
+    seed: of the initial weights, the order of the rows, and all that is drawn.
     compile: on a GPU, compile the model and replay its steps as CUDA graphs, for small models; a CPU ignores it.
     """
 

@@ -31,7 +31,8 @@ def prepare_options(keys: Mapping[str, Any]) -> str:
     """Options of `proformer prepare`: what of a data set decides how its sequences are encoded."""
     options = f"--length {keys['length']} --flanks {shlex.join(keys['flanks'])}"
     options += f" --too-long {keys['too_long']} --wrong-flank {keys['wrong_flank']}"
-    return f"{options} {option('--medium', keys['medium'])}".strip()
+    more = (option(f"--{name}", keys[name]) for name in ("medium", "targets", "values"))
+    return " ".join([options, *filter(None, more)])
 
 
 def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequence[str], counts: str) -> str:
@@ -48,7 +49,8 @@ def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequenc
         return f"{drawn} {option('--folds', [n for n in keys['folds'].values() if n is not None])}"
     if keys["parts"]:
         return f"{drawn} {option('--parts', keys['parts']['file'])}"
-    by, shares = f"--by {keys['split']} {option('--block', keys['block'])}".strip(), keys["fractions"]
+    draw = {"by": keys["split"], "block": keys["block"], "near": keys["near"]}
+    by, shares = " ".join(f"--{name} {value}" for name, value in draw.items() if value), keys["fractions"]
     test, first = shares["test"], ""
     if test:
         rest = str(Path(outs[0]).with_name("rest.safetensors"))
