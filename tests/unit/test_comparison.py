@@ -82,3 +82,11 @@ def test_a_model_that_is_not_finished_is_named(results):
         compare(results, [POINTS[0], "dataset~dream/dim~9"])
     with pytest.raises(InputError, match="no trained models"):
         compare(results / "elsewhere")
+
+
+def test_a_training_under_two_names_is_listed_once(results):
+    import shutil
+
+    shutil.copytree(results / "models" / POINTS[1], results / "models/dataset~dream/dim~8_seed~3")
+    table = gather(results)
+    assert set(table["model"]) == {"mine-2.0", "dim~8_heads~1_blocks~1_head~4"}

@@ -48,27 +48,29 @@ def read_rows(
         return
     pieces = blocks(path, size)
     first = next(pieces)
-    if first.lstrip().startswith(b">"):
+    if first[:1024].lstrip().startswith(b">"):
         yield from read_fasta(path, chain([first], pieces), *(read_values(values, targets) if values else ()))
         return
     if values:
         raise InputError(f"{path}: found a table, expected FASTA, as its values are in {values}")
-    heading, _, rest = first.partition(b"\n")
-    columns = find_columns(path, _text(heading).rstrip("\r"), targets)
-    first = rest if columns.header else first
+    end = first.find(b"\n")
+    columns = find_columns(path, _text(first[:end]).rstrip("\r"), targets)
+    pieces = chain([first[end + 1 :] if columns.header else first], pieces)
+    del first  # so that one block at a time is in memory
     line, blank, empty = 1 + columns.header, 0, True
-    for text in chain([first], pieces):
-        body, count = text.rstrip(b"\r\n"), 0
-        if body:
+    for text in pieces:
+        lines = used = text.count(b"\n")
+        if text.endswith((b"\n\n", b"\n\r\n")) or len(text) <= 2:
+            text = text.rstrip(b"\r\n") + b"\n"
+            used = 0 if text == b"\n" else text.count(b"\n")
+        if used:
             if blank:
                 raise InputError(f"{path}, line {blank}: found a blank line, expected a sequence")
-            if b'"' in body:
-                body = without_quotes(path, body + b"\n", line, columns.separator)[:-1]
-            for rows in _until_an_error(path, body + b"\n", line, columns):
-                yield rows
-                count, empty = len(rows), False
-        lines = text.count(b"\n")
-        blank = blank or (line + count if lines > count else 0)
+            if b'"' in text:
+                text = without_quotes(path, text, line, columns.separator)
+            yield from _until_an_error(path, text, line, columns)
+            empty = False
+        blank = blank or (line + used if used < lines else 0)
         line += lines
     if empty:
         raise InputError(f"{path}: found no rows{' below the header' * columns.header}, expected sequences")
