@@ -38,7 +38,7 @@ VERBS = {verb: module for group in GROUPS.values() for module, verbs in group.it
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns 0, or 2 after a one-line message when the input was wrong."""
     from proformer import __version__
-    from proformer.cli.options import Leave, read_words
+    from proformer.cli.options import NothingToRun, read_words
     from proformer.errors import InputError
     from proformer.provenance import log_job
     from proformer.settings import did_you_mean
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         log_job({"verb": verb} | given)
         work()
         sys.stdout.flush()
-    except Leave as left:
+    except NothingToRun as left:
         return left.code
     except BrokenPipeError:  # `… | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from proformer.cli.options import DREAM_FLANKS, Medium, at_most_one
+from proformer.cli.options import DREAM_FLANKS, Medium, one_of
 from proformer.settings import Count, CountOrZero, Flanks, Share, read
 
 
@@ -92,7 +92,7 @@ def split(
     from proformer.errors import InputError
     from proformer.files import write_table
 
-    at_most_one(1, fractions=fractions, chromosomes=chromosomes, folds=folds, parts=parts)
+    one_of(required=True, fractions=fractions, chromosomes=chromosomes, folds=folds, parts=parts)
     for name, given in (("fractions", fractions), ("chromosomes", chromosomes)):
         if given and len(out) != len(given):
             raise InputError(f"--{name}: found {len(given)}, expected one for each of {len(out)} outputs")

@@ -27,13 +27,13 @@ DREAM_FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 
 
 @dataclass(frozen=True)
-class Alone:
+class WithoutValue:
     """What an option means that is given without a value."""
 
     value: Any
 
 
-class Leave(Exception):
+class NothingToRun(Exception):
     """There is nothing to run; `code` is the exit code."""
 
     def __init__(self, code: int) -> None:
@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Stop reading: with help, or with an error."""
         print(message or "", end="", file=sys.stderr)
-        raise Leave(status)
+        raise NothingToRun(status)
 
 
 class _Tuple(argparse.Action):
@@ -99,7 +99,7 @@ def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
     text = next(note for note in notes if isinstance(note, str))
     text += f" (default: {shown})" if not required and shown not in (None, False, "", " ") else ""
     more: dict[str, Any] = {"help": text.replace("%", "%%")}
-    if limits := [note for note in notes if not isinstance(note, str | Alone)]:
+    if limits := [note for note in notes if not isinstance(note, str | WithoutValue)]:
         kind = Annotated[kind, *limits]  # type: ignore[valid-type]
     if kind is bool:
         more["action"] = "store_true"
@@ -109,8 +109,8 @@ def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
             more["action"] = _Tuple
         more |= {"type": _reader(element), "metavar": _metavar(element)}
         more |= {} if required else {"default": default}
-        if alone := next((note for note in notes if isinstance(note, Alone)), None):
-            more |= {"nargs": "?", "const": alone.value}
+        if without := next((note for note in notes if isinstance(note, WithoutValue)), None):
+            more |= {"nargs": "?", "const": without.value}
     if parameter.kind is Parameter.POSITIONAL_ONLY:
         parser.add_argument(name, **more)
     else:
@@ -150,10 +150,10 @@ def _metavar(hint: Any) -> str:
     return {Path: "PATH", int: "N", float: "X"}.get(hint, "TEXT")
 
 
-def at_most_one(least: int = 0, **options: object) -> None:
-    """Refuse more than one of some options, or fewer than `least`."""
+def one_of(required: bool = False, **options: object) -> None:
+    """Refuse more than one of some options, or none where one is required."""
     given = [f"--{name}" for name, value in options.items() if value not in (None, False)]
-    if not least <= len(given) <= 1:
+    if len(given) > 1 or (required and not given):
         found = " and ".join(given) or "none"
         raise InputError(f"found {found}, expected one of {', '.join(f'--{name}' for name in options)}")
 
@@ -190,13 +190,8 @@ def read_yaml(text: str, option: str) -> dict[str, Any]:
 
 def in_columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows of text, the first a heading, in aligned columns; numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    numbers = [all(cell[:1].isdigit() or cell == "?" for cell in column[1:]) for column in zip(*rows, strict=True)]
-    lines = (
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, numbers, strict=True)
-        )
-        for row in rows
-    )
-    return "\n".join(map(str.rstrip, lines))
+    columns = []
+    for column in zip(*rows, strict=True):
+        width, numbers = max(map(len, column)), all(cell[:1].isdigit() or cell == "?" for cell in column[1:])
+        columns.append([cell.rjust(width) if numbers else cell.ljust(width) for cell in column])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from proformer.cli.options import Alone, at_most_one, named
+from proformer.cli.options import WithoutValue, named, one_of
 from proformer.settings import Positive
 
 
@@ -37,8 +37,8 @@ def plan(
     from proformer.planning import rates as speeds
     from proformer.planning.configuration import read_configuration
 
-    at_most_one(rates=rates, rate=rate, tflops=tflops)
-    at_most_one(tsv=tsv, json=json)
+    one_of(rates=rates, rate=rate, tflops=tflops)
+    one_of(tsv=tsv, json=json)
     config, root = read_configuration(configfile)
     speed = speeds.released() if config["device"] != "cpu" else None
     if rates:
@@ -62,7 +62,7 @@ def status(
     configfile: Annotated[list[Path] | None, "the run's configuration files, as for snakemake, instead"] = None,
     only: Annotated[list[str] | None, "list only points in these states"] = None,
     silent: Annotated[Positive, "minutes after which a running point is silent"] = 10.0,
-    watch: Annotated[Positive | None, Alone(5.0), "look again every so many seconds (without a number: 5)"] = None,
+    watch: Annotated[Positive | None, WithoutValue(5.0), "look again every so many seconds (no number: 5)"] = None,
     tsv: Annotated[bool, "a table for programs"] = False,
     json: Annotated[bool, "everything, for programs"] = False,
 ) -> None:
@@ -85,7 +85,7 @@ def status(
     from proformer.errors import InputError
     from proformer.points import training_jobs
 
-    at_most_one(tsv=tsv, json=json)
+    one_of(tsv=tsv, json=json)
     if unknown := sorted(set(only or ()) - {*status.STATES}):
         raise InputError(f"--only {unknown[0]}: expected some of {', '.join(status.STATES)}")
     if configfile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from proformer.cli.options import Alone, read_yaml
+from proformer.cli.options import WithoutValue, read_yaml
 
 
 def collect(
@@ -17,7 +17,7 @@ def collect(
     epochs: Annotated[Path, "table to write: one row per point and epoch"],
     simulated: Annotated[
         str | None,
-        Alone(""),
+        WithoutValue(""),
         "simulated data: a perfect model's r beside; with a folder: of the ATAC-seq experiment that windows are from",
     ] = None,
 ) -> None:

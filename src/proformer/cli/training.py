@@ -98,6 +98,8 @@ def models() -> None:
       proformer models
       proformer config model:legnet      the keys of one
     """
+    import re
+
     import torch
 
     from proformer.models import build, find, find_recipe, names
@@ -107,15 +109,12 @@ def models() -> None:
         with torch.device("meta"):
             model = build({"model": name, **find_recipe(name)["model"]})
         count = sum(p.numel() for p in model.parameters())
-        what = (find(name).__doc__ or "").partition("\n")[0].partition(":")[0].rstrip(".")
+        what = re.split(r" \(|:|, as |\.?\n", find(name).__doc__ or "")[0]
         rows.append((name, f"{count:,}", what, ", ".join(getattr(find(name), "RECIPES", {})) or "none"))
     print(in_columns(rows))
 
 
-def config(
-    of: Annotated[str, "model:NAME, training or task"],
-    /,
-) -> None:
+def config(of: Annotated[str, "model:NAME, training or task"], /) -> None:
     """List the settings of a model or of the training, with types, defaults and meaning.
 
     examples:

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """The names of the four blocks; `options` are keys of each, such as {core: {lstm: 64}}."""
+    """Which blocks, and their settings.
+
+    length, flanks: of the sequences, from the data. processor, first, core, final: names of the four blocks. options:
+    keys of each, such as {core: {lstm: 64}}.
+    """
 
     length: Count = 100
     flanks: Flanks = ("", "")
