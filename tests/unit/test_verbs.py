@@ -1,6 +1,7 @@
 """The command line: what it lists, and how options follow from signatures."""
 
 import re
+from io import BufferedReader, BytesIO, TextIOWrapper
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_a_log_has_a_line_a_minute(stores, tmp_path, capfd, monkeypatch):
     assert lines == [(epoch, step) for epoch in "12" for step in "1234"]
 
 
-def test_predictions_of_a_store_are_those_of_its_file(stores, tmp_path, capsys):
+def test_predictions_of_a_store_are_those_of_its_file(stores, tmp_path, capsys, monkeypatch):
     """As in the README: what is evaluated was not trained on."""
     config = "{model: {dim: 8, heads: 1, blocks: 1, kmer: 5}, training: {epochs: 1}}"
     train, validation = map(str, stores)
@@ -68,3 +69,6 @@ def test_predictions_of_a_store_are_those_of_its_file(stores, tmp_path, capsys):
     assert re.search(r"\b\d+ ", printed(capsys, "evaluate", "--predictions", table, "--truth", validation))
     on_screen = printed(capsys, "predict", "--model", str(tmp_path / "m"), "--sequences", validation)
     assert on_screen == (tmp_path / "p.tsv").read_text()
+    sequences = "".join(f"{line.split(chr(9))[1]}\n" for line in on_screen.splitlines()[1:])
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BufferedReader(BytesIO(sequences.encode()))))
+    assert printed(capsys, "predict", "--model", str(tmp_path / "m"), "--trimmed") == on_screen

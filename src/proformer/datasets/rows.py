@@ -36,11 +36,16 @@ class Columns:
 
 
 def read_rows(
-    path: Path, targets: Sequence[str] = (), values: Path | None = None, size: int = BLOCK_BYTES
+    path: Path,
+    targets: Sequence[str] = (),
+    values: Path | None = None,
+    size: int = BLOCK_BYTES,
+    key: Sequence[str] = SEQUENCE,
 ) -> Iterator[Rows]:
     """Read a file of sequences block by block: a table (see `find_columns`), FASTA (see `read_fasta`), or a store.
 
     targets: names of the columns of values, in a header line. values: a table of the values of FASTA records, by name.
+    key: names of the column that is read as the sequence.
     Blank lines at the end are accepted. Raises InputError for the first line that is wrong.
     """
     if path.suffix == ".safetensors":
@@ -54,7 +59,7 @@ def read_rows(
     if values:
         raise InputError(f"{path}: found a table, expected FASTA, as its values are in {values}")
     end = first.find(b"\n")
-    columns = find_columns(path, _text(first[:end]).rstrip("\r"), targets)
+    columns = find_columns(path, _text(first[:end]).rstrip("\r"), targets, key)
     pieces = chain([first[end + 1 :] if columns.header else first], pieces)
     del first  # so that one block at a time is in memory
     line, blank, empty = 1 + columns.header, 0, True
@@ -103,8 +108,9 @@ def rows_of(
     if len(marks) != counts * len(ends) or not (stops > starts).all() or _straddle(marks, counts, starts, stops):
         found = np.diff(np.searchsorted(marks, np.append(starts, len(letters))))
         row = int(np.argmax((found != counts) | (stops <= starts)))
-        number = "one column" if not found[row] else f"{found[row] + 1} columns"
-        what = "a blank line, expected a sequence" if stops[row] <= starts[row] else f"{number}, {_expected(columns)}"
+        what = "one column" if not found[row] else f"{found[row] + 1} columns"
+        what += f", expected {columns.number}, as in the first line"
+        what = what if stops[row] > starts[row] else "a blank line, expected a sequence"
         raise RowError(f"{path}, line {lines[row] if lines else line + row}: found {what}", row)
     bounds = [starts - 1, *marks.reshape(len(ends), counts).T, stops]
 
@@ -122,12 +128,6 @@ def _straddle(marks: np.ndarray, counts: int, starts: np.ndarray, stops: np.ndar
         return False
     table = marks.reshape(len(starts), counts)
     return bool((table[:, 0] < starts).any() or (table[:, -1] >= stops).any())
-
-
-def _expected(columns: Columns) -> str:
-    if columns.number == 2 and not columns.header:
-        return "expected 2: a sequence and a number"
-    return f"expected {columns.number}, as in the first line"
 
 
 def rows_of_strings(sequences: Iterable[str], name: str = "sequences") -> Rows:
@@ -172,7 +172,8 @@ def find_columns(path: Path, heading: str, targets: Sequence[str] = (), key: Seq
     `targets` names, else those named `expression`, `value`, `activity` or `target`, else all after the sequence.
     """
     separator = next((mark for mark in "\t;," if mark in heading), "\t")
-    cells = [cell.strip() for cell in next(csv.reader([heading], delimiter=separator), [""])]
+    (line,) = _cells(path, [heading], separator) if '"' in heading else [heading.split(separator)]
+    cells = [cell.strip() for cell in line]
     names = [cell.lower() for cell in cells]
     found = [index for index, name in enumerate(names) if name in key]
     header = bool(found) or (len(cells) > 1 and not is_sequence(cells[0]) and not any(map(is_number, cells)))
@@ -198,18 +199,25 @@ def find_columns(path: Path, heading: str, targets: Sequence[str] = (), key: Seq
 
 def without_quotes(path: Path, text: bytes, line: int, separator: str) -> bytes:
     """A table's text without the quotes around cells; separators within them become blanks."""
-    rows = list(csv.reader(_text(text).split("\n")[:-1], delimiter=separator))
+    rows = _cells(path, _text(text).split("\n")[:-1], separator)
     if len(rows) != text.count(b"\n"):
         raise InputError(f"{path}, from line {line} on: found quotes around line ends, expected one row per line")
     cells = ((cell.replace(separator, " ").replace("\n", " ") for cell in row) for row in rows)
     return "".join(f"{separator.join(row)}\n" for row in cells).encode()
 
 
+def _cells(path: Path, lines: Sequence[str], separator: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(lines, delimiter=separator))
+    except csv.Error as error:
+        raise InputError(f"{path}: found no table ({error}), expected columns with or without quotes") from None
+
+
 def read_fasta(
     path: Path,
     pieces: Iterable[bytes],
     names: Sequence[str] = (),
-    values: Mapping[bytes, Sequence[bytes]] | None = None,
+    values: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[Rows]:
     """Read FASTA, whose sequences may span lines.
 
@@ -226,11 +234,11 @@ def read_fasta(
                 if len(records) >= RECORDS:
                     yield _fasta_rows(path, records, lines, names)
                     records, lines = [], []
-                words = line[1:].split() or [b""]
+                words = _text(line[1:]).split() or [""]
                 if values is not None and words[0] not in values:
-                    raise InputError(f"{path}, line {number}: found no values of {_text(words[0])!r}")
-                cells = b"\t".join(values[words[0]]) if values is not None else _value_in(words)
-                records.append([words[0], cells])
+                    raise InputError(f"{path}, line {number}: found no values of {words[0]!r}")
+                cells = _value_in(words) if values is None else "\t".join(values[words[0]])
+                records.append([words[0].encode(), cells.encode()])
                 lines.append(number)
             elif records:
                 records[-1].append(line.strip())
@@ -252,24 +260,20 @@ def _text(cell: bytes) -> str:
     return cell.decode("utf-8", "replace")
 
 
-def _value_in(words: Sequence[bytes]) -> bytes:
+def _value_in(words: Sequence[str]) -> str:
     """The value in the words of a FASTA name, or nothing."""
-    last = words[-1].rpartition(b"=")[2] if len(words) > 1 else words[0].partition(b"|")[2].rpartition(b"|")[2]
-    return last if is_number(_text(last)) else b""
+    last = words[-1].rpartition("=")[2] if len(words) > 1 else words[0].partition("|")[2].rpartition("|")[2]
+    return last if is_number(last) else ""
 
 
-def read_values(path: Path, targets: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[bytes, tuple[bytes, ...]]]:
+def read_values(path: Path, targets: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[str, list[str]]]:
     """A table of values by name, with or without a header line: names of the columns, and each row's values."""
-    text = b"".join(blocks(path))
-    heading = _text(text.partition(b"\n")[0]).rstrip("\r")
-    columns = find_columns(path, heading, targets, key=LABEL)
-    table: dict[bytes, tuple[bytes, ...]] = {}
-    rows = csv.reader(_text(text).splitlines(), delimiter=columns.separator)
-    for line, row in enumerate(rows, 1):
-        if not row or (line == 1 and columns.header):
-            continue
-        if len(row) != columns.number or row[columns.sequence].encode() in table:
-            what = f"{row[columns.sequence]!r} again" if len(row) == columns.number else f"{len(row)} columns"
-            raise InputError(f"{path}, line {line}: found {what}, expected {columns.number} columns, each name once")
-        table[row[columns.sequence].encode()] = tuple(row[index].strip().encode() for index in columns.targets)
-    return columns.names, table
+    table: dict[str, list[str]] = {}
+    names: tuple[str, ...] = ()
+    for rows in read_rows(path, targets, key=LABEL):
+        names = rows.names
+        for row in range(len(rows)):
+            if (name := rows.text(row)) in table:
+                raise rows.fail(row, f"{name!r} again", "each name once")
+            table[name] = [rows.text(row, column) for column in rows.targets]
+    return names, table
