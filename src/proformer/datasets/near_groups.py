@@ -57,6 +57,6 @@ def _segments(codes: np.ndarray, within: int) -> np.ndarray:
     shares = np.array([(codes == code).mean(axis=0) for code in range(5)])
     entropy = -(shares * np.log(shares, where=shares > 0, out=np.zeros_like(shares))).sum(axis=0) + 1e-6
     segment = np.minimum((np.cumsum(entropy) - entropy / 2) / entropy.sum() * (within + 1), within).astype(int)
-    # Sums stay below 2^53, where float64 is exact in any order: L · 4 · 2^40 < 2^53 for L < 2048.
-    weights = np.random.default_rng(0).integers(1, 1 << 40, codes.shape[1]).astype(np.float64)
+    # Sums of codes up to 4 stay below 2^53, where float64 is exact in any order.
+    weights = np.random.default_rng(0).integers(1, (1 << 50) // codes.shape[1], codes.shape[1]).astype(np.float64)
     return np.where(np.arange(within + 1)[:, None] == segment, weights, 0.0)
