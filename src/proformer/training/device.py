@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from typing import Any
 
 import torch
 
@@ -74,10 +73,3 @@ def has_bf16(device: torch.device) -> bool:
 def hardware(device: torch.device) -> str:
     """The processor that does the work, for the record."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-
-
-def versions() -> dict[str, Any]:
-    """Versions of what produced a result."""
-    from proformer import __version__
-
-    return {"proformer": __version__, "python": platform.python_version(), "torch": torch.__version__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 
+from proformer import __version__
 from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
@@ -20,7 +22,7 @@ from proformer.models import FILES, build
 from proformer.models.folder import read_description, seal, write_folder
 from proformer.training import products
 from proformer.training.config import digest, read_job
-from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up, versions
+from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up
 from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run
 from proformer.training.progress import ProgressFile, Watcher
@@ -122,7 +124,7 @@ def train(
         | {"train": len(train), "validation": len(validation)},
         "best_epoch": progress.best_epoch,
         "parameters": parameters,
-        "made_by": versions()
+        "made_by": {"proformer": __version__, "python": platform.python_version(), "torch": torch.__version__}
         | {"hardware": hardware(where), "run": identity, "threads": torch.get_num_threads()}
         | {"processes": ranks.world, "precision": ", then ".join(progress.precisions)},
     }
