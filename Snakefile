@@ -90,5 +90,5 @@ onsuccess:
 
 
 onerror:
-    for failure in failures(Path(log or "")):
+    for failure in failures(log):
         logger.error(failure)

@@ -141,10 +141,10 @@ def test_kept_memory_is_that_of_real_tensors(head):
     assert cost(keys).activation_bytes == pytest.approx(kept["cpu"], rel=0.2)  # with masks and their nucleotides
 
 
-def job(name="a", length=30, training=None, recipe="grid", **model):
+def job(name="a", nucleotides=30, training=None, recipe="grid", **model):
     model = {"model": "proformer", "blocks": 1, "dim": 8, "heads": 1} | model
     config = {"model": model, "training": training or {}, "recipe": recipe}
-    return TrainingJob(name, "grid", "dream", 1, config, {"x": name}, {"length": length})
+    return TrainingJob(name, "grid", "dream", 1, config, {"x": name}, {"length": nucleotides})
 
 
 def test_costs_are_kept_by_model_recipe_and_length(tmp_path, monkeypatch):

@@ -11,8 +11,10 @@ from proformer.cli import main
 from proformer.errors import InputError
 from proformer.figures.draw import _function
 from proformer.planning.configuration import read_configuration
+from proformer.points import training_jobs
 from proformer.workflow import commands, finals, shown
 from proformer.workflow.code import SHARED, library, model_code
+from proformer.workflow.failures import failures
 from proformer.workflow.results import Results
 
 CONFIGURATIONS = ("demo", "sample", "paper")
@@ -167,3 +169,66 @@ def test_pages_stand_beside_their_captions(tmp_path):
 def test_only_proformers_are_described(tmp_path, capsys):
     assert main(["describe", "--config", "{model: deepsea}", "--out", str(tmp_path / "x.json")]) == 2
     assert "expected a Proformer" in capsys.readouterr().err
+
+
+def test_a_failed_job_is_said_by_the_last_line_of_its_log_and_once(tmp_path):
+    (tmp_path / "a.log").write_text("host x\nproformer prepare: error: mine.tsv, line 3: found 'x'\n\n")
+    told = f"Error in rule prepare:\n    jobid: 3\n    log: {tmp_path}/a.log (check log file(s))\n\n"
+    lost = "Error in rule split:\n    jobid: 4\n    log: nowhere.log (check log file(s))\n\n"
+    (tmp_path / "snakemake.log").write_text(told + told + lost)
+    first = f"proformer prepare: error: mine.tsv, line 3: found 'x' ({tmp_path}/a.log)"
+    assert failures([tmp_path / "snakemake.log"]) == [first, "split: it wrote no log"]
+
+
+POINTS = {"model": "proformer", "recipe": None, "datasets": ["x"], "keys": {"kmer": 3}, "training": {"epochs": 2}}
+POINTS |= {"predict": True, "seeds": None, "gpus": 1, "nodes": 1}
+
+
+def points(**keys):
+    sets = {"x": {"source": "file", "length": 30, "flanks": ["", ""]}}
+    return training_jobs({"datasets": sets, "atac": None, "seeds": [1, 2], "runs": {"run": POINTS | keys, "off": None}})
+
+
+def test_axes_are_keys_shorthands_or_named_levels():
+    rates = {"slow": {"training": {"learning_rate": 0.001}}, "wide": {"keys": {"kmer": 5}}, "off": None}
+    found = points(vary={"blocks": [1, 2], "width": ["8/2"], "rate": rates, "none": None})
+    assert len(found) == 2 * 1 * 2 * 2
+    last = found[-1]
+    assert last.axes == {"blocks": 2, "width": "8/2", "rate": "wide"}
+    assert last.path == "dataset~x/run~run_blocks~2_width~8-2_rate~wide_seed~2"
+    assert last.config["model"] == {"model": "proformer", "kmer": 5, "blocks": 2, "dim": 8, "heads": 2}
+    assert found[0].config["training"] == {"epochs": 2, "learning_rate": 0.001, "seed": 1}
+    assert last.config["point"] == {"run": "run", "dataset": "x", "axes": last.axes, "seed": 2}
+
+
+def test_points_that_predict_are_trained_even_where_no_axis_lists_them():
+    found = points(vary={"blocks": [1, 2], "head": ["AP", 4]}, predict={"blocks": 8, "head": ["AP"]}, seeds=[1])
+    assert [job.axes["blocks"] for job in found if job.predicts] == [8]
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"vary": {"width": ["8x2"]}}, "width: found '8x2', expected width/attention heads"),
+        ({"vary": {"seed": [1]}}, "tables have a column seed already"),
+        ({"vary": {"a": {"b": {}}}, "predict": {"a": "c"}}, "a: 'c' is no level; expected one of b"),
+        ({"vary": {"kmer": ["1/2", "1-2"]}}, "two points for the folder"),
+    ],
+)
+def test_axes_that_are_wrong_are_named(keys, message):
+    with pytest.raises(InputError, match=message):
+        points(**keys)
+
+
+def test_a_test_part_is_drawn_before_the_others_and_for_all_seeds_alike(root):
+    keys = made(root, "demo").datasets["dream"]
+    plain = commands.split_commands(keys, 3, "all", ["a/t", "a/v"], "c")
+    assert (
+        plain
+        == "python -m proformer split --store all --out a/t a/v --counts c --fractions 0.8 0.2 --seed 3 --by random"
+    )
+    keys = keys | {"fractions": {"train": 0.6, "validation": 0.2, "test": 0.2}}
+    first, second, _ = commands.split_commands(keys, 3, "all", ["a/t", "a/v", "a/x"], "c").split(" && ")
+    assert "--store all --out a/rest.safetensors a/x --fractions 0.8 0.2 --seed 4294967295" in first
+    assert "--store a/rest.safetensors --out a/t a/v --counts c --fractions 0.75 0.25 --seed 3" in second

@@ -223,7 +223,7 @@ def test_a_run_that_fails_keeps_what_was_trained(finished, tmp_path):
     code.write_text(before + BROKEN)
     done = run("--configfile", "tiny.yaml", "--", "results/tables/comparison.tsv")
     assert done.returncode != 0
-    assert re.search(r"^train_pack_complex\S*: .*run~legnet\S*: .*broken on purpose", done.stderr, re.MULTILINE)
+    assert re.search(r"^proformer train-pack: error: .*run~legnet\S*: .*broken on purpose", done.stderr, re.MULTILINE)
     assert "Report:" not in done.stderr
     assert {path: path.read_bytes() for path in models} == models
     code.write_text(before)

@@ -57,23 +57,20 @@ def forward_flops(config: Mapping[str, Any]) -> int:
 def job_costs(jobs: Iterable[TrainingJob], kept: Path | None = None) -> tuple[dict[str, Cost], dict[str, str]]:
     """What the models of trainings cost, by path; and of those that cannot be built, why.
 
-    kept: a file in which costs are looked up, and which receives new ones, as long as the code of the models stays the
-    same: to count them needs torch, and a second. Raises InputError for settings that are wrong, and for a run of which
-    nothing can be built.
+    kept: a file in which costs are looked up, and which receives new ones: to count them needs torch, and a second.
+    Raises InputError for settings that are wrong, and for a run of which nothing can be built.
     """
-    known, by_run = _read_kept(kept), dict[str, dict[str, Cost | str]]()
-    before = len(known)
+    known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.exists() else {}
+    before, by_run = len(known), dict[str, dict[str, Cost | str]]()
     for job in jobs:
-        keys = {key: value for key, value in job.config.items() if key != "point"}
-        keys["training"] = {**keys["training"], "seed": 1}
-        name = hashlib.sha256(json.dumps([keys, job.data], sort_keys=True).encode()).hexdigest()[:16]
-        if name not in known:
-            known[name] = _job_cost(job)
-        by_run.setdefault(job.run, {})[job.path] = known[name]
+        if (name := _digest(job)) not in known:
+            price = _job_cost(job)
+            known[name] = price if isinstance(price, str) else asdict(price)
+        price = known[name]
+        by_run.setdefault(job.run, {})[job.path] = price if isinstance(price, str) else Cost(**price)
     if kept and len(known) > before:
-        plain = {name: price if isinstance(price, str) else asdict(price) for name, price in known.items()}
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_text(kept, json.dumps({"code": _code(), "costs": plain}, indent=1) + "\n")
+        write_text(kept, json.dumps(known, indent=1) + "\n")
     for run, found in by_run.items():
         if all(isinstance(price, str) for price in found.values()):
             raise InputError(f"runs: {run}: the model cannot be built: {next(iter(found.values()))}")
@@ -105,24 +102,14 @@ def _job_cost(job: TrainingJob) -> Cost | str:
         return kind + (lines[0] if lines else "no message")
 
 
-def _read_kept(kept: Path | None) -> dict[str, Cost | str]:
-    if kept is None or not kept.exists():
-        return {}
-    found = json.loads(kept.read_text(encoding="utf-8"))
-    costs = found.get("costs", {}) if found.get("code") == _code() else {}
-    return {name: price if isinstance(price, str) else Cost(**price) for name, price in costs.items()}
-
-
-@cache
-def _code() -> str:
-    """A digest of the code that costs and settings follow from."""
-    library = Path(__file__).parents[1]
-    files = [
-        *sorted((library / "models").rglob("*.py")),
-        *sorted((library / "training").glob("config.py")),
-        Path(__file__),
-    ]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+def _digest(job: TrainingJob) -> str:
+    """Of what a model's cost follows from: its settings, what its data set says, and its code."""
+    models = Path(__file__).parents[1] / "models"
+    files = [models / f"{job.config['model']['model']}.py", *sorted((models / "blocks").glob("*.py"))]
+    keys = {key: value for key, value in job.config.items() if key != "point"}
+    keys["training"] = {**keys["training"], "seed": 1}
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
+    return hashlib.sha256(json.dumps([keys, job.data, code], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def host_megabytes(price: Cost, processes: int, data_megabytes: float, rows: int = 0) -> int:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from proformer.files import last_line
 
 
-def failures(snakemake_log: Path) -> list[str]:
-    """The rule, the last line of the log, and the log of every job that failed, from Snakemake's own log."""
-    text = snakemake_log.read_text(encoding="utf-8", errors="replace") if snakemake_log.is_file() else ""
+def failures(snakemake_logs: Iterable[str]) -> list[str]:
+    """The last line of the log of every job that failed, with its log, from Snakemake's own logs."""
+    text = "\n".join(Path(log).read_text(encoding="utf-8", errors="replace") for log in snakemake_logs)
     found: dict[str, str] = {}
     for rule, block in re.findall(r"^Error in (?:rule )?(\S+):\n((?: {4}.*\n)+)", text, re.MULTILINE):
         log = re.search(r"^    log: (\S.*?)(?: \(check log file|$)", block, re.MULTILINE)
-        path = log[1] if log else ""
-        found[path or rule] = f"{rule}: {last_line(Path(path)) or 'no log was written'}" + (
-            f" ({path})" if path else ""
-        )
+        line = last_line(Path(log[1])) if log else ""
+        found[rule + (log[1] if log else "")] = f"{line} ({log[1]})" if log and line else f"{rule}: it wrote no log"
     return list(found.values())
