@@ -56,12 +56,16 @@ def _isa(device: str) -> str:
 
     if device == "cuda":
         return ""
-    return torch.backends.cpu.get_cpu_capability() + (" (switched)" if "ATEN_CPU_CAPABILITY" in os.environ else "")
+    isa = torch.backends.cpu.get_cpu_capability()
+    cpuinfo = Path("/proc/cpuinfo")
+    if isa == "AVX512" and cpuinfo.exists() and re.search(r"AMD\ncpu family\s*: 25\n", cpuinfo.read_text()):
+        isa += " (units of 256 bits)"  # Zen 4: an instruction takes two turns
+    return isa + (" (switched)" if "ATEN_CPU_CAPABILITY" in os.environ else "")
 
 
 def kind(place: Mapping[str, Any]) -> str:
-    """What the name of a table ends with: device, and the instructions where they are not AVX-512."""
-    isa = place["isa"].split(" ")[0].lower()
+    """What the name of a table ends with: device, and the instructions where they are not AVX-512 at full width."""
+    isa = place["isa"].lower().replace(" (units of 256 bits)", "_256").split(" ")[0]
     return place["device"] + (f"_{isa}" if isa not in ("", "avx512") else "")
 
 
