@@ -25,7 +25,7 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
     """Seconds of each part of one step; what the loop does, cut into pieces."""
     import torch
 
-    from proformer.evaluation.metrics import PearsonAccumulator
+    from proformer.evaluation.streaming import PearsonAccumulator
     from proformer.models.base import Loss
     from proformer.training.loop import LOSSES
     from proformer.training.optimiser import clip_each

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,15 +14,18 @@ import torch
 
 from proformer.datasets.prepare import Layout
 from proformer.datasets.rows import read_rows, rows_of_codes, rows_of_strings
+from proformer.datasets.store import StoreWriter
 from proformer.datasets.text import STDIN, Rows, is_sequence
 from proformer.files import atomic
 from proformer.models.base import Model
 from proformer.models.folder import TrainedModel, read_folder
 from proformer.planning.cost import kept_bytes
-from proformer.sequences import centre_pad
+from proformer.sequences import Spans, centre_pad, strand_free_keys
 from proformer.settings import read
 from proformer.training.device import choose_device
 from proformer.training.validation import predict_codes
+
+STORE = ".safetensors"
 
 
 def load(folder: str | Path, device: str = "auto") -> Predictor:
@@ -57,12 +60,15 @@ class Predictor(TrainedModel):
     def predict_file(
         self, sequences: str | Path, out: str | Path, batch_size: int | None = None, *, trimmed: bool = False
     ) -> int:
-        """Predict every sequence of a file into a table; returns how many. "-" is standard input or output.
+        """Predict every sequence of a file or store into a table; returns how many. "-" is standard input or output.
 
         The table has the columns name (that of the file, or the row's number from 0), sequence, and prediction; of
-        several tasks or positions, a column for each, TASK or TASK_POSITION. Reads and writes in blocks; after an error
-        nothing is written.
+        several tasks or positions, a column for each, TASK or TASK_POSITION. A name that ends with .safetensors becomes
+        a store instead, whose targets are the predictions [N, T, P]. Reads and writes in blocks; after an error nothing
+        is written.
         """
+        if Path(out).suffix == STORE:
+            return self._predict_store(Path(sequences), Path(out), batch_size, trimmed)
         count = 0
         with _table(Path(out)) as handle:
             handle.write("\t".join(("name", "sequence", *self._columns())) + "\n")
@@ -73,6 +79,14 @@ class Predictor(TrainedModel):
                     handle.write("\t".join((name, rows.text(row), *(f"{number:.6g}" for number in numbers))) + "\n")
                 count += len(rows)
         return count
+
+    def _predict_store(self, sequences: Path, out: Path, batch_size: int | None, trimmed: bool) -> int:
+        with StoreWriter(out, {"task": asdict(self.task), "layout": self.description["layout"]}) as store:
+            for codes, _ in self._read(sequences, trimmed):
+                lengths = np.full(len(codes), codes.shape[1])
+                group = strand_free_keys(codes.ravel(), Spans(np.cumsum(lengths) - lengths, lengths))
+                store.append(target=self.values(codes, batch_size).astype(np.float32), codes=codes, group=group)
+        return store.rows
 
     def values(self, codes: np.ndarray, batch_size: int | None = None) -> np.ndarray:
         """Predictions for codes uint8 [N, L] as stores have them: float64 [N, T, P], in the units of the data."""
@@ -140,7 +154,7 @@ class Predictor(TrainedModel):
         if isinstance(sequences, str):
             sequences = [sequences] if is_sequence(sequences) else Path(sequences)
         if isinstance(sequences, Path):
-            pieces, trimmed = read_rows(sequences), trimmed or sequences.suffix == ".safetensors"
+            pieces, trimmed = read_rows(sequences), trimmed or sequences.suffix == STORE
         elif isinstance(sequences, np.ndarray) and sequences.dtype == np.uint8:
             pieces, trimmed = iter([rows_of_codes(sequences)]), True
         else:

@@ -14,7 +14,7 @@ from proformer.datasets.batches import DeviceData, reverse_complement
 from proformer.datasets.parts import split
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
-from proformer.evaluation.by_task import measure
+from proformer.evaluation.metrics import measure
 from proformer.models.base import Model
 from proformer.tasks import Task
 from proformer.training.config import Training

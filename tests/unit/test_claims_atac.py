@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from proformer.cli import main
-from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, report_card
-from proformer.evaluation.claims_atac import CLAIMS, DATASET
+from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, claims_on
+from proformer.evaluation.grid_claims import report_card
 from proformer.evaluation.statistics import published_grid
 from proformer.files import read_table, write_table
 
@@ -17,8 +17,8 @@ LARGEST = (ATAC["dim"] == 128) & (ATAC["blocks"] == 8)
 SMALL = (ATAC["dim"] == 64) & (ATAC["blocks"] <= 2)
 
 
-def card(run: pd.DataFrame, dataset: str = DATASET) -> pd.DataFrame:
-    return report_card(ATAC, run, dataset, CLAIMS, DATASET).set_index("claim")
+def card(run: pd.DataFrame, dataset: str = "atac") -> pd.DataFrame:
+    return report_card(ATAC, run, dataset, "3", "atac").set_index("claim")
 
 
 def seeded(grid: pd.DataFrame, n: int, **columns: object) -> pd.DataFrame:
@@ -104,5 +104,5 @@ def test_verb_judges_either_split_by_the_published_table(tmp_path):
         words += ["--out", tmp_path / "card.tsv", "--html", tmp_path / "card.html"]
         assert main(["report-card", *map(str, words)]) == 0
         found = read_table(tmp_path / "card.tsv")
-        assert found["verdict"].eq(SUPPORTS).sum() == len(CLAIMS) - 1
+        assert found["verdict"].eq(SUPPORTS).sum() == len(claims_on("3")) - 1
         assert "the claims on Figure 3" in (tmp_path / "card.html").read_text()

@@ -6,7 +6,8 @@ import torch
 
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
-from proformer.evaluation.collect import collect, distinct_tokens, head_name
+from proformer.evaluation.collect import collect, distinct_tokens
+from proformer.evaluation.heads import head_of
 from proformer.models import build
 from proformer.models.describe import describe
 from proformer.models.folder import TrainedModel
@@ -78,5 +79,5 @@ def test_a_model_without_r_counts_as_zero_and_is_marked(stores, tmp_path):
 
 
 def test_names_of_heads():
-    assert head_name({"head": "ap", "expression_heads": 32}) == "AP"
-    assert head_name({"head": "glu", "expression_heads": 32}) == "32+GLU"
+    assert head_of({"head": "ap", "expression_heads": 32}) == "AP"
+    assert head_of({"head": "glu", "expression_heads": 32}) == "32+GLU"

@@ -9,7 +9,7 @@ import pytest
 from proformer.cli import main
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
-from proformer.evaluation.comparison import compare
+from proformer.evaluation.compare import compare, learning_curves
 from proformer.sequences import decode
 from proformer.training.run import train
 
@@ -71,10 +71,36 @@ def test_the_command_writes_everything_and_prints_a_part(results, capsys):
     capsys.readouterr()
     assert main([*where, "--evaluation", "native"]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"mine-2.0 +proformer +3 +native +20 +pearson +-1", printed)
+    assert re.search(r"mine-2.0 +proformer +3 +native +20 +expression +pearson +-1", printed)
     assert "validation" not in printed
     assert main([*where, "--metric", "accuracy"]) == 2
     assert "there are pearson, spearman" in capsys.readouterr().err
+
+
+def test_every_epoch_of_every_model_is_there(results):
+    table = learning_curves(results)
+    assert set(table["part"]) == {"training", "validation"}
+    mine = table[(table["run"] == "mine-2.0") & (table["metric"] == "pearson") & (table["part"] == "training")]
+    assert set(table["width"].dropna()) == {"8/1"}
+    metrics = pd.read_csv(results / "models" / POINTS[1] / "metrics.tsv", sep="\t")
+    assert mine["value"].tolist() == metrics["train_r"].tolist()
+    assert mine["epoch"].tolist() == [1, 2]
+
+
+def test_every_task_of_a_test_set_has_its_row(results):
+    """The folder says two tasks; the predictions of one are those of the other turned round."""
+    folder = results / "models" / POINTS[1]
+    made = json.loads((folder / "model.json").read_text())
+    made["task"] |= {"kind": "values", "names": ["leaf", "root"], "mean": [0, 0], "sd": [1, 1]}
+    (folder / "model.json").write_text(json.dumps(made))
+    rows = [line.split("\t") for line in (results / "native.txt").read_text().splitlines()]
+    (results / "native.txt").write_text("".join(f"{text}\t{value}\t{value}\n" for text, value in rows))
+    table = pd.DataFrame({"sequence": [text for text, _ in rows], "leaf": [float(value) for _, value in rows]})
+    path = results / "predictions" / POINTS[1] / "native.tsv"
+    table.assign(root=-table["leaf"]).to_csv(path, sep="\t", index=False)
+    found = gather(results).set_index(["run", "evaluation", "metric", "task"])["value"]["mine-2.0"].sort_index()
+    assert found["native", "pearson"].to_dict() == pytest.approx({"leaf": 1, "root": -1})
+    assert found["validation", "spearman"].index.tolist() == ["mean"]
 
 
 def test_a_model_that_is_not_finished_is_named(results):

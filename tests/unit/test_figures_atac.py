@@ -110,7 +110,7 @@ def test_fragments_are_shares_of_all():
     expected = table.query("sample == 'SRR0' and length == 195")["share"].item()
     assert drawn.get_ydata()[drawn.get_xdata() == 195].item() == expected
     assert f"n = {whole['count'].sum():,} fragments" in " ".join(texts(figure))
-    assert {"free", "1 nucl.", "2", "3", "SRR0", "SRR1"} <= set(texts(figure))
+    assert {"free", "1 nucl.", "2", "3", "library SRR0", "library SRR1"} <= set(texts(figure))
 
 
 def test_profile_shows_rows_in_order_and_bins_in_place():

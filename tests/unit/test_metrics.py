@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from proformer.errors import InputError
-from proformer.evaluation.metrics import PearsonAccumulator, pearson, score, spearman
+from proformer.evaluation.metrics import METRICS, codes, pearson, score, spearman
+from proformer.evaluation.streaming import PearsonAccumulator
 
 RANDOM = np.random.default_rng(5)
 X = RANDOM.normal(size=1000)
@@ -22,6 +23,21 @@ def test_agrees_with_scipy_ties_included():
     x = np.round(X, 1)
     assert pearson(x, Y) == pytest.approx(stats.pearsonr(x, Y).statistic, abs=1e-14)
     assert spearman(x, Y) == pytest.approx(stats.spearmanr(x, Y).statistic, abs=1e-14)
+
+
+@given(st.lists(st.lists(st.integers(-3, 3), min_size=8, max_size=8), min_size=4, max_size=4))
+def test_metrics_of_codes_are_those_of_what_they_stand_for(rows):
+    x, y = np.array(rows, dtype=float).reshape(2, 2, -1)  # tied heavily
+    coded = METRICS["spearman"].rows(codes(x), codes(y))
+    assert coded == pytest.approx(METRICS["spearman"].rows(x, y), nan_ok=True)
+    for sample, rho in enumerate(coded):
+        if min(np.ptp(x[sample]), np.ptp(y[sample])):
+            assert rho == pytest.approx(stats.spearmanr(x[sample], y[sample])[0], abs=1e-9)
+        else:
+            assert math.isnan(rho)
+    for name in ("auroc", "aupr"):
+        label = (y > 0).astype(float)
+        assert METRICS[name].rows(codes(x), label) == pytest.approx(METRICS[name].rows(x, label), nan_ok=True)
 
 
 def test_score():

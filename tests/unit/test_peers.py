@@ -18,8 +18,8 @@ from proformer.evaluation.peers import (
     RECOMPUTED,
     RUN,
     Entry,
-    display_name,
     printed,
+    published_name,
     run_entry,
     score_set,
 )
@@ -42,14 +42,16 @@ def test_bootstrap_is_that_of_drawn_rows(data):
     """The same draws by hand, correlated by scipy: ties, and rows drawn several times, included."""
     truth, models = data
     family = np.repeat(np.arange(100), 2)
-    found = bootstrap(truth, models, family, samples=30, seed=5)
+    found = {name: bootstrap(name, truth, models, family, samples=30, seed=5) for name in ("pearson", "spearman")}
     random = np.random.default_rng(5)
     drawn = random.integers(0, 100, (30, 100))
     for sample, families in enumerate(drawn):
         rows = np.concatenate([np.flatnonzero(family == f) for f in families])
         for m, model in enumerate(models):
-            assert found.pearson[sample, m] == pytest.approx(stats.pearsonr(model[rows], truth[rows])[0], abs=1e-12)
-            assert found.spearman[sample, m] == pytest.approx(stats.spearmanr(model[rows], truth[rows])[0], abs=1e-12)
+            assert found["pearson"][sample, m] == pytest.approx(stats.pearsonr(model[rows], truth[rows])[0], abs=1e-12)
+            assert found["spearman"][sample, m] == pytest.approx(
+                stats.spearmanr(model[rows], truth[rows])[0], abs=1e-12
+            )
 
 
 def test_intervals_cover_as_often_as_they_say():
@@ -58,7 +60,7 @@ def test_intervals_cover_as_often_as_they_say():
     held = 0
     for _ in range(200):
         x, e = random.normal(size=(2, 150))
-        low, high = interval(bootstrap(x, (0.8 * x + 0.6 * e)[None], np.arange(150), 200).pearson[:, 0])
+        low, high = interval(bootstrap("pearson", x, (0.8 * x + 0.6 * e)[None], np.arange(150), 200)[:, 0])
         held += low <= 0.8 <= high
     assert 0.88 <= held / 200 <= 0.99
 
@@ -70,7 +72,7 @@ def test_families_widen_the_interval():
     truth, model = np.repeat(x, 10), np.repeat(x + e, 10)
     widths = []
     for family in (np.arange(600), np.repeat(np.arange(60), 10)):
-        low, high = interval(bootstrap(truth, model[None], family, 400).pearson[:, 0])
+        low, high = interval(bootstrap("pearson", truth, model[None], family, 400)[:, 0])
         widths.append(high - low)
     assert widths[1] > 2.2 * widths[0]
 
@@ -104,7 +106,7 @@ def test_williams_test_by_its_formula():
 
 def test_pairs_are_corrected_after_holm(data):
     truth, models = data
-    tests = pair_tests(truth, models, bootstrap(truth, models, np.arange(200), 300))
+    tests = pair_tests(truth, models, bootstrap("pearson", truth, models, np.arange(200), 300))
     assert tests[["a", "b"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 2]]
     assert (tests["difference"] > 0).all()
     assert (tests["low"] > 0).all()
@@ -174,7 +176,7 @@ def test_nothing_to_score_leaves_printed_numbers_alone(table):
      ("vaishnav-transformer-repaired", "Transformer (repaired)"), ("vaishnav", "vaishnav")],
 )  # fmt: skip
 def test_names_of_models_in_figures(name, shown):
-    assert display_name(name) == shown
+    assert published_name(name) == shown
 
 
 def test_evaluate_takes_evaluation_tables(tmp_path, table, proformer):
@@ -184,10 +186,12 @@ def test_evaluate_takes_evaluation_tables(tmp_path, table, proformer):
     options = ["evaluate", "--predictions", tmp_path / "p.tsv", "--truth", tmp_path / "truth.tsv"]
     done = proformer(*options, "--out", tmp_path / "score.tsv")
     assert done.returncode == 0, done.stderr
-    found = pd.read_csv(tmp_path / "score.tsv", sep="\t").iloc[0]
-    assert (found["n"], found["change_n"]) == (5, 3)
+    found = pd.read_csv(tmp_path / "score.tsv", sep="\t").set_index("metric")
+    assert (found.loc["pearson", "n"], found.loc["change_pearson", "n"]) == (5, 3)
     rows = slice(0, 5)
-    assert found["pearson"] == pytest.approx(np.corrcoef(given["prediction"][rows], table["expression"][rows])[0, 1])
+    assert found.loc["pearson", "value"] == pytest.approx(
+        np.corrcoef(given["prediction"][rows], table["expression"][rows])[0, 1]
+    )
     given.iloc[:-1].to_csv(tmp_path / "p.tsv", sep="\t", index=False)
     done = proformer(*options)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -196,12 +200,12 @@ def test_evaluate_takes_evaluation_tables(tmp_path, table, proformer):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.iloc[:-1], "found 6 predictions, expected one for each of 7 sequences"),
+        (lambda t: t.iloc[:-1], "found 6 predictions, expected one for each of the 7 rows"),
         (lambda t: pd.concat([t, t.iloc[:1]]), "found 8 predictions"),
-        (lambda t: t.iloc[[1, 0, 2, 3, 4, 5, 6]], "line 2: found 'TGC"),
-        (lambda t: t.assign(prediction=[1.0, np.nan, 2, 3, 4, 5, 6]), "line 3: found nan"),
-        (lambda t: t.assign(prediction=["1", "2", "x", "3", "4", "5", "6"]), "line 4: found x"),
-        (lambda t: t.drop(columns="prediction"), "no column sequence or prediction"),
+        (lambda t: t.iloc[[1, 0, 2, 3, 4, 5, 6]], "line 2: found the sequence 'TGC"),
+        (lambda t: t.assign(prediction=[1.0, np.nan, 2, 3, 4, 5, 6]), "line 3: found '', expected a finite number"),
+        (lambda t: t.assign(prediction=["1", "2", "x", "3", "4", "5", "6"]), "line 4: found 'x'"),
+        (lambda t: t.drop(columns="prediction"), "no column 'prediction'"),
     ],
 )
 def test_wrong_predictions_are_refused(tmp_path, table, change, message):
@@ -238,9 +242,9 @@ def test_figure_keeps_sources_apart(table):
     assert models == ["DeepSEA", "DanQ", "DeepAtt", "Convolutional", "Transformer", "CRMnet", "Proformer", "mine"]
     assert "undefined" in {text.get_text() for text in first.texts}
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        look["label"] for look in peers.LOOKS.values()
+        look["label"] for look in peers.BARS.values()
     ]
-    assert "printed in a paper" in [look["label"] for look in peers.LOOKS.values()]
+    assert "printed in a paper" in [look["label"] for look in peers.BARS.values()]
 
 
 def test_negative_r_has_room(table):

@@ -150,10 +150,13 @@ def test_evaluate_scores_matching_rows_alone(proformer, model, promoter_file, tm
     )
     assert done.returncode == 0, done.stderr
     truth = pd.read_csv(promoter_file, sep="\t", header=None)[1]
-    scores = pd.read_csv(tmp_path / "score.tsv", sep="\t").iloc[0]
+    scores = pd.read_csv(tmp_path / "score.tsv", sep="\t").set_index("metric").loc["pearson"]
     assert scores["n"] == 300
-    assert scores["pearson"] == pytest.approx(np.corrcoef(table["prediction"], truth)[0, 1], abs=1e-6)
-    for change, message in ((table.iloc[1:], "expected that of the predictions"), (table.iloc[:-1], "299 predictions")):
+    assert scores["value"] == pytest.approx(np.corrcoef(table["prediction"], truth)[0, 1], abs=1e-6)
+    for change, message in (
+        (table.iloc[1:], "q.tsv, line 2: found the sequence"),
+        (table.iloc[:-1], "299 predictions"),
+    ):
         change.to_csv(tmp_path / "q.tsv", sep="\t", index=False)
         done = proformer("evaluate", "--predictions", tmp_path / "q.tsv", "--truth", promoter_file)
         assert done.returncode == 2

@@ -11,8 +11,9 @@ from proformer.errors import InputError
 from proformer.evaluation import bootstrap, claims_scores
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED
 from proformer.evaluation.density import density_table
-from proformer.evaluation.dream import ALL, PARTIAL, SINGLES, WEIGHTS, Benchmark, score_table
-from proformer.evaluation.finals import display_name, published_head, published_scores, seed_of, without_seed
+from proformer.evaluation.dream import PARTIAL, WEIGHTS, Benchmark, score_table
+from proformer.evaluation.dream_files import ALL, SINGLES
+from proformer.evaluation.heads import head_of, head_title, published_head, published_scores, seed_of, without_seed
 from proformer.figures import convergence, density, scores
 
 N = 900
@@ -134,9 +135,9 @@ def test_names_of_models():
     assert seed_of("AP") == ""
     heads = {"AP": "AP", "H = 1": "1", "H = 8": "32", "H = 64 + GLU": "32+GLU", "grid AP": None, "deepsea": None}
     assert {name: published_head(name) for name in heads} == heads
-    assert display_name({"head": "ap", "expression_heads": 8}) == "AP"
-    assert display_name({}) == "H = 32"
-    assert display_name({"head": "glu", "expression_heads": 4}) == "H = 4 + GLU"
+    assert head_title(head_of({"head": "ap", "expression_heads": 8})) == "AP"
+    assert head_title(head_of({})) == "H = 32"
+    assert head_title(head_of({"head": "glu", "expression_heads": 4})) == "H = 4 + GLU"
 
 
 # The report card

@@ -7,14 +7,12 @@ import pandas as pd
 import pytest
 
 from proformer.errors import InputError
+from proformer.evaluation.heads import head_order
 from proformer.evaluation.statistics import (
     GREATER,
     TWO_SIDED,
     all_tests,
     average_seeds,
-    factor_tests,
-    head_order,
-    head_tests,
     means,
     published_grid,
     spread,
@@ -36,7 +34,7 @@ def test_published_table():
 
 
 def test_mann_whitney_as_printed_in_the_paper():
-    tests = head_tests(DREAM).set_index("b")
+    tests = all_tests(DREAM, ["pooling"]).set_index("b")
     printed = {"1": (0.0715, 4), "8": (0.0102, 4), "16": (0.0142, 4), "32": (0.0224, 4), "64": (0.00604, 5)}
     assert list(tests.index) == list(printed)
     for head, (p, digits) in printed.items():
@@ -58,15 +56,15 @@ def test_mann_whitney_as_printed_in_the_paper():
     ],
 )
 def test_rank_sums_on_the_published_table(factor, a, b, two_sided):
-    tests = factor_tests(DREAM, factor).set_index(["a", "b", "alternative"])
+    tests = all_tests(DREAM, [factor]).set_index(["a", "b", "alternative"])
     assert round(tests.loc[(a, b, TWO_SIDED), "p"], 4) == two_sided
     assert tests.loc[(a, b, GREATER), "p"] == pytest.approx(tests.loc[(a, b, TWO_SIDED), "p"] / 2)
 
 
 def test_width_is_significant_one_sided_only():
-    tests = factor_tests(DREAM, "dim").set_index(["a", "b", "alternative"])
+    tests = all_tests(DREAM, ["dim"]).set_index(["a", "b", "alternative"])
     assert round(tests.loc[("64", "256", GREATER), "p"], 3) == 0.038
-    assert (factor_tests(DREAM, "head").query("alternative == @TWO_SIDED")["p"] > 0.5).all()
+    assert (all_tests(DREAM, ["head"]).query("alternative == @TWO_SIDED")["p"] > 0.5).all()
 
 
 def test_means_as_printed():
@@ -78,12 +76,12 @@ def test_means_as_printed():
 
 
 def test_holm_by_hand():
-    tests = factor_tests(DREAM, "dim").query("alternative == @TWO_SIDED").set_index(["a", "b"])
+    tests = all_tests(DREAM, ["dim"]).query("alternative == @TWO_SIDED").set_index(["a", "b"])
     p, holm = tests["p"], tests["p_holm"]
     assert holm["64", "256"] == pytest.approx(3 * p["64", "256"])
     assert holm["64", "128"] == pytest.approx(max(2 * p["64", "128"], 3 * p["64", "256"]))  # kept monotone
     assert holm["128", "256"] == pytest.approx(p["128", "256"])
-    assert (factor_tests(DREAM, "head")["p_holm"] <= 1).all()
+    assert (all_tests(DREAM, ["head"])["p_holm"] <= 1).all()
 
 
 def seeds(grid: pd.DataFrame, n: int, sd: float = 0.0) -> pd.DataFrame:
@@ -108,7 +106,13 @@ def test_undefined_r_counts_as_zero_and_is_counted():
     points = average_seeds(grid.assign(rho=0.5)).set_index(["dim", "blocks", "head"])
     row = points.loc[(64, 1, "64")]
     assert (row["r"], row["n_seeds"], row["n_undefined"], row["rho"]) == (0.6943 / 2, 2, 1, 0.5)
-    assert head_tests(grid).set_index("b")["n_undefined"].to_dict() == {"1": 0, "8": 0, "16": 0, "32": 0, "64": 12}
+    assert all_tests(grid, ["pooling"]).set_index("b")["n_undefined"].to_dict() == {
+        "1": 0,
+        "8": 0,
+        "16": 0,
+        "32": 0,
+        "64": 12,
+    }
 
 
 def test_datasets_are_never_mixed():
@@ -145,7 +149,7 @@ def test_degenerate_grids(rows):
 def test_heads_sort_by_number_and_variants_follow():
     assert head_order(["64", "8", "32+GLU", "AP", "1", "32", "8"]) == ["AP", "1", "8", "32", "32+GLU", "64"]
     grid = pd.concat([DREAM, DREAM[DREAM["head"] == "32"].assign(head="32+GLU")])
-    assert list(head_tests(grid)["b"]) == ["1", "8", "16", "32", "32+GLU", "64"]
+    assert list(all_tests(grid, ["pooling"])["b"]) == ["1", "8", "16", "32", "32+GLU", "64"]
 
 
 def test_bad_input():
@@ -158,4 +162,4 @@ def test_bad_input():
     with pytest.raises(InputError, match="no rows"):
         spread(DREAM.iloc[:0])
     with pytest.raises(InputError, match="'width', expected one of blocks"):
-        factor_tests(DREAM, "width")
+        all_tests(DREAM, ["width"])

@@ -12,7 +12,8 @@ from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
 
 from proformer.errors import InputError
-from proformer.evaluation.by_task import METRICS, Streamed, measure
+from proformer.evaluation.metrics import METRICS, measure
+from proformer.evaluation.streaming import Streamed
 from proformer.losses import LOSSES
 from proformer.tasks import Kind, LossName, MetricName, Task
 

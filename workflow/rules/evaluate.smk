@@ -60,7 +60,8 @@ rule compare:
         peers=results.evaluation_parts("scores"),
         code=library("evaluation", "models", "simulate"),
     output:
-        f"{R}/tables/comparison.tsv",
+        table=f"{R}/tables/comparison.tsv",
+        epochs=f"{R}/tables/epochs.tsv",
     resources:
         **asks(4000, 20),
     params:
@@ -73,7 +74,7 @@ rule compare:
             for dataset in results.scored
             for name, job in finals.scored_jobs(results, dataset).items()
         ],
-        results=lambda wildcards, output: str(Path(output[0]).parents[1]),
+        results=lambda wildcards: R,
         simulated=[
             results.ceiling_option(name).replace("--simulated", name).replace(" ", "=")
             for name in results.datasets
@@ -82,7 +83,7 @@ rule compare:
     shell:
         "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"
         " --dream {input.dream:q} --peers {input.peers:q} --called {params.called:q} --simulated {params.simulated:q}"
-        " --out {output:q} > {log:q} 2>&1"
+        " --out {output.table:q} --epochs {output.epochs:q} > {log:q} 2>&1"
 
 
 rule report_card:
@@ -90,7 +91,7 @@ rule report_card:
     input:
         published=lambda wildcards: f"{R}/tables/published/{results.published_as(wildcards)}/grid.tsv",
         run=f"{R}/tables/{{dataset}}/{{run}}/grid.tsv",
-        code=library("evaluation/claims", "evaluation/claims_atac", "evaluation/statistics"),
+        code=library("evaluation/claims", "evaluation/grid_claims", "evaluation/grid_evidence", "evaluation/statistics"),
     output:
         table=f"{R}/tables/{{dataset}}/{{run}}/report_card.tsv",
         page=report(

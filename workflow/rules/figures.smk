@@ -23,7 +23,7 @@ for job in dict.fromkeys(figure.job for figure in FIGURES):
             f"figures_{job}"
         input:
             tables=list(dict.fromkeys(f"{R}/tables/{table}" for figure in drawn for table in figure.tables)),
-            code=library("figures", "evaluation/statistics", "evaluation/finals", "files"),
+            code=library("figures", "evaluation/statistics", "evaluation/heads", "files"),
         output:
             [
                 report(

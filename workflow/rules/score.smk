@@ -6,7 +6,7 @@ rule public_test:
     input:
         subsets=lambda wildcards: results.raws(wildcards.dataset, "subsets"),
         leaderboard=lambda wildcards: results.raws(wildcards.dataset, "leaderboard"),
-        code=library("evaluation/dream"),
+        code=library("evaluation/dream", "evaluation/dream_files"),
     output:
         f"{R}/data/{{dataset}}/public_test.txt",
     shell:
@@ -25,6 +25,8 @@ rule score:
         truth=lambda wildcards: results.test_file(wildcards.dataset),
         code=library(
             "evaluation/dream",
+            "evaluation/dream_files",
+            "evaluation/evaluate",
             "evaluation/submissions",
             "evaluation/bootstrap",
             "evaluation/density",
@@ -54,7 +56,7 @@ rule report_card_scores:
     """Each claim of the paper on Figure 4b: printed numbers, this run's differences, and what they can say of it."""
     input:
         differences=rules.score.output.differences,
-        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/finals"),
+        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/heads"),
     output:
         table=f"{R}/tables/{{dataset}}/report_card_scores.tsv",
         page=report(

@@ -63,7 +63,7 @@ rule peers:
         published=lambda wildcards: map(results.raw, results.evaluations[wildcards.evaluation]["published"].values()),
         predictions=lambda wildcards: results.evaluation_models(wildcards.evaluation).values(),
         printed=relative(ROOT / "src/proformer/evaluation/published/peers.tsv"),
-        code=library("evaluation/peers", "evaluation/paired", "evaluation/metrics", "datasets/measured", "simulate"),
+        code=library("evaluation/peers", "evaluation/paired", "evaluation/evaluate", "evaluation/metrics", "simulate"),
     output:
         scores=f"{E}/{{evaluation}}/scores.tsv",
         pairs=f"{E}/{{evaluation}}/pairs.tsv",

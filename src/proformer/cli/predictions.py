@@ -7,14 +7,17 @@ from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, Medium, named
 from proformer.settings import Count, CountOrZero, Flanks, Share
+from proformer.tasks import MetricName
 
 
 def predict(
     *,
     model: Annotated[list[Path], "model folders"],
-    sequences: Annotated[tuple[Path, ...], "files of sequences; -: standard input"] = (Path("-"),),
+    sequences: Annotated[tuple[Path, ...], "files of sequences, or stores; -: standard input"] = (Path("-"),),
     out: Annotated[
-        tuple[Path, ...], "tables (name, sequence, prediction): each file's, by model; -: standard output"
+        tuple[Path, ...],
+        "tables (name, sequence, prediction, or a column for each task), or stores of profiles (NAME.safetensors): "
+        "each file's, by model; -: standard output",
     ] = (Path("-"),),
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     batch_size: Annotated[Count | None, "sequences at once (default: by the model's size)"] = None,
@@ -27,6 +30,7 @@ def predict(
       proformer predict --model results/models/…/ --sequences test_sequences.txt --out predictions.tsv
       proformer predict --model model --sequences promoters.fa.gz --trimmed --out predictions.tsv
       zcat promoters.txt.gz | proformer predict --model model > predictions.tsv
+      proformer predict --model model --sequences test.safetensors --out profiles.safetensors
 
     A file of sequences: TSV or CSV, plain or gz, with a column sequence or seq, or the sequence first; or FASTA.
     """
@@ -52,24 +56,36 @@ def predict(
 
 def evaluate(
     *,
-    predictions: Annotated[Path, "table made by `proformer predict`"],
-    truth: Annotated[Path, "sequences with values, or a table of `proformer measured`, in the same order"],
-    out: Annotated[Path | None, "table: n, pearson, spearman, r2, mse"] = None,
+    predictions: Annotated[Path, "table or store made by `proformer predict`"],
+    truth: Annotated[
+        Path, "sequences with a value for each task, a table of `proformer measured`, or a store, in the same order"
+    ],
+    metrics: Annotated[tuple[MetricName, ...], "default: those of the task, else pearson, spearman, r2 and mse"] = (),
+    samples: Annotated[CountOrZero, "of the bootstrap; 0: no intervals"] = 1000,
+    seed: Annotated[CountOrZero, "of the bootstrap"] = 0,
+    columns: Annotated[
+        tuple[str, ...],
+        "NAME=VALUE, columns in front, of data set, run, axes, seed (default: run, evaluation: the files' names)",
+    ] = (),
+    out: Annotated[Path | None, "table: a row per task and metric, with its 95 % interval"] = None,
 ) -> None:
-    """Compare predictions with measurements.
+    """Score predictions against measurements, task by task.
 
     examples:
       proformer evaluate --predictions predictions.tsv --truth filtered_test_data_with_MAUDE_expression.txt
+      proformer evaluate --predictions profiles.safetensors --truth test.safetensors --metrics pearson poisson_nll
+      proformer evaluate --predictions a.tsv --truth t.tsv --columns dataset=leaves run=danq width=64 seed=1 --out b.tsv
     """
-    import pandas as pd
-
-    from proformer.evaluation.compare import compare_files
+    from proformer.evaluation.evaluate import evaluate
     from proformer.files import write_table
 
-    table = pd.DataFrame([compare_files(predictions, truth)])
+    table = evaluate(predictions, truth, metrics, samples, seed)
+    front = dict(named(columns)) or {"run": predictions.stem, "evaluation": truth.stem}
+    for place, (name, value) in enumerate(front.items()):
+        table.insert(place, name, value)
     if out:
         write_table(out, table)
-    print(table.to_string(index=False))
+    print(table.to_string(index=False, na_rep="", float_format="%.4f"))
 
 
 def score(
@@ -130,14 +146,14 @@ def score(
         write_table(density, density_table(benchmark, submitted))
     if out:
         write_table(out, table)
-    for model, mine in table.groupby("model", sort=False):
-        numbers = mine[mine["measure"].isin(MEASURES)]
+    for model, chosen in table.groupby("model", sort=False):
+        numbers = chosen[chosen["measure"].isin(MEASURES)]
         wide = numbers.pivot(index="subset", columns="measure", values="value")[[*MEASURES]]
         wide = numbers.groupby("subset", sort=False)[["n", "weight", "note"]].first().join(wide)
         shown = wide[["n", "weight", *MEASURES]].to_string(float_format="%.4f", index_names=False)
         print(f"{model} ({part} part)")
         print("\n".join(map(" ".join, zip(shown.splitlines(), ["", *wide["note"]], strict=True))))
-        for line in mine[mine["measure"].isin(SCORES)].itertuples():
+        for line in chosen[chosen["measure"].isin(SCORES)].itertuples():
             interval = f" ({line.low:.4f} to {line.high:.4f})" if samples else ""
             which = (
                 f" of the subsets at hand, weights {line.weight:g} of {sum(WEIGHTS.values()):g}"

@@ -123,6 +123,7 @@ def compare(
     metric: Annotated[str | None, "print this metric only"] = None,
     evaluation: Annotated[str | None, "print this evaluation set only"] = None,
     out: Annotated[Path | None, "gather everything, and write the table"] = None,
+    epochs: Annotated[Path | None, "write every epoch of the models, too: part, metric, value"] = None,
     points: Annotated[list[str] | None, "folders below RESULTS/models (default: all that are finished)"] = None,
     truth: Annotated[tuple[str, ...], "DATASET/SET=FILE, measured: see `proformer evaluate`"] = (),
     dream: Annotated[tuple[Path, ...], "tables of `proformer score`"] = (),
@@ -143,7 +144,7 @@ def compare(
     Without --out, the table that the workflow wrote is printed; where there is none yet, what is finished is gathered.
     """
     from proformer.errors import InputError
-    from proformer.evaluation.comparison import compare
+    from proformer.evaluation.compare import compare, learning_curves
     from proformer.files import read_table, write_table
 
     written = results / "tables" / "comparison.tsv"
@@ -156,11 +157,13 @@ def compare(
         table = read_table(written)
     if out:
         write_table(out, table)
+    if epochs:
+        write_table(epochs, learning_curves(results, points))
     for column, wanted in (("metric", metric), ("evaluation", evaluation)):
         if wanted and wanted not in set(table[column]):
             known = ", ".join(sorted(set(table[column])))
             raise InputError(f"--{column} {wanted}: not in this run; there are {known}")
         table = table[table[column] == wanted] if wanted else table
-    hidden = ["hardware", "precision", "digest", "config", "best_epoch"]
+    hidden = ["over", "hardware", "precision", "digest", "config", "best_epoch"]
     shown = table.drop(columns=hidden).dropna(axis="columns", how="all")
     print(shown.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))

@@ -79,20 +79,20 @@ def report_card(
       proformer report-card --run results/tables/dream/grid/grid.tsv --out card.tsv --html card.html
       proformer report-card --figure 4 --run results/tables/dream/differences.tsv --out card.tsv --html card.html
     """
-    from proformer.evaluation import claims, claims_atac, claims_scores
+    from proformer.evaluation import claims_scores, grid_claims
+    from proformer.evaluation.claims import to_html
     from proformer.evaluation.statistics import checked, published_grid
     from proformer.files import read_table, write_table, write_text
 
+    table = read_table(run)
     if figure == "4":
-        card = claims_scores.report_card(read_table(run))
-        card = claims.as_simulated(card) if simulated else card
+        card = claims_scores.report_card(table, simulated)
     else:
-        listed, name = {"2": (claims.CLAIMS, "dream"), "3": (claims_atac.CLAIMS, claims_atac.DATASET)}[figure]
         paper = checked(read_table(published), str(published)) if published else published_grid()
-        name = dataset if dataset in set(paper["dataset"]) else name
-        card = claims.report_card(paper, checked(read_table(run), str(run)), dataset, listed, name, simulated)
+        name = dataset if dataset in set(paper["dataset"]) else {"2": "dream", "3": "atac"}[figure]
+        card = grid_claims.report_card(paper, checked(table, str(run)), dataset, figure, name, simulated)
     write_table(out, card)
-    write_text(html, claims.to_html(card, note, f"Report card: the claims on Figure {figure}"))
+    write_text(html, to_html(card, note, f"Report card: the claims on Figure {figure}"))
 
 
 def join(

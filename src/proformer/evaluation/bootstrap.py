@@ -21,14 +21,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
 from proformer.errors import InputError
-from proformer.evaluation.dream import ALL, SCORES, SINGLES, WEIGHTS, Benchmark, rows_needed
+from proformer.evaluation.dream import SCORES, WEIGHTS, Benchmark, rows_needed
+from proformer.evaluation.dream_files import ALL, SINGLES
+from proformer.evaluation.metrics import METRICS
 
 SAMPLES, FRACTION, LEVEL = 10_000, 0.1, 0.95
 FEWEST = 3  # rows of a stratum in a sample
@@ -166,12 +167,11 @@ def _interval(draws: np.ndarray, value: float, fraction: float) -> tuple[float, 
 class _Group:
     """Units that are drawn together: rows, in strata, or the pairs of one subset.
 
-    `values` float64 [1 + models, units], the truth first; `codes` their dense ranks; `strata`: units of each and how
-    many of them a sample takes; `subsets`: place in the benchmark and columns of the sample.
+    `values` float64 [1 + models, units], the truth first; `strata`: units of each and how many of them a sample takes;
+    `subsets`: place in the benchmark and columns of the sample.
     """
 
     values: np.ndarray
-    codes: np.ndarray
     strata: list[tuple[np.ndarray, int]]
     subsets: list[tuple[int, np.ndarray]]
 
@@ -180,16 +180,13 @@ class _Group:
         drawn = np.empty((len(block), sum(size for _, size in self.strata)), dtype=np.intp)
         for sample in drawn:
             parts = [units[rng.choice(len(units), size, replace=False, shuffle=False)] for units, size in self.strata]
-            np.concatenate(parts, out=sample)
+            sample[:] = np.concatenate(parts)
         for place, columns in self.subsets:
-            chosen = drawn if len(columns) == drawn.shape[1] else drawn[:, columns]
-            step = max(1, ELEMENTS // (len(self.values) * len(columns)))
-            for first in range(0, len(block), step):
-                units = chosen[first : first + step]
-                rho, defined = _spearman(np.take(self.codes, units, axis=1))
-                r = _pearson(np.take(self.values, units, axis=1))
-                block[first : first + step, place, 0] = np.where(defined, r, np.nan)
-                block[first : first + step, place, 1] = np.where(defined, rho, np.nan)
+            step = max(1, ELEMENTS // (len(self.values) * max(len(columns), 1)))
+            for start in range(0, len(block), step):
+                x = self.values[:, drawn[start : start + step][:, columns]]
+                for statistic, values in enumerate((x, rankdata(x, axis=2))):
+                    block[start : start + step, place, statistic] = METRICS["pearson"].rows(values[1:], values[0]).T
 
 
 def _groups(benchmark: Benchmark, stack: np.ndarray, fraction: float) -> Iterator[_Group]:
@@ -206,12 +203,12 @@ def _groups(benchmark: Benchmark, stack: np.ndarray, fraction: float) -> Iterato
         owner = np.repeat(classes, [size for _, size in strata])
         subsets = [(names.index(name), np.flatnonzero(owner >> bit & 1)) for bit, name in enumerate(singles)]
         subsets += [(names.index(ALL), np.arange(len(owner)))] if ALL in names else []
-        yield _group(stack[:, rows], strata, subsets)
+        yield _Group(stack[:, rows], strata, subsets)
     for name in names:
         if benchmark.subsets[name].ndim == 2:
             values = benchmark.values(name, stack)
             strata = [_stratum(np.arange(values.shape[1]), fraction)]
-            yield _group(values, strata, [(names.index(name), np.arange(strata[0][1]))])
+            yield _Group(values, strata, [(names.index(name), np.arange(strata[0][1]))])
 
 
 def _stratum(units: np.ndarray, fraction: float) -> tuple[np.ndarray, int]:
@@ -220,60 +217,3 @@ def _stratum(units: np.ndarray, fraction: float) -> tuple[np.ndarray, int]:
 
 def _taken(n: int, fraction: float) -> int:
     return min(n, max(FEWEST, round(fraction * n)))
-
-
-def _group(values: np.ndarray, strata: list, subsets: list) -> _Group:
-    codes = np.stack([np.unique(row, return_inverse=True)[1] for row in values]).astype(np.uint32)
-    spread = values.std(axis=1, keepdims=True)
-    return _Group(
-        (values - values.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1), codes, strata, subsets
-    )
-
-
-def _pearson(x: np.ndarray) -> np.ndarray:
-    """Correlate x[0] with each other x: float64 [variables, samples, n] to [samples, variables - 1]."""
-    x -= x.mean(axis=2, keepdims=True)
-    return _ratio(np.vecdot(x[0], x[1:]), np.vecdot(x, x))
-
-
-def _spearman(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Correlate the ranks of x[0] with those of each other x, ties at their mean rank; and say where that is defined.
-
-    `codes`: whole numbers in the order of the values, uint32 [variables, samples, n]. One sort of whole numbers that
-    hold a value's code and its place at once gives order and places; truth ranks are then read in each model's order.
-    """
-    n = codes.shape[2]
-    shift = int(n - 1).bit_length()
-    kind: Any = np.uint32 if int(codes.max()).bit_length() + shift <= 32 else np.uint64
-    keys = (codes.astype(kind) << kind(shift)) | np.arange(n, dtype=kind)
-    keys.sort(axis=2)
-    places = (keys & kind((1 << shift) - 1)).astype(np.intp)
-    keys >>= kind(shift)
-    ranks = np.empty(codes.shape)
-    ranks[:] = np.arange(n) - (n - 1) / 2
-    tied = np.zeros(codes.shape, dtype=bool)
-    np.equal(keys[..., 1:], keys[..., :-1], out=tied[..., 1:])
-    _average(ranks, np.flatnonzero(tied))
-    places += np.arange(codes.shape[1])[:, None] * n
-    truth = np.empty(codes.shape[1:])
-    truth.ravel()[places[0].ravel()] = ranks[0].ravel()
-    squares = np.vecdot(ranks, ranks)
-    rho = _ratio(np.vecdot(truth.ravel()[places[1:]], ranks[1:]), squares)
-    return rho, ((squares[0] > 0) & (squares[1:] > 0)).T
-
-
-def _ratio(product: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Product over the root of the squares: [variables - 1, samples] and [variables, samples] to the transposed r."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (product / np.sqrt(squares[0] * squares[1:])).T
-
-
-def _average(ranks: np.ndarray, tied: np.ndarray) -> None:
-    """Give each run of equal values its mean rank, in place; `tied`: flat places that equal the one before."""
-    if len(tied):
-        breaks = np.flatnonzero(np.diff(tied) != 1) + 1
-        first, last = tied[np.r_[0, breaks]], tied[np.r_[breaks - 1, -1]]
-        flat = ranks.reshape(-1)
-        mean = (flat[first - 1] + flat[last]) / 2
-        flat[tied] = np.repeat(mean, last - first + 1)
-        flat[first - 1] = mean

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from proformer.datasets.measured import is_evaluation, read_evaluation
-from proformer.datasets.rows import read_rows
 from proformer.datasets.store import open_store
+from proformer.evaluation.contrasts import CHANGE, contrast, contrasts
+from proformer.evaluation.evaluate import read_measurements
 from proformer.evaluation.metrics import score
-from proformer.evaluation.peers import score_table
 from proformer.simulate.perfect import perfect_codes, perfect_sequences
 from proformer.simulate.perfect_windows import perfect_windows
 
@@ -32,13 +31,12 @@ def store_ceiling(path: Path, experiment: Path | None = None) -> dict[str, float
 
 @cache
 def file_ceiling(path: Path) -> dict[str, float]:
-    """The same of a file as `compare_files` takes it: `sequence<TAB>value`, or a table of `proformer measured`."""
-    if is_evaluation(path):
-        table = read_evaluation(path)
-        return score_table(perfect_sequences(table["sequence"].tolist()), table)
-    sequences: list[str] = []
-    values: list[np.ndarray] = []
-    for rows in read_rows(path):
-        values.append(rows.values())
-        sequences += [rows.text(row).upper() for row in range(len(rows))]
-    return score(perfect_sequences(sequences), np.concatenate(values))
+    """The same of a file of measured sequences as `evaluate` takes it; change_n, change_pearson, … of changes."""
+    measured = read_measurements(path)
+    perfect = perfect_sequences(measured.sequences)
+    found: dict[str, float] = {}
+    for what, rows, base in contrasts(measured.table):
+        truth = contrast(measured.values[:, 0, 0], rows, base)
+        numbers = score(contrast(perfect, rows, base), truth)
+        found |= {f"{what}_{name}" if what == CHANGE else name: value for name, value in numbers.items()}
+    return found

@@ -12,6 +12,7 @@ import torch
 from proformer.datasets.batches import both_strands
 from proformer.datasets.store import Store
 from proformer.errors import InputError
+from proformer.evaluation.heads import head_of
 from proformer.models.folder import TrainedModel, read_folder
 from proformer.models.proformer import Proformer
 
@@ -25,13 +26,6 @@ EPOCH_COLUMNS = [
     "validation_r_batches",
     "learning_rate",
 ]
-
-
-def head_name(model: dict[str, object]) -> str:
-    """The head as the paper's tables name it: "AP", "32", "32+GLU"."""
-    if model["head"] == "ap":
-        return "AP"
-    return f"{model['expression_heads']}" + ("+GLU" if model["head"] == "glu" else "")
 
 
 def collect(
@@ -52,7 +46,7 @@ def collect(
         key = {"dataset": dataset, "run": point["run"], **point["axes"]}
         if isinstance(trained.model, Proformer):
             key |= {name: made["model"][name] for name in ("dim", "heads", "blocks")}
-            key["head"] = head_name(made["model"])
+            key["head"] = head_of(made["model"])
         key["seed"] = made["training"]["seed"]
         metrics = _read_metrics(folder)
         best = metrics[metrics["epoch"] == made["best_epoch"]].iloc[0]

@@ -1,42 +1,199 @@
-"""Predictions against measurements, row by row."""
+"""One table of everything: model × evaluation set × task × metric × seed, with what each model is and what it cost."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from proformer.datasets.measured import is_evaluation, read_evaluation
-from proformer.datasets.rows import read_rows
 from proformer.errors import InputError
-from proformer.evaluation.metrics import score
-from proformer.evaluation.peers import run_entry, score_table
+from proformer.evaluation.ceiling import file_ceiling, store_ceiling
+from proformer.evaluation.contrasts import CHANGE, VALUE
+from proformer.evaluation.evaluate import evaluate
+from proformer.evaluation.peers import published_name
+from proformer.files import read_table
+from proformer.models.folder import read_description
+from proformer.tasks import Task
+
+MEASURED = ["seed", "evaluation", "n", "task", "metric", "over", "value", "low", "high"]
+SHORT = {"pearson": "r", "spearman": "rho"}  # as metrics.tsv calls them
+MEAN = "mean"  # over tasks
+FIRST, LAST = (
+    ["dataset", "run", "model"],
+    ["seed", "epoch", "part", "metric", "value"],
+)  # of epochs, before and after axes
+COSTS = [
+    "parameters",
+    "forward_gflop",
+    "training_minutes",
+    "epochs",
+    "best_epoch",
+    "n_train",
+    "hardware",
+    "precision",
+    "digest",
+    "config",
+]
 
 
-def compare_files(predictions: Path, truth: Path) -> dict[str, float]:
-    """Score a prediction table (columns sequence, prediction) against the same rows in the same order.
+def compare(
+    results: Path,
+    points: Iterable[str] | None = None,
+    truth: Mapping[str, Path] | None = None,
+    dream: Iterable[Path] = (),
+    called: Mapping[str, str] | None = None,
+    simulated: Mapping[str, Path | None] | None = None,
+    peers: Iterable[Path] = (),
+) -> pd.DataFrame:
+    """Everything that was measured of trained models: one row per point, evaluation set, task and metric.
 
-    truth: `sequence<TAB>value`, or a table of `proformer measured`, of which distinct rows count, and changes from
-    their references are scored, too. Raises InputError when the rows do not belong together: another number, or another
-    sequence in a row.
+    A point is a data set, a run, its axes, which are columns, and a seed.
+
+    points: folders below `models/` (None: all that are finished). Validation rows are those of the best epoch; of
+    several tasks, their mean. truth: measured sequences of a "dataset/evaluation", with which
+    `predictions/<point>/<evaluation>.tsv` is compared. dream: tables of `proformer score`, in which a point goes by the
+    name that `called` gives it. simulated: the data sets that are, with the folder of the experiment that windows are
+    from; `ceiling` is then a perfect model's value. peers: tables of `proformer peers`, whose intervals stand beside the
+    numbers. forward_gflop: per sequence and prediction, of the straight computation. Raises InputError when a point that
+    was asked for is not finished.
     """
-    if not predictions.is_file():
-        raise InputError(f"{predictions}: no such file")
-    if is_evaluation(truth):
-        measured = read_evaluation(truth)
-        return score_table(run_entry("", "", predictions, measured).prediction, measured)
-    table = pd.read_csv(predictions, sep="\t")
-    if missing := {"sequence", "prediction"} - set(table.columns):
-        raise InputError(f"{predictions}: no column {missing.pop()!r}; `proformer predict` writes the table")
-    values: list[np.ndarray] = []
-    row = 0
-    for rows in read_rows(truth):
-        values.append(rows.values())
-        for index in range(len(rows)):
-            if row < len(table) and table["sequence"].iloc[row].upper() != rows.text(index).upper():
-                raise rows.fail(index, "another sequence", f"that of the predictions, {table['sequence'].iloc[row]}")
-            row += 1
-    if row != len(table):
-        raise InputError(f"{predictions}: {len(table)} predictions, but {truth} has {row} rows")
-    return score(table["prediction"].to_numpy(np.float64), np.concatenate(values))
+    wanted = trained_points(results, points)
+    scores = pd.concat([pd.DataFrame(columns=["model", "subset", "measure"]), *map(read_table, dream)])
+    intervals = pd.concat([pd.DataFrame(columns=["set", "what", "model", "seed"]), *map(read_table, peers)])
+    parts, axes = [], dict[str, Any]()
+    for path in sorted(wanted, key=lambda path: path.count("~")):  # where two are one, that of fewer axes stays
+        folder = results / "models" / path
+        made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
+        task, point = Task.read(folder, made["task"]), _point(path, made)
+        dataset, seed, axes = point["dataset"], made["training"]["seed"], axes | point["axes"]
+        ideal = dataset in (simulated or {})
+        store = results / f"data/{dataset}/seed~{seed}/validation.safetensors"
+        ceilings = store_ceiling(store, simulated[dataset]) if simulated and ideal else {}
+        label = " ".join([point["run"], *map(str, point["axes"].values())])
+        own = intervals["model"].isin([published_name(label), published_name(f"{label}-{dataset}")])
+        own &= intervals["seed"].astype(str) == str(seed)
+        rows = _validation(made, task, epochs, ceilings)
+        for name, predictions, file in _test_sets(results, path, dataset, truth or {}):
+            rows += _tests(name, predictions, file, task, ideal, intervals[own & (intervals["set"] == name)])
+        rows += _dream(scores[scores["model"] == (called or {}).get(path)])
+        parts.append(pd.DataFrame([_identity(path, made) | row for row in rows]).assign(**_cost(made, epochs)))
+    ceiling = ["ceiling"] if simulated else []
+    table = pd.concat(parts, ignore_index=True).reindex(
+        columns=["dataset", "run", "model", *axes, *MEASURED, *ceiling, *COSTS]
+    )
+    # A training that stands there under two names is one.
+    table = table.drop_duplicates(["dataset", "digest", "evaluation", "task", "metric", "over"])
+    order = ["dataset", "evaluation", "task", "metric", "over", "run", *axes, "seed"]
+    return table.sort_values(
+        order, key=lambda column: column.astype(str) if column.name in axes else column, ignore_index=True
+    )
+
+
+def trained_points(results: Path, points: Iterable[str] | None = None) -> list[str]:
+    """The folders of trained models below `models/`: these, or all. Raises InputError for one that is not finished."""
+    root = results / "models"
+    found = sorted(str(path.parent.relative_to(root)) for path in root.rglob("model.json"))
+    wanted = found if points is None else list(points)
+    if missing := sorted(set(wanted) - set(found)):
+        raise InputError(f"{root / missing[0]}: no trained model ({len(missing)} of {len(wanted)} are missing)")
+    if not wanted:
+        raise InputError(f"{root}: no trained models")
+    return wanted
+
+
+def learning_curves(results: Path, points: Iterable[str] | None = None) -> pd.DataFrame:
+    """Every epoch of trained models: losses and metrics of the training and the validation part.
+
+    Metrics of several tasks are their means. Raises as `compare`.
+    """
+    tables, full = [], {short: name for name, short in SHORT.items()}
+    for path in trained_points(results, points):
+        folder = results / "models" / path
+        epochs = read_table(folder / "metrics.tsv").set_index("epoch")
+        measured = epochs[[name for name in epochs if name.startswith(("train_", "validation_"))]]
+        table = measured.melt(ignore_index=False, var_name="name", value_name="value").reset_index()
+        table[["part", "metric"]] = table["name"].str.replace("train_", "training_").str.split("_", n=1, expand=True)
+        who = _identity(path, read_description(folder))
+        tables.append(table.assign(metric=table["metric"].replace(full), **who))
+    columns = dict.fromkeys(name for table in tables for name in table)
+    axes = [name for name in columns if name not in (*FIRST, *LAST, "name")]
+    return pd.concat(tables, ignore_index=True)[[*FIRST, *axes, *LAST]]
+
+
+def _validation(
+    made: dict[str, Any], task: Task, epochs: pd.DataFrame, ceilings: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    best = epochs[epochs["epoch"] == made["best_epoch"]].iloc[0]
+    key = {"evaluation": "validation", "n": made["data"]["validation"]}
+    key |= {"task": task.names[0] if len(task.names) == 1 else MEAN, "over": "all"}
+    columns = {name: f"validation_{SHORT.get(name, name)}" for name in (*SHORT, *task.metrics)}
+    found = {metric: best[column] for metric, column in columns.items() if column in best}
+    return [key | {"metric": metric, "value": value} | _ceiling(ceilings, metric) for metric, value in found.items()]
+
+
+def _test_sets(results: Path, path: str, dataset: str, truth: Mapping[str, Path]) -> Iterator[tuple[str, Path, Path]]:
+    """Name, predictions and measurements of each evaluation set that a model predicted."""
+    for key, file in truth.items():
+        name = key.removeprefix(f"{dataset}/")
+        predictions = results / "predictions" / path / f"{name}.tsv"
+        if name != key and predictions.is_file():
+            yield name, predictions, Path(file)
+
+
+def _tests(
+    name: str, predictions: Path, file: Path, task: Task, simulated: bool, intervals: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Predictions against measurements; of numbers, whose scales may differ, only correlations mean something."""
+    metrics = [metric for metric in task.metrics if metric not in ("r2", "mse")]
+    ceilings = file_ceiling(file) if simulated else {}
+    rows: list[dict[str, Any]] = evaluate(predictions, file, metrics, samples=0).to_dict("records")  # type: ignore[assignment]
+    for row in rows:
+        metric = row["metric"].removeprefix("change_")
+        what = VALUE if metric == row["metric"] else CHANGE
+        for found in intervals[intervals["what"] == what].to_dict("records"):
+            row |= {end: found.get(f"{metric}_{end}") for end in ("low", "high")}
+    return [row | {"evaluation": name} | _ceiling(ceilings, row["metric"]) for row in rows]
+
+
+def _ceiling(ceilings: Mapping[str, float], metric: str) -> dict[str, float]:
+    return {"ceiling": ceilings[metric]} if metric in ceilings else {}
+
+
+def _dream(scores: pd.DataFrame) -> list[dict[str, Any]]:
+    """A model's rows of a table of `proformer score`: every subset of the test set is an evaluation set."""
+    kept = scores.rename(columns={"measure": "metric"}).assign(evaluation="dream " + scores["subset"].astype(str))
+    kept = kept.assign(task=Task().names[0], over="all")
+    return kept.reindex(columns=[*MEASURED[1:], "ceiling"]).to_dict("records")
+
+
+def _point(path: str, made: dict[str, Any]) -> dict[str, Any]:
+    return made.get("point") or {"run": path, "dataset": "", "axes": {}}
+
+
+def _identity(path: str, made: dict[str, Any]) -> dict[str, Any]:
+    """Data set, run, model, axes and seed."""
+    point = _point(path, made)
+    who = {"dataset": point["dataset"], "run": point["run"], "model": made["model"]["model"], **point["axes"]}
+    return who | {"seed": made["training"]["seed"]}
+
+
+def _cost(made: dict[str, Any], epochs: pd.DataFrame) -> dict[str, Any]:
+    from proformer.planning.cost import forward_flops
+
+    n = made["data"]["train"]
+    per_epoch = (made["training"].get("epoch_batches") or 0) * made["training"]["batch_size"] or n
+    return {
+        "parameters": made["parameters"],
+        "forward_gflop": forward_flops(made["model"]) / 1e9,
+        "training_minutes": float((per_epoch / epochs["sequences_per_second"]).sum() / 60),
+        "epochs": len(epochs),
+        "best_epoch": made["best_epoch"],
+        "n_train": n,
+        "hardware": made["made_by"]["hardware"],
+        "precision": made["made_by"].get("precision", made["training"]["precision"]),
+        "digest": made["made_by"]["run"],
+        "config": json.dumps({"model": made["model"], "training": made["training"]}, sort_keys=True),
+    }

@@ -1,74 +1,125 @@
-"""Pearson and Spearman correlation: of whole arrays, or streamed over batches on any device."""
+"""The table of metrics, each along the last axis of arrays: over all values, or within each sequence."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from proformer.errors import InputError
+from proformer.tasks import MetricName
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import ArrayLike
 
 EPSILON = 2.0**-52
-STATE = ("n", "mean_x", "mean_y", "square_x", "square_y", "product")
 
 
-class PearsonAccumulator:
-    """Pearson r over batches that come one after another.
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis from 1, ties at their average; of `codes` in less time than of the values themselves.
 
-    Keeps the count, both means and the centred sums of squares and products in float64, and merges batches by the
-    pairwise update of Chan, Golub and LeVeque (1983), which loses no digits however far the means are from zero.
-    With torch tensors the sums stay on their device: `update` does not wait for it, `value` and `state` do.
+    scipy's `rankdata` would take half a second of each training to import.
+    """
+    if values.dtype.kind == "u":
+        flat = values.reshape(-1, values.shape[-1]).astype(np.intp)
+        size = int(flat.max(initial=0)) + 1
+        keys = flat + size * np.arange(len(flat))[:, None]
+        count = np.bincount(keys.ravel(), minlength=size * len(flat)).reshape(len(flat), size)
+        middle = np.cumsum(count, axis=1) - (count - 1) / 2
+        return np.take_along_axis(middle, flat, axis=1).reshape(values.shape)
+    if values.ndim > 1:
+        return np.apply_along_axis(ranks, -1, values)
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]
 
-    A NaN in any batch makes the value NaN: a diverged model has no r, and that is no error here.
+
+def codes(values: np.ndarray) -> np.ndarray:
+    """Values along the last axis as whole numbers from 0 in the same order, equal ones equal: uint32."""
+    if values.ndim > 1:
+        return np.apply_along_axis(codes, -1, values)
+    return np.unique(values, return_inverse=True)[1].astype(np.uint32)
+
+
+def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    if (n := x.shape[-1]) < 2:
+        return np.full(x.shape[:-1], np.nan)
+    mean_x, mean_y = x.mean(axis=-1), y.mean(axis=-1)
+    x, y = x - mean_x[..., None], y - mean_y[..., None]
+    xx, yy, xy = (x * x).sum(axis=-1), (y * y).sum(axis=-1), (x * y).sum(axis=-1)
+    constant = flat(xx, mean_x, n) | flat(yy, mean_y, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(constant, np.nan, np.clip(xy / np.sqrt(xx) / np.sqrt(yy), -1, 1))
+
+
+def _mse(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return ((x - y) ** 2).mean(axis=-1) if x.shape[-1] else np.full(x.shape[:-1], np.nan)
+
+
+def _poisson_nll(rate: np.ndarray, count: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return (rate - count * np.log(rate + 1e-7)).mean(axis=-1)
+
+
+def _jensen_shannon(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, q = p / p.sum(axis=-1, keepdims=True), q / q.sum(axis=-1, keepdims=True)
+        middle = (p + q) / 2
+        nats = sum(np.where(a == 0, 0, a * np.log(a / middle)).sum(axis=-1) for a in (p, q))
+    return np.sqrt(np.maximum(nats / 2, 0))
+
+
+def _auroc(score: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The share of pairs of a positive and a negative in which the positive scores higher, ties counting half."""
+    positive = (label > 0.5).sum(axis=-1)
+    above = (ranks(score) * (label > 0.5)).sum(axis=-1) - positive * (positive + 1) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return above / (positive * (label.shape[-1] - positive))
+
+
+def _aupr(score: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Area under precision over recall, by trapezoids between distinct scores (as GOPHER computes it)."""
+
+    def of_row(both: np.ndarray) -> float:
+        values, positive = np.split(both, 2)
+        order = np.argsort(-values, kind="stable")
+        last = np.append(np.flatnonzero(np.diff(values[order])), len(order) - 1)  # of each distinct score
+        hits = np.cumsum(positive[order] > 0.5)[last]
+        if not hits[-1]:
+            return math.nan
+        precision = np.concatenate([[1.0], hits / (last + 1)])
+        return float(np.trapezoid(precision, np.concatenate([[0.0], hits / hits[-1]])))
+
+    both = np.concatenate(np.broadcast_arrays(score.astype(np.float64), label), axis=-1)
+    return np.apply_along_axis(of_row, -1, both)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`rows(prediction, truth)`: float64 [..., n] to [...], NaN where undefined; `sign`: 1 if more is better, or -1.
+
+    ordinal: how many of prediction and truth count by their order alone, so that `codes` may stand for them.
     """
 
-    def __init__(self) -> None:
-        self.n = 0
-        self.mean_x = self.mean_y = self.square_x = self.square_y = self.product = 0.0  # or 0-d tensors
+    rows: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    sign: int = 1
+    ordinal: int = 0
 
-    def update(self, x: Any, y: Any) -> PearsonAccumulator:
-        """Add a batch: two numpy arrays (or sequences), or two torch tensors, of one shape; returns itself."""
-        x, y = _double(x), _double(y)
-        if x.shape != y.shape:
-            raise InputError(f"correlation: found shapes {tuple(x.shape)} and {tuple(y.shape)}, expected equal shapes")
-        x, y = x.reshape(-1), y.reshape(-1)
-        if not (n := x.shape[0]):
-            return self
-        mean_x, mean_y = x.mean(), y.mean()
-        dx, dy = x - mean_x, y - mean_y
-        shift_x, shift_y = mean_x - self.mean_x, mean_y - self.mean_y
-        weight = self.n * n / (self.n + n)
-        self.square_x = self.square_x + (dx * dx).sum() + shift_x * shift_x * weight
-        self.square_y = self.square_y + (dy * dy).sum() + shift_y * shift_y * weight
-        self.product = self.product + (dx * dy).sum() + shift_x * shift_y * weight
-        self.n += n
-        self.mean_x = self.mean_x + shift_x * (n / self.n)
-        self.mean_y = self.mean_y + shift_y * (n / self.n)
-        return self
 
-    @property
-    def value(self) -> float:
-        """Pearson r so far; NaN for fewer than two pairs or when either side is constant up to rounding."""
-        n, mean_x, mean_y, square_x, square_y, product = self.state().values()
-        if n < 2 or _flat(square_x, mean_x, n) or _flat(square_y, mean_y, n):
-            return math.nan
-        r = product / math.sqrt(square_x) / math.sqrt(square_y)
-        return r if math.isnan(r) else max(-1.0, min(1.0, r))
-
-    def state(self) -> dict[str, float]:
-        """Return the sums as plain numbers, for a checkpoint."""
-        return {"n": self.n} | {name: float(getattr(self, name)) for name in STATE[1:]}
-
-    @classmethod
-    def from_state(cls, state: dict[str, float]) -> PearsonAccumulator:
-        """Go on from what `state` returned."""
-        accumulator = cls()
-        for name in STATE:
-            setattr(accumulator, name, int(state[name]) if name == "n" else float(state[name]))
-        return accumulator
+METRICS: dict[MetricName, Metric] = {
+    "pearson": Metric(_pearson),
+    "spearman": Metric(lambda x, y: _pearson(ranks(x), ranks(y)), ordinal=2),
+    "r2": Metric(lambda x, y: _pearson(x, y) ** 2),  # as in the paper's Fig. 4b
+    "mse": Metric(_mse, -1),
+    "poisson_nll": Metric(_poisson_nll, -1),  # without the constant ln y!
+    "jensen_shannon": Metric(_jensen_shannon, -1),  # the distance: square root of the divergence in nats
+    "auroc": Metric(_auroc, ordinal=1),
+    "aupr": Metric(_aupr, ordinal=1),
+}
+NUMBERS: tuple[MetricName, ...] = ("pearson", "spearman", "r2", "mse")  # of one number per sequence
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:
@@ -76,58 +127,63 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
 
     Raises InputError for different shapes and for NaN or infinite values.
     """
-    return PearsonAccumulator().update(*_checked(x, y)).value
+    return score(x, y, ["pearson"])["pearson"]
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman ρ: Pearson r of the ranks, ties at their average rank. Raises as `pearson`."""
-    x, y = _checked(x, y)
-    return PearsonAccumulator().update(_ranks(x), _ranks(y)).value
+    return score(x, y, ["spearman"])["spearman"]
 
 
-def _ranks(values: Any) -> Any:
-    """Ranks from 1, ties at their average; scipy's `rankdata` without the import, half a second of each training."""
-    import numpy as np
-
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]
+def score(prediction: ArrayLike, truth: ArrayLike, names: Sequence[MetricName] = NUMBERS) -> dict[str, float]:
+    """Return n and metrics of all values together: pearson, spearman, r2 (= pearson²) and mse. Raises as `pearson`."""
+    x, y = (values.reshape(-1) for values in checked(prediction, truth))
+    return {"n": len(x)} | {name: float(METRICS[name].rows(x, y)) for name in names}
 
 
-def score(prediction: ArrayLike, truth: ArrayLike) -> dict[str, float]:
-    """Return n, pearson, spearman, r2 (= pearson², as in the paper's Fig. 4b) and mse. Raises as `pearson`."""
-    prediction, truth = _checked(prediction, truth)
-    r = PearsonAccumulator().update(prediction, truth).value
-    difference = prediction - truth
-    mse = float((difference * difference).mean()) if len(truth) else math.nan
-    return {"n": len(truth), "pearson": r, "spearman": spearman(prediction, truth), "r2": r * r, "mse": mse}
+def measure(
+    name: MetricName, prediction: ArrayLike, truth: ArrayLike, over: Literal["all", "sequence"] = "all"
+) -> np.ndarray:
+    """One metric of predictions [N, T, P], per task: float64 [T].
+
+    over: "all" sequences and positions at once; or within each "sequence", over its positions, and then the mean of
+    the sequences for which it is defined. Raises as `pearson`.
+    """
+    x, y = checked(prediction, truth)
+    if over == "all":
+        return METRICS[name].rows(*(values.transpose(1, 0, 2).reshape(values.shape[1], -1) for values in (x, y)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice")
+        return np.nanmean(METRICS[name].rows(x, y), axis=0)
 
 
-def _double(values: Any) -> Any:
-    """Return float64 values: a torch tensor on its own device (Apple's has no float64: on the CPU), else numpy."""
-    if hasattr(values, "detach"):
-        values = values.detach()
-        return (values.cpu() if values.device.type == "mps" else values).double()
-    import numpy as np
-
-    return np.asarray(values, dtype=np.float64)
-
-
-def _flat(square: float, mean: float, n: float) -> bool:
-    """Say whether a centred sum of squares is no more than the rounding error of its mean."""
-    return square <= n * (16 * EPSILON * mean) ** 2
-
-
-def _checked(x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    import numpy as np
-
+def checked(prediction: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64; raises InputError for different shapes and for NaN or infinite values."""
     arrays = []
-    for name, values in (("first", x), ("second", y)):
-        array = _double(values)
+    for name, values in (("first", prediction), ("second", truth)):
+        array = double(values)
         array = array.cpu().numpy() if hasattr(array, "detach") else array
         if bad := int((~np.isfinite(array)).sum()):
             raise InputError(f"correlation, {name} array: found {bad} NaN or infinite values, expected none")
         arrays.append(array)
-    if arrays[0].shape != arrays[1].shape:
-        found = " and ".join(str(array.shape) for array in arrays)
-        raise InputError(f"correlation: found shapes {found}, expected equal shapes")
-    return arrays[0].reshape(-1), arrays[1].reshape(-1)
+    check_shapes(*arrays)
+    return arrays[0], arrays[1]
+
+
+def double(values: Any) -> Any:
+    """Return float64 values: a torch tensor on its own device (Apple's has no float64: on the CPU), else numpy."""
+    if hasattr(values, "detach"):
+        values = values.detach()
+        return (values.cpu() if values.device.type == "mps" else values).double()
+    return np.asarray(values, dtype=np.float64)
+
+
+def flat(square: Any, mean: Any, n: float) -> Any:
+    """Say whether a centred sum of squares is no more than the rounding error of its mean."""
+    return square <= n * (16 * EPSILON * mean) ** 2
+
+
+def check_shapes(x: Any, y: Any) -> None:
+    """Raise InputError for different shapes."""
+    if x.shape != y.shape:
+        raise InputError(f"correlation: found shapes {tuple(x.shape)} and {tuple(y.shape)}, expected equal shapes")

@@ -17,17 +17,20 @@ import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
-from proformer.evaluation.metrics import pearson, score, spearman
-from proformer.evaluation.paired import SAMPLES, Resampled, bootstrap, interval, pair_tests
+from proformer.evaluation.contrasts import VALUE, contrast, contrasts, families
+from proformer.evaluation.evaluate import check_rows, of_table, read_predictions
+from proformer.evaluation.metrics import METRICS, score
+from proformer.evaluation.paired import SAMPLES, bootstrap, interval, pair_tests
 from proformer.files import read_table
+from proformer.tasks import MetricName
 
 PRINTED, RECOMPUTED, RUN, PROFORMER = SOURCES = ("printed", "recomputed", "run", "proformer")
 MODELS = ("DeepSEA", "DanQ", "DeepAtt", "Convolutional", "Transformer", "CRMnet", "LegNet", "BHI", "Proformer")
-VALUE, CHANGE = "value", "change"
 MEAN = "mean"
 COLUMNS = ["set", "title", "medium", "what", "source", "model", "seed", "n", "pearson", "pearson_low", "pearson_high"]
 COLUMNS += ["spearman", "spearman_low", "spearman_high", "note"]
-CEILINGS = ["pearson_ceiling", "spearman_ceiling"]  # of simulated sets: a perfect model's
+CORRELATIONS: tuple[MetricName, ...] = ("pearson", "spearman")
+CEILINGS = [f"{name}_ceiling" for name in CORRELATIONS]  # of simulated sets: a perfect model's
 PAIR_COLUMNS = [
     "set",
     "what",
@@ -68,35 +71,13 @@ def run_entry(name: str, seed: str, path: Path, table: pd.DataFrame) -> Entry:
     The model's name in figures is that of a published one where it begins so: `danq` DanQ, `danq-wide` DanQ (wide).
     Raises InputError, with the line, for other rows than the table's and for predictions that are no finite numbers.
     """
-    given = read_table(path) if path.is_file() else None
-    if given is None or not {"sequence", "prediction"} <= set(given):
-        raise InputError(f"{path}: {'no such file' if given is None else 'no column sequence or prediction'}")
-    if len(given) != len(table):
-        raise InputError(f"{path}: found {len(given):,} predictions, expected one for each of {len(table):,} sequences")
-    wrong = given["sequence"].astype(str).to_numpy() != table["sequence"].to_numpy()
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        expected = table["sequence"].iloc[row]
-        raise InputError(f"{path}, line {row + 2}: found {given['sequence'].iloc[row]!r}, expected {expected!r}")
-    values = pd.to_numeric(given["prediction"], errors="coerce").to_numpy(np.float64)
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
-        raise InputError(f"{path}, line {row + 2}: found {given['prediction'].iloc[row]}, expected a finite number")
-    model = display_name(name)
-    return Entry(PROFORMER if model.startswith("Proformer") else RUN, model, seed, values)
+    predicted = read_predictions(path)
+    check_rows(predicted, of_table(table, Path(f"the table of {table['set'].iloc[0]}")))
+    model = published_name(name)
+    return Entry(PROFORMER if model.startswith("Proformer") else RUN, model, seed, predicted.values[:, 0, 0])
 
 
-def score_table(prediction: np.ndarray, table: pd.DataFrame) -> dict[str, float]:
-    """n, pearson, spearman, r2, mse of the values; change_n, change_pearson and so on where rows have references."""
-    found: dict[str, float] = {}
-    for what, rows, base in _contrasts(table):
-        measured = table["expression"].to_numpy(np.float64)
-        part = score(_contrast(prediction, rows, base), _contrast(measured, rows, base))
-        found |= part if what == VALUE else {f"{what}_{name}": value for name, value in part.items()}
-    return found
-
-
-def display_name(name: str) -> str:
+def published_name(name: str) -> str:
     """`deepsea` as DeepSEA, `vaishnav-transformer-repaired` as Transformer (repaired), anything else as it is."""
     for model in MODELS:
         if match := re.fullmatch(rf"(?:vaishnav[-_.])?{model}(?:[-_.](.+))?", name, re.IGNORECASE):
@@ -129,22 +110,19 @@ def score_set(
         )
     ]
     tests = []
-    for what, rows, base in _contrasts(table):
+    for what, rows, base in contrasts(table):
         if not entries:
             break
         measured = table["expression"].to_numpy(np.float64)
-        truth = _contrast(measured, rows, base)
-        predictions = np.stack([_contrast(entry.prediction, rows, base) for entry in entries])
-        reference = table["reference"].to_numpy()
-        family = np.where(reference >= 0, reference, np.arange(len(table)))[rows]
-        resampled = bootstrap(truth, predictions, family, samples)
-        scores.append(_scores(truth, predictions, entries, resampled).assign(**key, what=what))
+        truth = contrast(measured, rows, base)
+        predictions = np.stack([contrast(entry.prediction, rows, base) for entry in entries])
+        family = families(table)[rows]
+        draws = {name: bootstrap(name, truth, predictions, family, samples) for name in CORRELATIONS}
+        scores.append(_scores(truth, predictions, entries, draws).assign(**key, what=what))
         if perfect is not None:
-            ideal = _contrast(perfect, rows, base)
-            scores[-1] = scores[-1].assign(
-                **dict(zip(CEILINGS, (pearson(ideal, truth), spearman(ideal, truth)), strict=True))
-            )
-        pairs = pair_tests(truth, predictions, resampled)
+            ideal = score(contrast(perfect, rows, base), truth, CORRELATIONS)
+            scores[-1] = scores[-1].assign(**{f"{name}_ceiling": ideal[name] for name in CORRELATIONS})
+        pairs = pair_tests(truth, predictions, draws["pearson"])
         for side in ("a", "b"):
             chosen = [entries[i] for i in pairs[side]]
             pairs[f"model_{side}"] = [entry.model for entry in chosen]
@@ -157,29 +135,14 @@ def score_set(
     return pd.concat(scores, ignore_index=True).reindex(columns=columns), joined[PAIR_COLUMNS]
 
 
-def _contrasts(table: pd.DataFrame) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
-    """What is correlated: the values of distinct rows, and the changes of rows from their reference, if any."""
-    parts: list[tuple[str, np.ndarray, np.ndarray | None]] = [(VALUE, np.flatnonzero(table["role"] == "row"), None)]
-    changed = np.flatnonzero((table["role"] == "row") & (table["reference"] >= 0))
-    if len(changed) > 2:
-        parts.append((CHANGE, changed, table["reference"].to_numpy()[changed]))
-    return parts
-
-
-def _contrast(values: np.ndarray, rows: np.ndarray, base: np.ndarray | None) -> np.ndarray:
-    return values[rows] if base is None else values[rows] - values[base]
-
-
-def _scores(truth: np.ndarray, predictions: np.ndarray, entries: Sequence[Entry], resampled: Resampled) -> pd.DataFrame:
-    draws = {"pearson": resampled.pearson, "spearman": resampled.spearman}
-    r = {
-        "pearson": np.array([pearson(row, truth) for row in predictions]),
-        "spearman": np.array([spearman(row, truth) for row in predictions]),
-    }
+def _scores(
+    truth: np.ndarray, predictions: np.ndarray, entries: Sequence[Entry], draws: dict[MetricName, np.ndarray]
+) -> pd.DataFrame:
+    r = {name: METRICS[name].rows(predictions, truth) for name in CORRELATIONS}
     rows = []
     for source, model in dict.fromkeys((entry.source, entry.model) for entry in entries):
-        mine = [i for i, entry in enumerate(entries) if (entry.source, entry.model) == (source, model)]
-        for seed, chosen in [(entries[i].seed, [i]) for i in mine] + ([(MEAN, mine)] if len(mine) > 1 else []):
+        places = [i for i, entry in enumerate(entries) if (entry.source, entry.model) == (source, model)]
+        for seed, chosen in [(entries[i].seed, [i]) for i in places] + ([(MEAN, places)] if len(places) > 1 else []):
             row: dict[str, object] = {"source": source, "model": model, "seed": seed, "n": len(truth)}
             for name, values in r.items():
                 low, high = interval(draws[name][:, chosen].mean(axis=1))

@@ -8,14 +8,15 @@ and the runs whose `collapsed` is set because their r was written as 0 for that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from importlib import resources
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
+from proformer.evaluation.heads import head_order
 from proformer.files import read_table
 
 POINT = ["dataset", "dim", "heads", "blocks", "head"]
@@ -53,16 +54,6 @@ def checked(grid: pd.DataFrame, where: str = "grid table") -> pd.DataFrame:
         run = ", ".join(f"{name} {twice.iloc[0][name]}" for name in [*POINT, "seed"])
         raise InputError(f"{where}: found a run twice ({run}), expected each once")
     return grid
-
-
-def head_order(heads: Iterable[str]) -> list[str]:
-    """Sort heads: AP, then by number of expression heads, plain before its variants (`32` before `32+GLU`)."""
-
-    def key(head: str) -> tuple[int, str]:
-        digits = head.split("+")[0]
-        return (-1 if head == "AP" else int(digits) if digits.isdigit() else 10**9, head)
-
-    return sorted(set(heads), key=key)
 
 
 def levels(grid: pd.DataFrame, factor: str) -> list:
@@ -106,45 +97,31 @@ def means(grid: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "factor", "level", "mean", "sd", "n"])
 
 
-def head_tests(grid: pd.DataFrame) -> pd.DataFrame:
-    """Test whether average pooling is lower than each number of expression heads, over the (dim, blocks) points.
+def all_tests(grid: pd.DataFrame, families: Sequence[str] = ("pooling", *FACTORS)) -> pd.DataFrame:
+    """Test the grid points of each data set as the paper does; p values as they are, and after Holm.
 
-    One-sided exact Mann-Whitney U tests, as printed in the paper's text on Fig. 2c; the exact distribution takes
-    ties as if there were none, which is what gives the paper's digits. p is NaN for a group of one or none.
+    "pooling": whether average pooling is lower than each number of expression heads, by one-sided exact Mann-Whitney U
+    tests, as printed in the paper's text on Fig. 2c; the exact distribution takes ties as if there were none, which is
+    what gives the paper's digits. "blocks", "dim", "head": all pairs of levels by Wilcoxon rank-sum tests, two-sided
+    and one-sided (the larger level better), without AP and H = 1 (Fig. 2e-g). Their p is the normal approximation, as
+    in the paper: below about five points a group it is too small. p is NaN for a group of one or none. Holm's
+    correction is within data set, family and alternative.
     """
-    points = average_seeds(grid)
-    rows = []
-    for dataset, table in points.groupby("dataset", sort=False):
-        pooled = table[table["head"] == "AP"]
-        for head in levels(table, "head"):
-            if head != "AP":
-                other = table[table["head"] == head]
-                rows.append(_row(dataset, "pooling", ("AP", pooled), (head, other), MANN_WHITNEY, GREATER))
-    return _holm(rows)
-
-
-def factor_tests(grid: pd.DataFrame, factor: str) -> pd.DataFrame:
-    """Compare all pairs of levels of `blocks`, `dim` or `head` by Wilcoxon rank-sum tests (Fig. 2e-g).
-
-    Without AP and H = 1; two-sided and one-sided (the larger level better), with p values as they are and corrected
-    after Holm within the family (factor x alternative). p is the normal approximation, as in the paper: below about
-    five points a group it is too small, and it is NaN for a group of one.
-    """
-    if factor not in FACTORS:
-        raise InputError(f"factor: found {factor!r}, expected one of {', '.join(FACTORS)}")
-    points = multiple_heads(average_seeds(grid))
-    rows = []
-    for dataset, table in points.groupby("dataset", sort=False):
-        groups = [(str(level), table[table[factor] == level]) for level in levels(table, factor)]
-        for alternative in (TWO_SIDED, GREATER):
-            rows += [_row(dataset, factor, a, b, RANKSUM, alternative) for a, b in combinations(groups, 2)]
-    return _holm(rows)
-
-
-def all_tests(grid: pd.DataFrame) -> pd.DataFrame:
-    """Return `head_tests` and the three `factor_tests` as one table."""
-    tables = [head_tests(grid), *(factor_tests(grid, factor) for factor in FACTORS)]
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+    if unknown := [family for family in families if family not in ("pooling", *FACTORS)]:
+        raise InputError(f"factor: found {unknown[0]!r}, expected one of {', '.join(FACTORS)}")
+    points, rows = average_seeds(grid), list[tuple]()
+    for family in families:
+        pooling = family == "pooling"
+        factor, test = ("head", MANN_WHITNEY) if pooling else (family, RANKSUM)
+        for dataset, table in (points if pooling else multiple_heads(points)).groupby("dataset", sort=False):
+            found = levels(table, factor)
+            pairs = [("AP", head) for head in found if head != "AP"] if pooling else [*combinations(found, 2)]
+            for alternative, (a, b) in product((GREATER,) if pooling else (TWO_SIDED, GREATER), pairs):
+                first, second = (table[table[factor] == level] for level in (a, b))
+                rows.append((dataset, family, str(a), str(b), *_test(first, second, test, alternative)))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    p = table.groupby(["dataset", "family", "alternative"], sort=False)["p"]
+    return table.assign(p_holm=p.transform(holm) if len(table) else table["p_holm"])
 
 
 def compare(a: np.ndarray | pd.Series, b: np.ndarray | pd.Series, test: str, alternative: str) -> tuple[float, float]:
@@ -167,20 +144,14 @@ def _defined(grid: pd.DataFrame) -> pd.DataFrame:
     return grid.assign(undefined=undefined.astype(int), r=grid["r"].astype(float).fillna(0.0))
 
 
-def _row(dataset: object, family: str, a: tuple, b: tuple, test: str, alternative: str) -> dict[str, object]:
-    (name_a, table_a), (name_b, table_b) = a, b
-    x, y = table_a["r"].to_numpy(), table_b["r"].to_numpy()
-    average = [float(values.mean()) if len(values) else np.nan for values in (x, y)]
-    undefined = int(table_a["n_undefined"].sum() + table_b["n_undefined"].sum())
-    cells = [dataset, family, name_a, name_b, len(x), len(y), *average, test, alternative]
-    return dict(zip(COLUMNS, [*cells, *compare(x, y, test, alternative), np.nan, undefined], strict=True))
+def _test(a: pd.DataFrame, b: pd.DataFrame, test: str, alternative: str) -> tuple:
+    means = (group["r"].mean() for group in (a, b))
+    undefined = int(a["n_undefined"].sum() + b["n_undefined"].sum())
+    numbers = compare(a["r"].to_numpy(), b["r"].to_numpy(), test, alternative)
+    return len(a), len(b), *means, test, alternative, *numbers, np.nan, undefined
 
 
-def _holm(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Make the table and fill `p_holm` within dataset x family x alternative; tests without p do not count."""
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    for _, group in table[table["p"].notna()].groupby(["dataset", "family", "alternative"]):
-        p = group["p"].sort_values(kind="stable")
-        adjusted = (p * np.arange(len(p), 0, -1)).cummax().clip(upper=1.0)
-        table.loc[p.index, "p_holm"] = adjusted
-    return table
+def holm(p: pd.Series) -> pd.Series:
+    """p values corrected after Holm (1979); NaN stays and does not count."""
+    known = p.dropna().sort_values(kind="stable")
+    return (known * np.arange(len(known), 0, -1)).cummax().clip(upper=1.0).reindex(p.index)

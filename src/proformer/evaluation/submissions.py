@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from proformer.datasets.rows import read_rows
 from proformer.datasets.text import blocks, open_text
 from proformer.errors import InputError
-from proformer.evaluation.dream import ALL, Benchmark
+from proformer.evaluation.dream import Benchmark
+from proformer.evaluation.dream_files import ALL
+from proformer.evaluation.evaluate import read_measurements, read_predictions
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,10 @@ def read_submission(path: Path) -> Submission:
         first = handle.readline().lstrip()
     if first.startswith(b"{"):
         submission = _read_json(path)
-    elif {"sequence", "prediction"} <= set(first.decode("utf-8", "replace").rstrip("\r\n").split("\t")):
-        submission = _read_table(path)
     else:
-        pieces = [(rows.values(), [rows.text(row).upper() for row in range(len(rows))]) for rows in read_rows(path)]
-        sequences = [text for _, texts in pieces for text in texts]
-        submission = Submission(path, np.concatenate([values for values, _ in pieces]), None, sequences)
+        heading = set(first.decode("utf-8", "replace").rstrip("\r\n").split("\t"))
+        numbers = (read_predictions if {"sequence", "prediction"} <= heading else read_measurements)(path)
+        submission = Submission(path, numbers.values[:, 0, 0], None, numbers.sequences, numbers.first or 1)
     if not len(submission.values):
         raise InputError(f"{path}: found no predictions, expected one per row of the test set")
     if not (finite := np.isfinite(submission.values)).all():
@@ -112,33 +111,16 @@ def _by_row(submission: Submission, benchmark: Benchmark) -> np.ndarray:
 
 
 def _by_sequence(submission: Submission, benchmark: Benchmark) -> np.ndarray:
-    lines: dict[str, int] = {}
-    targets: dict[str, list[int]] = {}
-    for row, text in benchmark.sequences.items():
-        targets.setdefault(text, []).append(row)
-    values = np.full(len(benchmark.truth), np.nan)
-    values = np.append(values, np.full(max(0, max(benchmark.sequences) + 1 - len(values)), np.nan))
-    for line, text in enumerate(submission.sequences or []):
-        if text not in targets:
-            raise submission.fail(line, f"{text}, a sequence without a row in the test set", "test sequences alone")
-        if (before := lines.setdefault(text, line)) != line:
-            raise submission.fail(line, f"{text} again (line {submission.line + before})", "each sequence once")
-        values[targets[text]] = submission.values[line]
+    texts, known = pd.Series(submission.sequences), pd.Series(benchmark.sequences)
+    for line in np.flatnonzero(~texts.isin(known)):
+        found = f"{texts[line]}, a sequence without a row in the test set"
+        raise submission.fail(int(line), found, "only sequences of the test set")
+    for line in np.flatnonzero(texts.duplicated()):
+        before = submission.line + int(texts.eq(texts[line]).idxmax())
+        raise submission.fail(int(line), f"{texts[line]} again (line {before})", "each sequence once")
+    values = np.full(max(len(benchmark.truth), known.index.max() + 1), np.nan)
+    values[known.index] = known.map(pd.Series(submission.values, index=texts))
     return values
-
-
-def _read_table(path: Path) -> Submission:
-    import io
-
-    try:
-        table = pd.read_csv(io.BytesIO(b"".join(blocks(path))), sep="\t", dtype=str, keep_default_na=False)
-    except pd.errors.ParserError as error:
-        raise InputError(f"{path}: found rows of different lengths ({error}), expected a table") from None
-    values = pd.to_numeric(table["prediction"], errors="coerce").to_numpy(np.float64)
-    submission = Submission(path, values, None, table["sequence"].str.upper().tolist(), 2)
-    if len(wrong := np.flatnonzero(~np.isfinite(values))):
-        raise submission.fail(int(wrong[0]), f"{table['prediction'].iloc[wrong[0]]!r}", "a finite number")
-    return submission
 
 
 def _read_json(path: Path) -> Submission:

@@ -30,6 +30,7 @@ from proformer.errors import InputError
 from proformer.figures import style
 
 PARTS = ("input", "stem", "core", "head")
+COLUMNS = ("part", "branch", "label", "join", "repeat", "residual", "output", "parameters")
 JOINS = {"add": "+", "prepend": "‖"}
 COLOURS = {"input": "#eeeeee", "stem": "#cfe8f5", "core": "#fde3c0", "head": "#cdeee0"}
 BOX, GAP, LINE, PITCH = 48.0, 6.5, 3.1, 57.0  # mm: width of a box, space below it, line height, column to column
@@ -95,40 +96,37 @@ def check(description: dict[str, Any]) -> pd.DataFrame:
     rows = []
     try:
         for stage in description["stages"]:
+            where, layers = f"stage {stage['label']!r}", stage.get("layers", [])
             if stage["part"] not in PARTS or stage.get("join", "add") not in JOINS:
                 found = f"part {stage['part']!r}, join {stage.get('join')!r}"
-                raise InputError(
-                    f"model description, stage {stage['label']!r}: found {found}, expected one of {PARTS}, {[*JOINS]}"
-                )
-            rows.append(_cells(stage))
-            layers = stage.get("layers", [])
-            rows += [_cells(layer | {"part": "layer"}) for layer in layers]
-            whole = stage.get("repeat", 1) * sum(layer["parameters"] for layer in layers)
-            if layers and whole != stage["parameters"]:
-                raise _mismatch(f"stage {stage['label']!r}", whole, stage["parameters"])
-        total = sum(stage["parameters"] for stage in description["stages"])
-        if total != description["parameters"]:
-            raise _mismatch(f"{description['name']}", total, description["parameters"])
+                raise InputError(f"model description, {where}: found {found}, expected one of {PARTS}, {[*JOINS]}")
+            rows += [_cells(piece) for piece in (stage, *(layer | {"part": "layer"} for layer in layers))]
+            if layers:
+                whole = stage.get("repeat", 1) * sum(layer["parameters"] for layer in layers)
+                _check_sum(where, whole, stage["parameters"])
+        _check_sum(
+            description["name"], sum(stage["parameters"] for stage in description["stages"]), description["parameters"]
+        )
     except KeyError as error:
         raise InputError(f"model description: found no {error}, expected it in each stage or at the top") from None
     return pd.DataFrame(rows)
 
 
-def _mismatch(where: str, found: int, expected: int) -> InputError:
-    return InputError(f"model description, {where}: found parts of {found:,} parameters, expected {expected:,}")
+def _check_sum(where: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise InputError(f"model description, {where}: found parts of {found:,} parameters, expected {expected:,}")
 
 
 def _cells(stage: dict[str, Any]) -> dict[str, Any]:
-    return {
+    optional = {"branch": "", "join": "", "repeat": 1, "residual": False}
+    found = {name: stage.get(name, default) for name, default in optional.items()}
+    found |= {
         "part": stage["part"],
-        "branch": stage.get("branch", ""),
         "label": stage["label"],
-        "join": stage.get("join", ""),
-        "repeat": stage.get("repeat", 1),
-        "residual": stage.get("residual", False),
         "output": _shape(stage),
         "parameters": stage["parameters"],
     }
+    return {name: found[name] for name in COLUMNS}
 
 
 def _shape(stage: dict[str, Any]) -> str:
@@ -216,16 +214,16 @@ def _box(axes: Axes, x: float, y: float, stage: dict[str, Any]) -> float:
     """Draw one box with its label, shape and parameters; return the y of its lower edge."""
     lines = textwrap.wrap(stage["label"], 32)
     height = LINE * (len(lines) + 1) + 2.4
-    look = {"facecolor": COLOURS[stage["part"]], "edgecolor": style.DARK, "linewidth": 0.6}
-    _rounded(axes, x - BOX / 2, y - height, BOX, height, look)
+    keywords = {"facecolor": COLOURS[stage["part"]], "edgecolor": style.DARK, "linewidth": 0.6}
+    _rounded(axes, x - BOX / 2, y - height, BOX, height, keywords)
     for i, line in enumerate([*lines, f"{_shape(stage)}  ·  {_count(stage)}"]):
         last: dict[str, Any] = {"size": style.SMALL, "color": style.DARK} if i == len(lines) else {}
         axes.text(x, y - 1.2 - LINE * (i + 0.5), line, ha="center", va="center", **last)
     return y - height
 
 
-def _rounded(axes: Axes, x: float, y: float, width: float, height: float, look: dict[str, Any]) -> None:
-    axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=1", **look))
+def _rounded(axes: Axes, x: float, y: float, width: float, height: float, keywords: dict[str, Any]) -> None:
+    axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=1", **keywords))
 
 
 def _line(axes: Axes, x: list[float], y: list[float]) -> None:
@@ -233,15 +231,8 @@ def _line(axes: Axes, x: list[float], y: list[float]) -> None:
 
 
 def _arrow(axes: Axes, x: float, start: float, end: float, to: float | None = None) -> None:
-    look = {
-        "arrowstyle": "-|>",
-        "linewidth": 0.7,
-        "shrinkA": 0,
-        "shrinkB": 0,
-        "mutation_scale": 6,
-        "facecolor": "black",
-    }
-    axes.annotate("", (x if to is None else to, end), (x, start), arrowprops=look)
+    arrow = {"arrowstyle": "-|>", "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6, "color": "black"}
+    axes.annotate("", (x if to is None else to, end), (x, start), arrowprops=arrow)
 
 
 def _sign(axes: Axes, x: float, y: float, text: str) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from proformer.evaluation.statistics import checked, head_order
+from proformer.evaluation.heads import head_order, head_title
+from proformer.evaluation.statistics import checked
 from proformer.figures import style
 
 
@@ -29,21 +30,21 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "d") -> tuple[Figure
     axes = figure.subplots()
     step = min(0.84 / len(heads), 0.25)
     for j, head in enumerate(heads):
-        mine = bars[bars["head"] == head]
-        x = np.array([blocks.index(b) for b in mine["blocks"]]) + (j - (len(heads) - 1) / 2) * step
-        axes.bar(x, mine["r"], 0.9 * step, color=colours[head], label=style.head_name(head))
-        known = mine["sd"].notna().to_numpy()
-        axes.errorbar(x[known], mine["r"][known], mine["sd"][known], fmt="none", ecolor="black", elinewidth=0.6)
-        for centre, b in zip(x, mine["blocks"], strict=True):
+        chosen = bars[bars["head"] == head]
+        x = np.array([blocks.index(b) for b in chosen["blocks"]]) + (j - (len(heads) - 1) / 2) * step
+        axes.bar(x, chosen["r"], 0.9 * step, color=colours[head], label=head_title(head))
+        known = chosen["sd"].notna().to_numpy()
+        axes.errorbar(x[known], chosen["r"][known], chosen["sd"][known], fmt="none", ecolor="black", elinewidth=0.6)
+        for centre, b in zip(x, chosen["blocks"], strict=True):
             r = runs.loc[(runs["head"] == head) & (runs["blocks"] == b)].sort_values(["dim", "seed"])["r"]
             spread = (np.arange(len(r)) - (len(r) - 1) / 2) / max(len(r), 2) * 0.6 * step
-            look: dict[str, Any] = {
+            keywords: dict[str, Any] = {
                 "markersize": 1.8,
                 "color": "white",
                 "markeredgecolor": "black",
                 "markeredgewidth": 0.4,
             }
-            axes.plot(centre + spread, r, "o", clip_on=False, zorder=3, **look)
+            axes.plot(centre + spread, r, "o", clip_on=False, zorder=3, **keywords)
     axes.axhline(0, color="black", linewidth=0.6)
     style.ceiling(axes, runs)
     axes.set(xticks=range(len(blocks)), xlabel="macaron blocks", ylabel="Pearson r, validation")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from proformer.errors import InputError
-from proformer.evaluation.statistics import head_order
+from proformer.evaluation.heads import head_order, head_title
 from proformer.figures import style
 
 PANELS = {"train_r": "training", "validation_r": "validation"}
@@ -40,12 +40,12 @@ def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b", final: str = 
     panels = figure.subplots(1, 2, sharey=True)
     marker = "." if epochs["epoch"].nunique() <= 10 else ""
     for axes, panel in zip(panels, PANELS.values(), strict=True):
-        mine = drawn[drawn["panel"] == panel]
-        lines = sorted(mine.groupby(["head", "seed"]), key=lambda item: heads.index(item[0][0]))
+        chosen = drawn[drawn["panel"] == panel]
+        lines = sorted(chosen.groupby(["head", "seed"]), key=lambda item: heads.index(item[0][0]))
         for (head, seed), line in lines:
             mean = seed == "mean"
-            look = {"linewidth": 1.4, "label": style.head_name(head)} if mean else {"linewidth": 0.4, "alpha": 0.6}
-            axes.plot(line["epoch"], line["r"], color=colours[head], marker=marker, markersize=3, **look)
+            keywords = {"linewidth": 1.4, "label": head_title(head)} if mean else {"linewidth": 0.4, "alpha": 0.6}
+            axes.plot(line["epoch"], line["r"], color=colours[head], marker=marker, markersize=3, **keywords)
             if mean and head == final:
                 axes.axvline(line.loc[line["best"], "epoch"].iloc[0], color="red", linewidth=0.9, linestyle=":")
             elif mean and not final:
@@ -56,7 +56,7 @@ def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b", final: str = 
         style.integer_axis(axes)
     panels[0].set_ylabel("Pearson r")
     sign: dict[str, Any] = {"color": "red"} if final else {"color": style.DARK, "marker": "o", "markersize": 4}
-    named = f"best epoch, {style.head_name(final)}" if final else "best epoch"
+    named = f"best epoch, {head_title(final)}" if final else "best epoch"
     panels[0].plot([], [], linestyle=":", markerfacecolor="white", label=named, **sign)
     if "ceiling" in epochs:
         style.ceiling(panels[1], epochs)

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from proformer.evaluation.density import COLUMNS
-from proformer.evaluation.dream import PAIRS, WEIGHTS
+from proformer.evaluation.dream import WEIGHTS
+from proformer.evaluation.dream_files import PAIRS
 from proformer.figures import style
 
 NUMBERS = ["n", "pearson", "spearman"]
@@ -43,13 +44,10 @@ def draw(density: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
         axes.set(xlabel="measured", ylabel="predicted")
     for axes in panels.flat[len(subsets) :]:
         axes.set_axis_off()
-    bar = figure.colorbar(
-        ScalarMappable(norm, matplotlib.colormaps["viridis"]), ax=panels, location="bottom", aspect=60, shrink=0.6
-    )
-    bar.ax.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-    bar.ax.xaxis.set_minor_formatter(NullFormatter())
-    bar.set_label("sequences or pairs per cell")
-    bar.outline.set_visible(False)
+    mesh = ScalarMappable(norm, matplotlib.colormaps["viridis"])
+    bar = style.colour_bar(figure, mesh, panels, "sequences or pairs per cell", pad=0.05, aspect=60, shrink=0.6)
+    bar.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
+    bar.xaxis.set_minor_formatter(NullFormatter())
     return figure, density[[*COLUMNS, *NUMBERS]]
 
 

@@ -50,9 +50,9 @@ def draw(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
                 text = name if name == "free" else f"{name} nucl." if name == "1" else name
                 axes.text((low + high) / 2, 1.01, text, size=style.SMALL, ha="center", va="bottom", color=style.GREY,
                           transform=axes.get_xaxis_transform())  # fmt: skip
-        for i, (sample, mine) in enumerate(table.groupby("sample")):
-            full = mine.set_index("length")["share"].reindex(
-                np.arange(mine["length"].min(), mine["length"].max() + 1, step)
+        for i, (sample, chosen) in enumerate(table.groupby("sample")):
+            full = chosen.set_index("length")["share"].reindex(
+                np.arange(chosen["length"].min(), chosen["length"].max() + 1, step)
             )
             values = full.fillna(0) if axes is panels[0] else full
             axes.plot(full.index + step // 2, values, color=colours[i], linewidth=0.7, label=str(sample))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -10,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from proformer.evaluation.statistics import average_seeds, checked, head_order
+from proformer.evaluation.heads import head_order
+from proformer.evaluation.statistics import average_seeds, checked
 from proformer.figures import style
 
 
@@ -33,55 +36,25 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure
     colours = matplotlib.colormaps["cividis"].with_extremes(under="#e0e0e0", bad="white")
     low, high = _range(points["r"].to_numpy())
     norm = Normalize(low, high)
-    mesh = axes.pcolormesh(cells.to_numpy(), cmap=colours, norm=norm, edgecolors="white", linewidth=0.8)
-    for (i, (key, row)), (j, head) in [(a, b) for a in enumerate(cells.iterrows()) for b in enumerate(heads)]:
-        r, best = row[head], row[head] == row.max() > 0
-        text = "–" if np.isnan(r) else f"{r:.4f}"
-        weight = "bold" if best else "normal"
-        axes.text(
-            j + 0.5,
-            i + 0.5,
-            text,
-            ha="center",
-            va="center_baseline",
-            size=style.SMALL,
-            weight=weight,
-            color=style.readable(colours(norm(r))),
-        )
-        if best:
-            axes.add_patch(
-                Rectangle((j + 0.04, i + 0.08), 0.92, 0.84, fill=False, edgecolor="black", linewidth=0.9, zorder=2)
-            )
-        if j == 0 and i and key[0] != cells.index[i - 1][0]:
-            axes.axhline(i, color="white", linewidth=3, zorder=1.2)
-    axes.set(xticks=np.arange(len(heads)) + 0.5, yticks=np.arange(len(cells)) + 0.5, xlabel="expression heads")
+    best = [(i, j) for (i, j), r in np.ndenumerate(cells.to_numpy()) if r == cells.iloc[i].max() > 0]
+    texts = cells.map(lambda r: "–" if np.isnan(r) else f"{r:.4f}").to_numpy()
+    mesh = style.heat_map(axes, cells.to_numpy(), texts, colours, norm, best)
+    for i, j in best:
+        axes.add_patch(Rectangle((j + 0.04, i + 0.08), 0.92, 0.84, fill=False, linewidth=0.9, zorder=2))
+    axes.set_xlabel("expression heads")
     axes.set_xticklabels(heads)
     firsts = ~cells.index.get_level_values("dim").duplicated()
+    for i in np.flatnonzero(firsts)[1:]:
+        axes.axhline(i, color="white", linewidth=3, zorder=1.2)
     names = [
         f"{d} ({h})   {b:>2}" if first else f"{b:>2}" for (d, h, b), first in zip(cells.index, firsts, strict=True)
     ]
     axes.set_yticklabels(names)
-    axes.annotate(
-        "width (heads)  blocks", (0, 1), (-4, 4), "axes fraction", "offset points", ha="right", size=style.SMALL
-    )
-    axes.xaxis.tick_top()
-    axes.xaxis.set_label_position("top")
-    axes.invert_yaxis()
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    bar = figure.colorbar(
-        mesh,
-        ax=axes,
-        orientation="horizontal",
-        aspect=40,
-        pad=0.02,
-        extend="min" if points["r"].min() < low else "neither",
-    )
-    bar.ax.tick_params(length=2)
-    bar.ax.xaxis.set_major_locator(MaxNLocator(5))
+    offset: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "right"}
+    axes.annotate("width (heads)  blocks", (0, 1), (-4, 4), size=style.SMALL, **offset)
     ideal = f" (a perfect model: {points['ceiling'].max():.3f})" if "ceiling" in points else ""
-    bar.set_label(f"Pearson r, validation{ideal}", labelpad=2)
-    bar.outline.set_visible(False)
+    label, extend = f"Pearson r, validation{ideal}", "min" if points["r"].min() < low else "neither"
+    style.colour_bar(figure, mesh, axes, label, extend=extend).xaxis.set_major_locator(MaxNLocator(5))
     columns = [
         "dataset",
         *rows,

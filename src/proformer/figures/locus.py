@@ -107,8 +107,8 @@ def _overview(panels: np.ndarray, tracks: dict[str, pd.DataFrame], window: list[
     above, middle, below = panels
     reads, signal = tracks["reads"], tracks["signal"]
     for short, colour, name in ((True, style.BLUE, f"under {FREE} bp"), (False, "#a0a0a0", "longer")):
-        mine = reads[(reads["end"] - reads["start"] < FREE) == short]
-        lines = [[(r.start, r.row), (r.end, r.row)] for r in mine.itertuples()]
+        chosen = reads[(reads["end"] - reads["start"] < FREE) == short]
+        lines = [[(r.start, r.row), (r.end, r.row)] for r in chosen.itertuples()]
         above.add_collection(LineCollection(lines, colors=colour, linewidths=0.8, label=name))
     above.set(ylabel="fragments", ylim=(-1, max(int(reads["row"].max()), 4) + 1), yticks=[])
     above.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderaxespad=0)
@@ -128,8 +128,8 @@ def _overview(panels: np.ndarray, tracks: dict[str, pd.DataFrame], window: list[
         axes.axvspan(*window, color=SEQUENCE, alpha=0.25, linewidth=0)
     for track, colour in (("window", SEQUENCE), ("centre", CENTRE)):
         for box in tracks[track].itertuples():
-            look: dict[str, Any] = {"facecolor": colour, "alpha": 0.35 if box.row else 1.0, "linewidth": 0}
-            below.add_patch(Rectangle((box.start, box.row), box.end - box.start, 0.7, **look))
+            keywords: dict[str, Any] = {"facecolor": colour, "alpha": 0.35 if box.row else 1.0, "linewidth": 0}
+            below.add_patch(Rectangle((box.start, box.row), box.end - box.start, 0.7, **keywords))
     below.set(ylim=(tracks["window"]["row"].max() + 1, -0.3), yticks=[], xlabel=f"{contig}position, kb")
     below.set_ylabel("windows", rotation=0, ha="right", va="center")
     below.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:g}"))

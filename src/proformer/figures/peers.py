@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from proformer.evaluation.peers import CEILINGS, CHANGE, COLUMNS, MEAN, MODELS, PRINTED, PROFORMER, RECOMPUTED, RUN
+from proformer.evaluation.contrasts import CHANGE
+from proformer.evaluation.peers import CEILINGS, COLUMNS, MEAN, MODELS, PRINTED, PROFORMER, RECOMPUTED, RUN
 from proformer.figures import style
 
-LOOKS: dict[str, dict[str, Any]] = {
+BARS: dict[str, dict[str, Any]] = {
     PRINTED: {"facecolor": "white", "hatch": "//////", "label": "printed in a paper"},
     RECOMPUTED: {"facecolor": "#d9d9d9", "hatch": "......", "label": "recomputed from published predictions"},
     RUN: {"facecolor": "#9ecae1", "hatch": "", "label": "trained in this run"},
@@ -44,13 +46,9 @@ def draw(*scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, (name, what) in zip(grid.flat, panels, strict=False):
-        mine = bars[(bars["set"] == name) & (bars["what"] == what)]
-        _panel(axes, mine)
-    present = [source for source in LOOKS if source in set(bars["source"])]
-    looks = [LOOKS[source] for source in present]
-    from matplotlib.patches import Patch
-
-    handles: list[Any] = [Patch(edgecolor=style.DARK, linewidth=0.5, **look) for look in looks]
+        _panel(axes, bars[(bars["set"] == name) & (bars["what"] == what)])
+    present = [keywords for source, keywords in BARS.items() if source in set(bars["source"])]
+    handles: list[Any] = [Patch(edgecolor=style.DARK, linewidth=0.5, **keywords) for keywords in present]
     handles += grid.flat[0].get_legend_handles_labels()[0]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=2.2, handleheight=1.1)
     return figure, bars
@@ -76,7 +74,7 @@ def _panel(axes: Axes, bars: pd.DataFrame) -> None:
     groups = {model: bars[bars["model"] == model] for model in models}
     width = min(0.9 / max(len(group) for group in groups.values()), 0.4)
     for place, group in enumerate(groups.values()):
-        ordered = sorted(group.itertuples(), key=lambda bar: list(LOOKS).index(bar.source))
+        ordered = sorted(group.itertuples(), key=lambda bar: list(BARS).index(bar.source))
         for j, bar in enumerate(ordered):
             x = place + (j - (len(ordered) - 1) / 2) * width
             _bar(axes, x, 0.92 * width, bar)
@@ -103,8 +101,8 @@ def _bar(axes: Axes, x: float, width: float, bar: Any) -> None:
     if np.isnan(bar.pearson):
         axes.text(x, 0.02, "undefined", color=style.GREY, **words)
         return
-    look = {name: value for name, value in LOOKS[bar.source].items() if name != "label"}
-    axes.bar(x, bar.pearson, width, edgecolor=style.DARK, linewidth=0.5, **look)
+    keywords = {name: value for name, value in BARS[bar.source].items() if name != "label"}
+    axes.bar(x, bar.pearson, width, edgecolor=style.DARK, linewidth=0.5, **keywords)
     top = bar.pearson
     if np.isfinite([bar.pearson_low, bar.pearson_high]).all():
         axes.plot([x, x], [bar.pearson_low, bar.pearson_high], color="black", linewidth=0.8, solid_capstyle="butt")

@@ -29,8 +29,8 @@ def draw(
     figure = style.new(style.SINGLE, 105, letter, note)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.8])
     position = profile["position"]
-    look = {"color": style.BLUE, "alpha": 0.25, "linewidth": 0, "label": "quartiles"}
-    upper.fill_between(position, profile["q25"], profile["q75"], **look)
+    keywords = {"color": style.BLUE, "alpha": 0.25, "linewidth": 0, "label": "quartiles"}
+    upper.fill_between(position, profile["q25"], profile["q75"], **keywords)
     upper.plot(position, profile["mean"], color=style.BLUE, label="mean")
     upper.set(ylabel="signal, per million", ylim=(0, None))
     upper.legend(loc="upper right")
@@ -42,10 +42,7 @@ def draw(
     lower.invert_yaxis()
     lower.set(xlabel="distance from summit, bp", ylabel="summits", xlim=(edges[0], edges[-1]))
     lower.set_yticks([1, rows] if rows > 1 else [1])
-    bar = figure.colorbar(mesh, ax=lower, orientation="horizontal", aspect=40, pad=0.03, extend="max")
-    bar.set_label("signal, per million", labelpad=2)
-    bar.ax.tick_params(length=2)
-    bar.outline.set_visible(False)
+    style.colour_bar(figure, mesh, lower, "signal, per million", pad=0.03, extend="max")
     drawn = pd.concat([profile.assign(element="profile"), heatmap.assign(element="heatmap")], ignore_index=True)
     return figure, drawn[["element", "position", "mean", "q25", "q75", "row", "bin", "signal"]]
 

@@ -9,10 +9,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from proformer.evaluation.dream import ALL, PARTIAL, SCORE, SCORES, WEIGHTS
-from proformer.evaluation.finals import published_head, published_scores, without_seed
+from proformer.evaluation.dream import PARTIAL, SCORE, SCORES, WEIGHTS
+from proformer.evaluation.dream_files import ALL
+from proformer.evaluation.heads import head_title, published_head, published_scores, without_seed
 from proformer.figures import style
 
 PANELS = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
@@ -35,7 +37,7 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
     names = list(dict.fromkeys(run["name"]))
     published = published_scores().rename(columns={"head": "published_head"}).assign(source="published")
     heads = [head for head in published["published_head"].unique() if head not in map(published_head, names)]
-    rows = [(name, published_head(name)) for name in names] + [(_head_name(head), head) for head in heads]
+    rows = [(name, published_head(name)) for name in names] + [(head_title(head), head) for head in heads]
     note = f"whiskers: 95 %, other test sequences; {_note(scores, label)}\npublished r: the root of the printed number"
     figure = style.new(style.DOUBLE, 26 + 8.5 * len(rows), letter, note)
     panels = figure.subplots(1, len(PANELS), sharey=True)
@@ -83,46 +85,34 @@ def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tup
     colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
     title = table["subset"].iloc[-1]
     sizes = scores.groupby("subset")["n"].first()
+    at_hand = [f"\nn = {sizes[name]:,}" if sizes[name] else "\nnot at hand" for name in WEIGHTS] + [""]
     for axes, (measure, (text, score)) in zip(panels, titles.items(), strict=True):
-        mine = table[table["measure"].isin([measure, score])]
-        cells = mine.pivot(index="name", columns="subset", values="value").reindex(index=names)
+        chosen = table[table["measure"].isin([measure, score])]
+        cells = chosen.pivot(index="name", columns="subset", values="value").reindex(index=names)
         cells = cells.reindex(columns=[*WEIGHTS, title])
         models = cells.drop(index=style.PERFECT, errors="ignore")
         low, high = models.min(), models.max()
         shade = ((cells - low) / (high - low).where(high > low)).where(cells.isna() | (high > low), 0.5)
         shade.loc[shade.index == style.PERFECT] = np.nan
-        mesh = axes.pcolormesh(shade.to_numpy(), cmap=colours, vmin=0, vmax=1, edgecolors="white", linewidth=0.8)
-        for (i, j), value in np.ndenumerate(cells.to_numpy()):
-            background = mesh.get_cmap()(shade.iloc[i, j]) if not np.isnan(value) else (0.9, 0.9, 0.9, 1)
-            axes.text(j + 0.5, i + 0.5, "–" if np.isnan(value) else f"{value:.3f}", size=style.SMALL, ha="center",
-                      va="center_baseline", color=style.readable(background))  # fmt: skip
-        axes.set(xticks=np.arange(len(cells.columns)) + 0.5, yticks=np.arange(len(names)) + 0.5)
-        heads = [SUBSETS.get(name, name) for name in WEIGHTS] + [
-            f"{text.split()[0]}\nscore" if text != "r²" else "Pearson\nscore"
-        ]
-        under = [
-            f"{head}\n{f'n = {sizes[name]:,}' if sizes[name] else 'not at hand'}"
-            for head, name in zip(heads, WEIGHTS, strict=False)
-        ]
-        axes.set_xticklabels([*under, heads[-1]] if axes is panels[0] else heads)
+        texts = cells.map(lambda value: "–" if np.isnan(value) else f"{value:.3f}").to_numpy()
+        style.heat_map(axes, shade.to_numpy(), texts, colours, Normalize(0, 1))
+        columns = [*(SUBSETS.get(name, name) for name in WEIGHTS), f"{PANELS[score].split()[0]}\nscore"]
+        under = at_hand if axes is panels[0] else [""] * len(columns)
+        axes.set_xticklabels([f"{column}{line}" for column, line in zip(columns, under, strict=True)])
         axes.set_yticklabels(names)
-        axes.xaxis.tick_top()
-        axes.invert_yaxis()
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
         axes.axvline(len(WEIGHTS), color="white", linewidth=3)
         axes.set_title(text, loc="left", weight="bold")
     return figure, table[["name", "subset", "measure", "value", "n_seeds", "n", "note"]]
 
 
-def _bar(axes: Axes, y: float, bar: pd.Series, seeds: Sequence[float] | pd.Series, **look: Any) -> None:
+def _bar(axes: Axes, y: float, bar: pd.Series, seeds: Sequence[float] | pd.Series, **keywords: Any) -> None:
     """Draw one number as a bar, with its interval and seeds where there are any, or say why there is none."""
     value = bar["value"]
     if np.isnan(value):
         text = "not at hand" if bar["note"].startswith("missing") else "undefined"
         axes.text(0.02, y, text, size=style.SMALL, va="center", color=style.GREY)
         return
-    axes.barh(y, value, 0.36, edgecolor="white", linewidth=0, **look)
+    axes.barh(y, value, 0.36, edgecolor="white", linewidth=0, **keywords)
     ends = [end for end in (bar.get("low", np.nan), bar.get("high", np.nan)) if not np.isnan(end)]
     axes.plot(ends, [y] * len(ends), color="black", linewidth=0.7)
     dots = list(seeds) if len(seeds) > 1 else []
@@ -159,11 +149,7 @@ def _note(scores: pd.DataFrame, label: str) -> str:
     return f"{label or 'this run'}: {part} part{rows}" + ("; scores over the subsets at hand" if partial else "")
 
 
-def _head_name(head: str) -> str:
-    return head if head == "AP" else "H = " + head.replace("+", " + ")
-
-
 def _row_name(name: str, head: str | None) -> str:
-    if head is None or name == _head_name(head):
+    if head is None or name == head_title(head):
         return name
-    return f"{name}\n(paper: {_head_name(head)})"
+    return f"{name}\n(paper: {head_title(head)})"

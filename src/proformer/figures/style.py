@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from proformer.errors import InputError
-from proformer.evaluation.statistics import POINT, head_order
+from proformer.evaluation.heads import head_order
+from proformer.evaluation.statistics import POINT
 from proformer.files import atomic, write_table
 
 SINGLE, DOUBLE = 85.0, 180.0  # mm
@@ -52,6 +53,8 @@ SETTINGS: dict[Any, Any] = {
     "savefig.dpi": 300,
 }
 PERFECT = "perfect model"  # of simulated data
+METRICS = {"pearson": "Pearson r", "spearman": "Spearman ρ", "r2": "r²", "mse": "mean squared error"}
+METRICS |= {"poisson_nll": "Poisson NLL", "jensen_shannon": "Jensen–Shannon distance", "auroc": "AUROC", "aupr": "AUPR"}
 PLATE: dict[str, Any] = {"facecolor": "white", "linewidth": 0, "pad": 0.4}  # behind a number that its line may cross
 # No dates and no versions in the files.
 METADATA: dict[str, dict[str, Any]] = {
@@ -99,8 +102,22 @@ def source(grid: pd.DataFrame, label: str = "") -> str:
     """Say where a grid or epochs table comes from: `label`, else "this run" ("published" without seeds), and n."""
     seeds = grid["seed"].nunique() if "seed" in grid else 0
     points = len(grid[POINT].drop_duplicates())
-    label = label or ("this run" if seeds else "published")
-    return f"{label}: n = {points} model{'s' if points > 1 else ''}" + (f" × {seeds} seeds" if seeds > 1 else "")
+    return f"{label or ('this run' if seeds else 'published')}: {counted(points, seeds)}"
+
+
+def point_names(table: pd.DataFrame) -> pd.Series:
+    """The run and the levels of its axes (the columns between `model` and `seed`) of each row: "grid 64/2 4 AP"."""
+    axes = table.columns[table.columns.get_loc("model") + 1 : table.columns.get_loc("seed")]
+
+    def text(level: object) -> str:
+        return "" if pd.isna(level) else f" {level:g}" if isinstance(level, float) else f" {level}"
+
+    return table["run"].astype(str).str.cat([table[axis].map(text) for axis in axes])
+
+
+def counted(models: int, seeds: int) -> str:
+    """How many models, and seeds of each, are drawn."""
+    return f"n = {models} model{'s' * (models > 1)}" + (f" × {seeds} seeds" if seeds > 1 else "")
 
 
 def one_dataset(table: pd.DataFrame, columns: Iterable[str] = ("dataset",)) -> pd.DataFrame:
@@ -132,16 +149,39 @@ def head_colours(heads: Iterable[str]) -> dict[str, Any]:
     return {"AP": VERMILLION, "1": ORANGE} | colours
 
 
-def head_name(head: str) -> str:
-    """`AP` as it is, a number as `H = 8`."""
-    return head if head == "AP" else f"H = {head}"
-
-
 def ceiling(axes: Axes, table: pd.DataFrame, column: str = "ceiling", upright: bool = False) -> None:
     """Draw the r of a perfect model as a dashed line, where a table of simulated data has the column."""
     if column in table and table[column].notna().any():
         line = axes.axvline if upright else axes.axhline
         line(table[column].max(), color=DARK, linewidth=0.7, linestyle=(0, (4, 2)), label=PERFECT, zorder=0)
+
+
+def heat_map(axes: Axes, shades: np.ndarray, texts: np.ndarray, colours: Any, norm: Any, bold: Any = ()) -> Any:
+    """Draw cells, each with its text on its colour, the first row on top; `bold`: (row, column) of texts to stress.
+
+    Returns the mesh. Columns are named above.
+    """
+    mesh = axes.pcolormesh(shades, cmap=colours, norm=norm, edgecolors="white", linewidth=0.8)
+    for (i, j), text in np.ndenumerate(texts):
+        weight, colour = "bold" if (i, j) in bold else "normal", readable(colours(norm(shades[i, j])))
+        axes.text(j + 0.5, i + 0.5, text, ha="center", va="center_baseline", size=SMALL, weight=weight, color=colour)
+    axes.set(xticks=np.arange(shades.shape[1]) + 0.5, yticks=np.arange(shades.shape[0]) + 0.5)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return mesh
+
+
+def colour_bar(figure: Figure, mesh: Any, axes: Any, label: str, **keywords: Any) -> Any:
+    """Draw a horizontal colour bar below the axes; returns its axes."""
+    placed: dict[str, Any] = {"location": "bottom", "aspect": 40, "pad": 0.02} | keywords
+    bar = figure.colorbar(mesh, ax=axes, **placed)
+    bar.ax.tick_params(length=2)
+    bar.set_label(label, labelpad=2)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    return bar.ax
 
 
 def integer_axis(axes: Axes) -> None:

@@ -25,7 +25,7 @@ def draw(
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw violins with a box plot inside and the grid points (means over seeds) in grey.
 
-    With `tests` (of `statistics.factor_tests`), brackets carry the p values, two-sided | one-sided, uncorrected,
+    With `tests` (of `statistics.all_tests`), brackets carry the p values, two-sided | one-sided, uncorrected,
     starred below .05. A group of one point, or of equal ones, has no violin; a pair without p has
     no bracket. Returns the figure (85 mm wide) and what is drawn: `element` point, box or bracket.
     Raises InputError for an unknown factor and when the grid has no model with more than one expression head.
@@ -74,10 +74,10 @@ def _pairs(tests: pd.DataFrame | None, factor: str, dataset: str, found: list[st
     columns = ["a", "b", "p_two_sided", "p_one_sided"]
     if tests is None:
         return pd.DataFrame(columns=columns)
-    mine = tests[(tests["family"] == factor) & (tests["dataset"] == dataset) & tests["p"].notna()]
-    mine = mine.assign(a=mine["a"].astype(str), b=mine["b"].astype(str))
-    mine = mine[mine["a"].isin(found) & mine["b"].isin(found)]
-    wide = mine.pivot(index=["a", "b"], columns="alternative", values="p").reindex(columns=[TWO_SIDED, GREATER])
+    chosen = tests[(tests["family"] == factor) & (tests["dataset"] == dataset) & tests["p"].notna()]
+    chosen = chosen.assign(a=chosen["a"].astype(str), b=chosen["b"].astype(str))
+    chosen = chosen[chosen["a"].isin(found) & chosen["b"].isin(found)]
+    wide = chosen.pivot(index=["a", "b"], columns="alternative", values="p").reindex(columns=[TWO_SIDED, GREATER])
     table = wide.reset_index().set_axis(columns, axis=1)
     table["distance"] = [found.index(b) - found.index(a) for a, b in zip(table["a"], table["b"], strict=True)]
     table["start"] = [found.index(a) for a in table["a"]]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from proformer.datasets.batches import Batch, DeviceData
 from proformer.errors import EXIT_INTERRUPTED, InputError
-from proformer.evaluation.metrics import PearsonAccumulator
+from proformer.evaluation.streaming import PearsonAccumulator
 from proformer.models.base import Loss, Model
 from proformer.tasks import Task
 from proformer.training import checkpoint

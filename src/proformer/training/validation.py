@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from proformer.datasets.batches import DeviceData
-from proformer.evaluation.by_task import METRICS, Streamed, measure
-from proformer.evaluation.metrics import pearson, spearman
+from proformer.evaluation.metrics import METRICS, measure, pearson, spearman
+from proformer.evaluation.streaming import Streamed
 from proformer.models.base import Model
 from proformer.tasks import MetricName
 from proformer.training.config import Training

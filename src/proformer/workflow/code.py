@@ -25,7 +25,7 @@ TRAINING = (
     "losses",
     "sequences",
     "evaluation/metrics",
-    "evaluation/by_task",
+    "evaluation/streaming",
 )
 
 

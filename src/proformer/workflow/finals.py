@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from proformer.evaluation.finals import display_name
+from proformer.evaluation.heads import head_of, head_title
 from proformer.points import TrainingJob
 from proformer.workflow.results import Grid, Results
 
@@ -51,4 +51,4 @@ def _only_some(results: Results, job: TrainingJob) -> bool:
 
 def _model_name(job: TrainingJob) -> str:
     """A Proformer is called by its head, any other model by its run and levels."""
-    return display_name(job.config["model"]) if job.config["model"]["model"] == "proformer" else job.label
+    return head_title(head_of(job.config["model"])) if job.config["model"]["model"] == "proformer" else job.label

@@ -155,6 +155,11 @@ class Results:
         jobs = [job for job in self.jobs.values() if job.dataset == dataset and job.predicts]
         return jobs if self.evaluated_on(dataset) else []
 
+    def whole_runs(self, dataset: str) -> list[str]:
+        """The runs on a data set whose points all predict."""
+        runs = dict.fromkeys(job.run for job in self.jobs.values() if job.dataset == dataset)
+        return [run for run in runs if self.runs[run]["predict"] is True]
+
     def predicting_packs(self, dataset: str) -> list[list[TrainingJob]]:
         """The models of a data set that one job predicts with."""
         jobs, size = self.predicting_jobs(dataset), self.config["points_per_job"]

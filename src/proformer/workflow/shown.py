@@ -99,6 +99,11 @@ def contexts(results: Results) -> dict[str, list[Words]]:
             for dataset in results.scored
             for name, job in density_jobs(results, dataset).items()
         ],
+        "models": [
+            {"dataset": dataset, "runs": runs, "sets": ["validation", *results.evaluated_on(dataset)]}
+            for dataset in trained_on
+            if (runs := results.whole_runs(dataset))
+        ],
         "evaluations": [{"sets": results.evaluations_folder}] if results.evaluations else [],
         "found": [{}] if results.evaluations.keys() - results.held_out.keys() else [],
         "near": [{}] if results.near else [],

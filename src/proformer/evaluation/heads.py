@@ -1,13 +1,35 @@
-"""The models of Fig. 4b: the paper's printed numbers, and how the models of a run are named and held against them."""
+"""How Proformers are called by their heads, in tables and figures; and the paper's numbers on its models of Fig. 4b."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from importlib import resources
 
 import pandas as pd
 
 from proformer.files import read_table
+
+
+def head_of(model: dict[str, object]) -> str:
+    """The head of a configuration as the paper's tables call it: "AP", "32", "32+GLU"."""
+    head = model.get("head", "meh")
+    return "AP" if head == "ap" else f"{model.get('expression_heads', 32)}" + ("+GLU" if head == "glu" else "")
+
+
+def head_title(head: str) -> str:
+    """A head as figures call it: AP, H = 32, H = 32 + GLU."""
+    return head if head == "AP" else "H = " + head.replace("+", " + ")
+
+
+def head_order(heads: Iterable[str]) -> list[str]:
+    """Sort heads: AP, then by number of expression heads, plain before its variants (`32` before `32+GLU`)."""
+
+    def key(head: str) -> tuple[int, str]:
+        digits = head.split("+")[0]
+        return (-1 if head == "AP" else int(digits) if digits.isdigit() else 10**9, head)
+
+    return sorted(set(heads), key=key)
 
 
 def published_scores() -> pd.DataFrame:
@@ -34,9 +56,3 @@ def seed_of(model: str) -> str:
     """The seed in a model's name, "1" of "AP (seed 1)"; empty when there is none."""
     found = re.search(r" \(seed (\d+)\)$", model)
     return found[1] if found else ""
-
-
-def display_name(model: dict[str, object]) -> str:
-    """The name of a Proformer by its head, from the keys of its configuration: AP, H = 32, H = 32 + GLU."""
-    head = model.get("head", "meh")
-    return "AP" if head == "ap" else f"H = {model.get('expression_heads', 32)}" + (" + GLU" if head == "glu" else "")

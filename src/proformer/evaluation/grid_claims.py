@@ -1,0 +1,227 @@
+"""The judges of the claims on Figures 2 and 3, by a grid table; `claims` has the rules of verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from scipy import stats
+
+from proformer.evaluation import statistics
+from proformer.evaluation.claims import (
+    ALPHA,
+    CONTRADICTS,
+    ENOUGH,
+    FEW,
+    LEARNED,
+    SUPPORTS,
+    UNDECIDED,
+    Claim,
+    Finding,
+    card,
+    claims_on,
+)
+from proformer.evaluation.grid_evidence import Evidence, count_heads, numbers_of, p_text, point_name
+from proformer.evaluation.statistics import GREATER, MANN_WHITNEY, RANKSUM, TWO_SIDED
+
+COLLAPSED = 0.1  # r below which all of the paper's failed models lie
+FULL_SIZE = 500_000  # training sequences of the grid: "~ 500 k" in the paper's text
+DEEP_WIDTHS, DEEP_BLOCKS = (128, 256), 8  # where the paper's average pooling fails
+SMALL_WIDTH, SMALL_BLOCKS = 64, (1, 2)  # where it does well on chromatin accessibility
+NO_PROOF = "not significant, which is no proof of no effect"
+TOO_FEW = f"not significant, but fewer than {ENOUGH} points a group, the paper's smallest"
+
+
+def report_card(
+    published: pd.DataFrame,
+    run: pd.DataFrame,
+    dataset: str = "dream",
+    figure: str = "2",
+    published_dataset: str | None = None,
+    simulated: bool = False,
+) -> pd.DataFrame:
+    """Judge every claim on a figure by the run's grid table, with the same numbers of the published table beside it.
+
+    Returns a card (`claims.card`). `published_dataset`: the data set of the published table, when it is called
+    otherwise there. Raises InputError when a table lacks columns or has no rows of the dataset.
+    """
+    paper, ours = Evidence(published, published_dataset or dataset), Evidence(run, dataset)
+
+    def judge(claim: Claim) -> tuple[Finding, Finding]:
+        found, printed = (globals()[claim.judge](evidence, *claim.arguments) for evidence in (ours, paper))
+        verdict, reason = found.verdict, found.reason
+        if ours.median < LEARNED:
+            verdict, reason = UNDECIDED, f"the median r of the grid is {ours.median:.3f}: little was learned anywhere"
+        return Finding(found.numbers, verdict, f"{reason}. Sample: {ours.sample}"), printed
+
+    return card(claims_on(figure), judge, simulated)
+
+
+def improves(evidence: Evidence, family: str, a: str, b: str, analogy: bool = False) -> Finding:
+    """Judge "b is better than a" by the one-sided test; on request by analogy: smallest against largest level."""
+    note, test = "", evidence.test(family, a, b, GREATER)
+    if test is None and analogy:
+        found = [str(level) for level in statistics.levels(statistics.multiple_heads(evidence.points), family)]
+        test = evidence.test(family, found[0], found[-1], GREATER) if found else None
+        note = f"by analogy, the run's smallest against its largest {family} instead of {a} and {b}: "
+    if test is None:
+        return _lacking(family, a, b)
+    if min(test["n_a"], test["n_b"]) < FEW:
+        return Finding(numbers_of(test), UNDECIDED, f"{note}fewer than {FEW} points a group, too few for a rank test")
+    if test["p"] < ALPHA:
+        both = evidence.test(family, test["a"], test["b"], TWO_SIDED)
+        reason = f"{note}significant, one-sided"
+        if both is not None:
+            reason += f"; two-sided p = {p_text(both['p'])}{', not significant' if both['p'] >= ALPHA else ''}"
+        return Finding(numbers_of(test), SUPPORTS, reason)
+    if (reverse := evidence.reverse(test)) < ALPHA:
+        return Finding(
+            numbers_of(test), CONTRADICTS, f"{note}significantly worse instead (one-sided p = {p_text(reverse)})"
+        )
+    return Finding(numbers_of(test), UNDECIDED, f"{note}{NO_PROOF}")
+
+
+def no_effect(evidence: Evidence, family: str, a: str, b: str, rises: bool = False) -> Finding:
+    """Judge "b is not significantly better than a" (average pooling: one-sided, as printed; else two-sided)."""
+    test = evidence.test(family, a, b, GREATER if family == "pooling" else TWO_SIDED)
+    if test is None:
+        return _lacking(family, a, b)
+    fewest = min(test["n_a"], test["n_b"])
+    if test["p"] < ALPHA and fewest >= FEW:
+        return Finding(numbers_of(test), CONTRADICTS, "the difference is significant")
+    if fewest < ENOUGH:
+        return Finding(numbers_of(test), UNDECIDED, TOO_FEW)
+    if rises and test["mean_b"] <= test["mean_a"]:
+        return Finding(numbers_of(test), UNDECIDED, "not significant, but the mean does not rise")
+    return Finding(numbers_of(test), SUPPORTS, "not significant, and the mean rises" if rises else "not significant")
+
+
+def saturated(evidence: Evidence) -> Finding:
+    """Judge "more than eight expression heads change nothing": all pairs, two-sided, corrected after Holm."""
+    tests = evidence.tests[(evidence.tests["family"] == "head") & (evidence.tests["alternative"] == TWO_SIDED)]
+    tests = tests[(count_heads(tests["a"]) >= 8) & (count_heads(tests["b"]) >= 8) & tests["p"].notna()]
+    if tests.empty:
+        return Finding("–", UNDECIDED, "the grid does not compare two numbers of heads from eight up")
+    fewest, lowest = int(tests[["n_a", "n_b"]].min(axis=None)), tests.loc[tests["p"].idxmin()]
+    numbers = (
+        f"{len(tests)} pairs; smallest p = {p_text(lowest['p'])} ({lowest['a']} and {lowest['b']}; two-sided {RANKSUM}"
+        f"; Holm {p_text(tests['p_holm'].min())}); n ≥ {fewest} points a group"
+    )
+    if tests["p_holm"].min() < ALPHA and fewest >= FEW:
+        return Finding(numbers, CONTRADICTS, "a pair differs significantly, corrected after Holm")
+    if fewest < ENOUGH:
+        return Finding(numbers, UNDECIDED, TOO_FEW)
+    return Finding(numbers, SUPPORTS, "no pair differs significantly")
+
+
+def pooling_fails(evidence: Evidence, widths: Sequence[int] = DEEP_WIDTHS, full_size: int = FULL_SIZE) -> Finding:
+    """Judge "average pooling fails (r < .1) at the deepest points of these widths"."""
+    runs, own, note = _deepest(evidence, widths)
+    pooled = runs[runs["head"] == "AP"]
+    if pooled.empty:
+        return Finding("–", UNDECIDED, f"{note}average pooling was not run there")
+    failed, numbers = _failures(pooled)
+    if 2 * failed >= len(pooled):
+        return Finding(numbers, SUPPORTS, f"{note}it fails there, while the grid's median r is {evidence.median:.3f}")
+    same_size = evidence.n_train is not None and evidence.n_train >= full_size
+    if not failed and own and same_size and pooled.groupby("dim").size().min() >= 3:
+        return Finding(numbers, CONTRADICTS, "no seed fails, with the paper's own points and amount of data")
+    needed = f"the paper's own points, three seeds and {full_size:,} training sequences"
+    return Finding(numbers, UNDECIDED, f"{note}failing is a matter of size and chance: to contradict takes {needed}")
+
+
+def multiple_heads_hold(evidence: Evidence, widths: Sequence[int] = DEEP_WIDTHS, fewest: int = 8) -> Finding:
+    """Judge "models with `fewest` or more expression heads do not fail where average pooling does"."""
+    runs, _, note = _deepest(evidence, widths)
+    pooled, many = runs[runs["head"] == "AP"], runs[count_heads(runs["head"]) >= fewest]
+    if pooled.empty or many.empty:
+        return Finding("–", UNDECIDED, f"{note}no {'AP' if pooled.empty else f'{fewest} or more heads'} there")
+    failed, numbers = _failures(many)
+    failed_pooled = _failures(pooled)[0]
+    if not failed_pooled:
+        return Finding(numbers, UNDECIDED, f"{note}average pooling does not fail there either")
+    reason = f"{note}average pooling fails in {failed_pooled} of {len(pooled)} runs there"
+    worse = failed / len(many) >= failed_pooled / len(pooled)
+    return Finding(numbers, CONTRADICTS if worse else UNDECIDED if failed else SUPPORTS, reason)
+
+
+def best_point(evidence: Evidence, dim: int, blocks: int) -> Finding:
+    """Judge "the best point has this width and depth, and several expression heads"."""
+    points = evidence.points.sort_values("r", ascending=False, kind="stable", ignore_index=True)
+    best, second = points.iloc[0], points.iloc[min(1, len(points) - 1)]
+    numbers = f"best r = {best['r']:.4f}: {point_name(best)}; next {second['r']:.4f}: {point_name(second)}"
+    chosen = statistics.multiple_heads(points)
+    chosen = chosen[(chosen["dim"] == dim) & (chosen["blocks"] == blocks)]
+    if chosen.empty:
+        return Finding(numbers, UNDECIDED, f"the grid has no multiple heads at width {dim} with {blocks} blocks")
+    if chosen.index[0] == 0:
+        return Finding(numbers, SUPPORTS, "that point is best; no test says how safely")
+    keys = ["dim", "heads", "blocks", "head"]
+    runs = evidence.runs
+    a, b = (runs.loc[(runs[keys] == point[keys]).all(axis=1), "r"] for point in (chosen.iloc[0], best))
+    p = statistics.compare(a, b, MANN_WHITNEY, GREATER)[1]
+    reason = f"{point_name(chosen.iloc[0])} has r = {chosen.iloc[0]['r']:.4f}; "
+    reason += f"one-sided {MANN_WHITNEY} over {len(a)} and {len(b)} seeds: p = {p_text(p)}"
+    return Finding(numbers, CONTRADICTS if p < ALPHA else UNDECIDED, reason)
+
+
+def pooling_does_well(evidence: Evidence) -> Finding:
+    """Judge "average pooling is no worse than the mean of several heads, at the smallest width with 1 and 2 blocks".
+
+    Contradicted when it is worse in every one of at least five runs there (a sign test gives p < .05).
+    """
+    runs, width, blocks, note = evidence.runs, SMALL_WIDTH, list(SMALL_BLOCKS), ""
+    if not {(width, depth) for depth in blocks} <= set(zip(runs["dim"], runs["blocks"], strict=True)):
+        width, blocks = runs["dim"].min(), statistics.levels(runs, "blocks")[:2]
+        note = f"by analogy, the run's smallest points (width {width}, {' and '.join(map(str, blocks))} blocks): "
+    small = runs[(runs["dim"] == width) & runs["blocks"].isin(blocks)]
+    small = small.assign(seed=small["seed"].fillna(0))
+    keys = ["blocks", "seed"]
+    several = statistics.multiple_heads(small).groupby(keys)["r"].mean().rename("several")
+    pairs = small[small["head"] == "AP"].set_index(keys)[["r"]].join(several, how="inner")
+    if pairs.empty:
+        return Finding("–", UNDECIDED, f"{note}average pooling or several heads were not run there")
+    mean = pairs.mean()
+    numbers = f"mean r {mean['r']:.4f} (AP), {mean['several']:.4f} (several heads); n = {len(pairs)} runs"
+    means = pairs.groupby("blocks").mean()
+    if (means["r"] >= means["several"]).all():
+        return Finding(numbers, SUPPORTS, f"{note}no worse than several heads at either depth; no test says how safely")
+    if (pairs["r"] < pairs["several"]).all() and len(pairs) >= FEW:
+        return Finding(numbers, CONTRADICTS, f"{note}average pooling is worse in all {len(pairs)} runs there")
+    return Finding(numbers, UNDECIDED, f"{note}average pooling is worse there in some runs or depths, too few to tell")
+
+
+def pooling_falls(evidence: Evidence) -> Finding:
+    """Judge "average pooling gets worse as models grow": rank correlation of r with blocks x width², one-sided."""
+    points = evidence.points[evidence.points["head"] == "AP"]
+    size = points["blocks"] * points["dim"] ** 2
+    if len(points) < FEW or size.nunique() < 3 or points["r"].nunique() < 2:
+        return Finding("–", UNDECIDED, f"fewer than {FEW} points of average pooling, or fewer than 3 sizes")
+    rho, p = stats.spearmanr(size, points["r"], alternative="less")
+    numbers = f"Spearman ρ = {rho:.3f} of r with model size, one-sided p = {p:.2g}; n = {len(points)} points"
+    if p < ALPHA:
+        return Finding(numbers, SUPPORTS, "r falls with size, significantly")
+    reverse = stats.spearmanr(size, points["r"], alternative="greater").pvalue
+    if reverse < ALPHA:
+        return Finding(numbers, CONTRADICTS, f"r rises with size instead (one-sided p = {reverse:.2g})")
+    return Finding(numbers, UNDECIDED, NO_PROOF)
+
+
+def _deepest(evidence: Evidence, widths: Sequence[int]) -> tuple[pd.DataFrame, bool, str]:
+    """Return the runs where the paper's average pooling fails, else as many largest widths at the greatest depth."""
+    runs = evidence.runs
+    own = runs[runs["dim"].isin(widths) & (runs["blocks"] == DEEP_BLOCKS)]
+    if own["dim"].nunique() == len(widths):
+        return own, True, ""
+    largest, depth = statistics.levels(runs, "dim")[-len(widths) :], runs["blocks"].max()
+    note = f"by analogy, the run's largest, deepest points (width {' and '.join(map(str, largest))}, {depth} blocks): "
+    return runs[runs["dim"].isin(largest) & (runs["blocks"] == depth)], False, note
+
+
+def _failures(runs: pd.DataFrame) -> tuple[int, str]:
+    failed = int((runs["r"] < COLLAPSED).sum())
+    return failed, f"{failed} of {len(runs)} runs fail (r from {runs['r'].min():.4f} to {runs['r'].max():.4f})"
+
+
+def _lacking(family: str, a: str, b: str) -> Finding:
+    return Finding("–", UNDECIDED, f"the grid lacks {'head' if family == 'pooling' else family} {a} or {b}")
