@@ -56,9 +56,9 @@ def compare(
     several tasks, their mean. truth: measured sequences of a "dataset/evaluation", with which
     `predictions/<point>/<evaluation>.tsv` is compared. dream: tables of `proformer score`, in which a point goes by the
     name that `called` gives it. simulated: the data sets that are, with the folder of the experiment that windows are
-    from; `ceiling` is then a perfect model's value. peers: tables of `proformer peers`, whose intervals stand beside the
-    numbers. forward_gflop: per sequence and prediction, of the straight computation. Raises InputError when a point that
-    was asked for is not finished.
+    from; `ceiling` is then a perfect model's value. peers: tables of `proformer peers`, whose intervals stand beside
+    the numbers. forward_gflop: per sequence and prediction, of the straight computation. Raises InputError when a point
+    that was asked for is not finished.
     """
     wanted = trained_points(results, points)
     scores = pd.concat([pd.DataFrame(columns=["model", "subset", "measure"]), *map(read_table, dream)])

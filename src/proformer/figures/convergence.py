@@ -55,9 +55,11 @@ def draw(epochs: pd.DataFrame, label: str = "", letter: str = "b", final: str = 
         axes.set(title=panel, xlabel="epoch")
         style.integer_axis(axes)
     panels[0].set_ylabel("Pearson r")
-    sign: dict[str, Any] = {"color": "red"} if final else {"color": style.DARK, "marker": "o", "markersize": 4}
+    sign: dict[str, Any] = {"color": "red", "linestyle": ":"}
+    if not final:
+        sign = {"color": style.DARK, "linestyle": "", "marker": "o", "markersize": 4, "markerfacecolor": "white"}
     named = f"best epoch, {head_title(final)}" if final else "best epoch"
-    panels[0].plot([], [], linestyle=":", markerfacecolor="white", label=named, **sign)
+    panels[0].plot([], [], label=named, **sign)
     if "ceiling" in epochs:
         style.ceiling(panels[1], epochs)
         drawn = drawn.assign(ceiling=np.where(drawn["panel"] == "validation", epochs["ceiling"].iloc[0], np.nan))

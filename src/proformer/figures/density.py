@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from proformer.evaluation.density import COLUMNS
 from proformer.evaluation.dream import WEIGHTS
@@ -41,11 +41,12 @@ def draw(density: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
         numbers = "r and ρ undefined" if np.isnan(r) else f"r = {r:.3f}, ρ = {rho:.3f}"
         axes.set_title(f"{name.replace('_', ' ')}{', differences' if name in PAIRS else ''}\nn = {int(n):,}, {numbers}")
         axes.margins(0.03)
-        axes.set(xlabel="measured", ylabel="predicted")
+        axes.set(xlabel="measured expression", ylabel="predicted expression")
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     for axes in panels.flat[len(subsets) :]:
         axes.set_axis_off()
     mesh = ScalarMappable(norm, matplotlib.colormaps["viridis"])
-    bar = style.colour_bar(figure, mesh, panels, "sequences or pairs per cell", pad=0.05, aspect=60, shrink=0.6)
+    bar = style.colour_bar(figure, mesh, panels, "sequences or pairs per cell", pad=0.02, aspect=60, shrink=0.6)
     bar.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
     bar.xaxis.set_minor_formatter(NullFormatter())
     return figure, density[[*COLUMNS, *NUMBERS]]

@@ -62,5 +62,7 @@ def draw(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     panels[1].yaxis.set_minor_formatter(NullFormatter())
     panels[1].set(xlabel="fragment length, bp", xlim=(0, end))
     figure.supylabel("fragments per bp of length, ‰", size=style.NORMAL)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(len(samples), 4))
+    names = [f"library {name}" for name in samples] if len(samples) <= 4 else samples
+    lines = panels[0].get_legend_handles_labels()[0]
+    figure.legend(lines, names, loc="outside upper center", ncols=min(len(samples), 4))
     return figure, table[["sample", "length", "count", "share"]]

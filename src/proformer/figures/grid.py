@@ -39,8 +39,9 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure
     best = [(i, j) for (i, j), r in np.ndenumerate(cells.to_numpy()) if r == cells.iloc[i].max() > 0]
     texts = cells.map(lambda r: "–" if np.isnan(r) else f"{r:.4f}").to_numpy()
     mesh = style.heat_map(axes, cells.to_numpy(), texts, colours, norm, best)
+    inset = len(heads) / 150 * style.SINGLE / width  # some 0.4 mm, however wide a cell is
     for i, j in best:
-        axes.add_patch(Rectangle((j + 0.04, i + 0.08), 0.92, 0.84, fill=False, linewidth=0.9, zorder=2))
+        axes.add_patch(Rectangle((j + inset, i + 0.08), 1 - 2 * inset, 0.84, fill=False, linewidth=0.9, zorder=2))
     axes.set_xlabel("expression heads")
     axes.set_xticklabels(heads)
     firsts = ~cells.index.get_level_values("dim").duplicated()

@@ -45,7 +45,7 @@ def draw(locus: pd.DataFrame, label: str = "", letter: str = "a") -> tuple[Figur
     tracks["centre"].loc[0, "value"] = mean
     shown = len(tracks["reads"])
     fragments = f"{shown:,}{f' of {found:,}' * (shown < found)} fragment{'s' * (found > 1)}"
-    note = f"{label or 'this run'}: {fragments} shown; signal per million"
+    note = f"{label or 'this run'}: {fragments} shown"
     figure = style.new(style.DOUBLE, 84, letter, note)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.65, 1])[0]
     panels = left.subplots(3, 1, sharex=True, height_ratios=[1.5, 1.2, 0.42])
@@ -122,7 +122,7 @@ def _overview(panels: np.ndarray, tracks: dict[str, pd.DataFrame], window: list[
     side = -1 if first_summit["start"] > (first + last) / 2 else 1
     place = {"ha": "left" if side > 0 else "right", "va": "center", "size": style.SMALL}
     middle.annotate("summit", (first_summit["start"], 1.1 * top), (5 * side, 0), textcoords="offset points", **place)
-    middle.set(ylabel="signal", ylim=(0, 1.2 * top), xlim=(first, last))
+    middle.set(ylabel="signal, per million", ylim=(0, 1.2 * top), xlim=(first, last))
     middle.yaxis.set_major_locator(MaxNLocator(3))
     for axes in (above, middle):
         axes.axvspan(*window, color=SEQUENCE, alpha=0.25, linewidth=0)
@@ -148,7 +148,7 @@ def _close(axes: Axes, values: np.ndarray, window: list[int], centre: list[int],
     text = f"mean of {high - low} bp = {mean:.4g}"
     axes.annotate(text, ((low + high) / 2, mean), ((low + high) / 2, 1.22 * top), ha="center", va="center",
                   arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0})  # fmt: skip
-    axes.set(xlim=window, ylim=(0, 1.3 * top), xticks=window, ylabel="signal")
+    axes.set(xlim=window, ylim=(0, 1.3 * top), xticks=window, ylabel="signal, per million", xlabel="position, bp")
     axes.set_xticklabels([f"{x:,}" for x in window])
     left, right = axes.get_xticklabels()
     left.set_horizontalalignment("left")

@@ -45,8 +45,12 @@ def draw(*scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
+    shown = {}
     for axes, (name, what) in zip(grid.flat, panels, strict=False):
-        _panel(axes, bars[(bars["set"] == name) & (bars["what"] == what)])
+        shown[axes] = _panel(axes, bars[(bars["set"] == name) & (bars["what"] == what)])
+    for upper, lower in zip(grid[:-1].flat, grid[1:].flat, strict=True):
+        if shown[upper] == shown.get(lower):
+            upper.set_xticklabels([])  # the names stand below
     present = [keywords for source, keywords in BARS.items() if source in set(bars["source"])]
     handles: list[Any] = [Patch(edgecolor=style.DARK, linewidth=0.5, **keywords) for keywords in present]
     handles += grid.flat[0].get_legend_handles_labels()[0]
@@ -64,7 +68,8 @@ def one_row_per_bar(scores: pd.DataFrame) -> pd.DataFrame:
     return kept[[*COLUMNS, *kept.columns.intersection(CEILINGS)]].reset_index(drop=True)
 
 
-def _panel(axes: Axes, bars: pd.DataFrame) -> None:
+def _panel(axes: Axes, bars: pd.DataFrame) -> list[str]:
+    """Draw a panel; return its models from left to right."""
     found = list(dict.fromkeys(bars["model"]))
     # A variant, `DanQ (wide)`, stands after the model it is one of.
     family = {
@@ -94,6 +99,7 @@ def _panel(axes: Axes, bars: pd.DataFrame) -> None:
     axes.tick_params(axis="x", length=0)
     axes.spines["bottom"].set_visible(False)
     axes.spines["left"].set_bounds(lowest, 1)
+    return models
 
 
 def _bar(axes: Axes, x: float, width: float, bar: Any) -> None:
