@@ -28,7 +28,7 @@ def test_a_model_and_data_of_ones_own_are_compared(root, tmp_path, capsys, monke
     draw = random.Random(1)
     sequences = ["".join(draw.choices("ACGT", k=draw.randint(90, 150))) for _ in range(120)]
     (folder / "mine.tsv").write_text("".join(f"{s}\t{10 * s.count('G') / len(s):.2f}\n" for s in sequences))
-    commands = [shlex.split(line) for line in blocks[2][1].splitlines()]
+    commands = [shlex.split(line, comments=True) for line in blocks[2][1].splitlines()]
     run = snakemake_in(folder)
     words = commands[0][commands[0].index("--configfile") :]
     dry = run("--dry-run", *words).stdout
