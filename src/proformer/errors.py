@@ -1,10 +1,15 @@
-"""The one error that a user is expected to meet."""
+"""The one error that a user is expected to meet, how it is printed, and how a command ends that is told to stop."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: stopped in good order; run the same command again
 
 
 class InputError(Exception):
@@ -20,8 +25,43 @@ def one_line(what: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        print(f"{what}: error: {error}", file=sys.stderr)
+        print(f"{what}: error: {printable(error)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: stopped in good order; run the same command again
+def printable(error: Exception) -> str:
+    """An error as one line of printable characters: what comes from a file must not steer the terminal."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        named = " → ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        text = f"{named}: {error.strerror.lower()}"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Have SIGTERM end the block as an error does, so that temporary files go, and then the process as it always would.
+
+    Blocks within may answer the signal otherwise, as trainings do. A process that ignores it goes on doing so.
+    """
+    stopped = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        raise SystemExit(128 + number)
+
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    try:
+        signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if stopped:
+            os.kill(os.getpid(), signal.SIGTERM)

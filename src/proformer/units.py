@@ -1,8 +1,24 @@
-"""Numbers and tables as people read them."""
+"""Numbers and tables as people read them, and numbers as files must hold them."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Sequence
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+LARGEST = 3.4028234e38  # of float32, in which targets are stored
+
+
+def whole_number(text: str) -> int | None:
+    """A whole number from 0 on, in ASCII digits alone (int() takes 1_5, and digits of other scripts); else None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def finite_number(text: str) -> float | None:
+    """A decimal number that float32 can hold, in ASCII (float() takes 1_5, and digits of other scripts); else None."""
+    number = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return number if abs(number) <= LARGEST else None
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> str:

@@ -7,6 +7,7 @@ instant.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -39,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns 0, or 2 after a one-line message when the input was wrong."""
     from proformer import __version__
     from proformer.cli.options import NothingToRun, read_words
-    from proformer.errors import InputError
+    from proformer.errors import InputError, ending_in_order, printable
+    from proformer.files import protected
     from proformer.provenance import log_job
     from proformer.settings import did_you_mean
 
@@ -53,15 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
     function = function_of(verb)
     try:
         given, work = read_words(verb, function, words)
-        log_job({"verb": verb} | given)
-        work()
-        sys.stdout.flush()
+        with ending_in_order(), protected(given.values()):
+            log_job({"verb": verb} | given)
+            work()
+            sys.stdout.flush()
     except NothingToRun as left:
         return left.code
     except BrokenPipeError:  # `… | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print(f"proformer {verb}: stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     except (InputError, OSError) as error:
-        print(f"proformer {verb}: error: {error}", file=sys.stderr)
+        print(f"proformer {verb}: error: {printable(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, Medium, one_of
+from proformer.files import Output
 from proformer.settings import Count, CountOrZero, Flanks, Share, read
 
 
 def prepare(
     *,
     sequences: Annotated[list[Path], "files of sequences with values"],
-    out: Annotated[Path, "the store (.safetensors)"],
+    out: Annotated[Output, "the store (.safetensors)"],
     targets: Annotated[tuple[str, ...], "columns of values, by their names in the header line"] = (),
     values: Annotated[Path | None, "table beside a FASTA file: name, value(s)"] = None,
-    counts: Annotated[Path | None, "table of what was kept and filtered"] = None,
+    counts: Annotated[Output | None, "table of what was kept and filtered"] = None,
     length: Annotated[Count | None, "nucleotides kept per strand (default: of the longest)"] = None,
     flanks: Annotated[Flanks, "constant ends, cut off"] = ("", ""),
     too_long: Annotated[Literal["error", "drop"], "what to do with sequences longer than --length"] = "error",
@@ -58,7 +59,7 @@ def prepare(
 def split(
     *,
     store: Annotated[Path, "the store to draw from"],
-    out: Annotated[list[Path], "one store per part, training first"],
+    out: Annotated[list[Output], "one store per part, training first"],
     fractions: Annotated[list[Share] | None, "share of each part; 0: an empty part"] = None,
     chromosomes: Annotated[
         list[str] | None, "chromosomes of each part, with commas between them; '': all that are left"
@@ -72,7 +73,7 @@ def split(
     by: Annotated[Literal["random", "chromosome"], "what to draw"] = "random",
     near: Annotated[CountOrZero, "keep sequences together that differ in at most so many positions"] = 0,
     block: Annotated[Count | None, "with --by chromosome: stretches of so many bp instead of whole ones"] = None,
-    counts: Annotated[Path | None, "table of the parts' sizes, means and spreads"] = None,
+    counts: Annotated[Output | None, "table of the parts' sizes, means and spreads"] = None,
 ) -> None:
     """Draw training, validation and test parts of a store.
 
@@ -119,12 +120,12 @@ def measured(
     *,
     file: Annotated[Path, "CSV of measured promoters, or sequence<TAB>value"],
     name: Annotated[str, "name of the evaluation set"],
-    out: Annotated[Path, "table: set, name, sequence, expression, role, …"],
+    out: Annotated[Output, "table: set, name, sequence, expression, role, …"],
     medium: Medium = None,
     rows: Annotated[Count | None, "refuse a file with another number of rows"] = None,
     flanks: Annotated[Flanks, "constant ends, found where they are not whole, too"] = DREAM_FLANKS,
-    sequences: Annotated[Path | None, "sequence<TAB>value with whole flanks, for `proformer predict`"] = None,
-    counts: Annotated[Path | None, "table of what was found"] = None,
+    sequences: Annotated[Output | None, "sequence<TAB>value with whole flanks, for `proformer predict`"] = None,
+    counts: Annotated[Output | None, "table of what was found"] = None,
 ) -> None:
     """Read a published table of measured promoters, to predict and to score on.
 
@@ -154,8 +155,8 @@ def nearest(
     within: Annotated[CountOrZero, "mismatches up to which distances are exact"] = 5,
     warn_distance: Annotated[CountOrZero, "near means at most this far"] = 3,
     warn_share: Annotated[Share, "warn when more are near"] = 0.01,
-    out: Annotated[Path | None, "table: how many are identical, within 1, 2, …"] = None,
-    distances: Annotated[Path | None, "table: distance, nearest row and strand of each sequence"] = None,
+    out: Annotated[Output | None, "table: how many are identical, within 1, 2, …"] = None,
+    distances: Annotated[Output | None, "table: distance, nearest row and strand of each sequence"] = None,
 ) -> None:
     """Count the sequences that are nearly those of a training store.
 

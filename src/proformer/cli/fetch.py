@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from proformer.cli.options import in_columns
+from proformer.files import Output, OutputFolder
 from proformer.settings import Count, Positive
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ def fetch(
     /,
     *,
     list_: Annotated[bool, "print the catalogue and stop"] = False,
-    out: Annotated[Path | None, "folder for the files"] = None,
+    out: Annotated[OutputFolder | None, "folder for the files"] = None,
     mirror: Annotated[
         Path | None, "folder of <host>/<path> copies that is read in place of the network (default: $PROFORMER_MIRROR)"
     ] = None,
     catalogue: Annotated[tuple[Path, ...], "further catalogues; their entries replace those of the same name"] = (),
-    provenance: Annotated[Path | None, "table to write: what came from where"] = None,
+    provenance: Annotated[Output | None, "table to write: what came from where"] = None,
     attempts: Annotated[Count, "failures in a row that end a download"] = 6,
     timeout: Annotated[Positive, "seconds of silence that are a failure"] = 60.0,
 ) -> None:

@@ -130,6 +130,8 @@ def _several(kind: Any, required: bool) -> tuple[Any, int | str | None]:
 
 def _reader(hint: Any) -> Callable[[str], Any]:
     """A function from the text of an option to a value of this annotation."""
+    if (path := _path_type(hint)) is not None:
+        return path
 
     def read(text: str) -> Any:
         plain = text.isascii() and "_" not in text
@@ -141,13 +143,19 @@ def _reader(hint: Any) -> Callable[[str], Any]:
     return read
 
 
+def _path_type(hint: Any) -> Any:
+    """The kind of path that an annotation asks for: `Path`, or one that is written."""
+    kinds = (kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Path))
+    return next(kinds, None)
+
+
 def _metavar(hint: Any) -> str:
     """What help calls the value of an option."""
     if get_origin(hint) is Literal:
         return "{" + ",".join(get_args(hint)) + "}"
     if get_args(hint):
         return _metavar(get_args(hint)[0])
-    return {Path: "PATH", int: "N", float: "X"}.get(hint, "TEXT")
+    return "PATH" if _path_type(hint) else {int: "N", float: "X"}.get(hint, "TEXT")
 
 
 def one_of(required: bool = False, **options: object) -> None:

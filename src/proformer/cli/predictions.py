@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, Medium, named
+from proformer.files import Output
 from proformer.settings import Count, CountOrZero, Flanks, Share
 from proformer.tasks import MetricName
 
@@ -15,10 +16,10 @@ def predict(
     model: Annotated[list[Path], "model folders"],
     sequences: Annotated[tuple[Path, ...], "files of sequences, or stores; -: standard input"] = (Path("-"),),
     out: Annotated[
-        tuple[Path, ...],
+        tuple[Output, ...],
         "tables (name, sequence, prediction, or a column for each task), or stores of profiles (NAME.safetensors): "
         "each file's, by model; -: standard output",
-    ] = (Path("-"),),
+    ] = (Output("-"),),
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     batch_size: Annotated[Count | None, "sequences at once (default: by the model's size)"] = None,
     device: Device = "auto",
@@ -67,7 +68,7 @@ def evaluate(
         tuple[str, ...],
         "NAME=VALUE, columns in front, of data set, run, axes, seed (default: run, evaluation: the files' names)",
     ] = (),
-    out: Annotated[Path | None, "table: a row per task and metric, with its 95 % interval"] = None,
+    out: Annotated[Output | None, "table: a row per task and metric, with its 95 % interval"] = None,
 ) -> None:
     """Score predictions against measurements, task by task.
 
@@ -102,10 +103,10 @@ def score(
     seed: Annotated[CountOrZero, "of the bootstrap"] = 1,
     threads: CpuThreads = None,
     simulated: Annotated[bool, "simulated promoters: the scores of a perfect model beside"] = False,
-    out: Annotated[Path | None, "table: every number with its interval"] = None,
-    ranks: Annotated[Path | None, "table: models ranked by the bootstrap"] = None,
-    differences: Annotated[Path | None, "table: pairs of models compared on the same samples"] = None,
-    density: Annotated[Path | None, "table: predicted against measured, as counts in a grid"] = None,
+    out: Annotated[Output | None, "table: every number with its interval"] = None,
+    ranks: Annotated[Output | None, "table: models ranked by the bootstrap"] = None,
+    differences: Annotated[Output | None, "table: pairs of models compared on the same samples"] = None,
+    density: Annotated[Output | None, "table: predicted against measured, as counts in a grid"] = None,
 ) -> None:
     """Score predictions for the DREAM test set, subset by subset, and rank models.
 
@@ -169,8 +170,8 @@ def score(
 def peers(
     *,
     table: Annotated[Path, "evaluation table made by `proformer measured`"],
-    out: Annotated[Path, "table of scores"],
-    tests: Annotated[Path, "table of paired tests"],
+    out: Annotated[Output, "table of scores"],
+    tests: Annotated[Output, "table of paired tests"],
     title: Annotated[str | None, "what figures call the set (default: its name)"] = None,
     medium: Medium = None,
     flanks: Annotated[Flanks, "constant ends"] = DREAM_FLANKS,
@@ -214,7 +215,7 @@ def public_test(
     *,
     subsets: Annotated[list[Path], "tables or folders of the test subsets"],
     leaderboard: Annotated[list[Path], "files or folders of the leaderboard"],
-    out: Annotated[Path, "file to write: sequence<TAB>value, by row of the test set"],
+    out: Annotated[Output, "file to write: sequence<TAB>value, by row of the test set"],
 ) -> None:
     """Write the sequences of the DREAM test set whose values are public.
 

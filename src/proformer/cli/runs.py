@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from proformer.cli.options import WithoutValue, named, one_of
+from proformer.files import Output
 from proformer.settings import Positive
 
 
@@ -122,8 +123,8 @@ def compare(
     results: Annotated[Path, "folder of a run"] = Path("results"),
     metric: Annotated[str | None, "print this metric only"] = None,
     evaluation: Annotated[str | None, "print this evaluation set only"] = None,
-    out: Annotated[Path | None, "gather everything, and write the table"] = None,
-    epochs: Annotated[Path | None, "write every epoch of the models, too: part, metric, value"] = None,
+    out: Annotated[Output | None, "gather everything, and write the table"] = None,
+    epochs: Annotated[Output | None, "write every epoch of the models, too: part, metric, value"] = None,
     points: Annotated[list[str] | None, "folders below RESULTS/models (default: all that are finished)"] = None,
     truth: Annotated[tuple[str, ...], "DATASET/SET=FILE, measured: see `proformer evaluate`"] = (),
     dream: Annotated[tuple[Path, ...], "tables of `proformer score`"] = (),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
+from proformer.files import OutputFolder
 from proformer.settings import Count, CountOrZero
 
 
 def simulate(
     *,
-    out: Annotated[Path, "folder to write, made when missing"],
+    out: Annotated[OutputFolder, "folder to write, made when missing"],
     train: Annotated[Count, "training rows"] = 4000,
     test: Annotated[Count, "test rows, 100 or more"] = 1000,
     seed: Annotated[CountOrZero, "random seed"] = 1,
@@ -32,7 +32,7 @@ def simulate(
 
 def simulate_atac(
     *,
-    out: Annotated[Path, "folder to write, made when missing"],
+    out: Annotated[OutputFolder, "folder to write, made when missing"],
     genome_size: Annotated[Count, "bp without chrM"] = 600_000,
     pairs: Annotated[Count, "read pairs per library"] = 24_000,
     libraries: Annotated[Count, "replicates"] = 2,
@@ -55,7 +55,7 @@ def simulate_atac(
 
 def simulate_vaishnav(
     *,
-    out: Annotated[Path, "folder to write, made when missing"],
+    out: Annotated[OutputFolder, "folder to write, made when missing"],
     native: Annotated[Count, "rows"] = 400,
     random: Annotated[Count, "rows"] = 400,
     drift: Annotated[Count, "rows"] = 150,

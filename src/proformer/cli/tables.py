@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import WithoutValue, read_yaml
+from proformer.files import Output, OutputFolder
 
 
 def collect(
@@ -13,8 +14,8 @@ def collect(
     dataset: Annotated[str, "its name in the tables"],
     models: Annotated[list[Path], "model folders"],
     sequences: Annotated[Path, "store on which expression tokens are compared"],
-    grid: Annotated[Path, "table to write: one row per point"],
-    epochs: Annotated[Path, "table to write: one row per point and epoch"],
+    grid: Annotated[Output, "table to write: one row per point"],
+    epochs: Annotated[Output, "table to write: one row per point and epoch"],
     simulated: Annotated[
         str | None,
         WithoutValue(""),
@@ -43,9 +44,9 @@ def collect(
 def test_grid(
     *,
     grid: Annotated[Path, "table with dataset, dim, heads, blocks, head, seed, r"],
-    tests: Annotated[Path, "table of tests to write"],
-    means: Annotated[Path, "table of means by blocks, width and head to write"],
-    spread: Annotated[Path, "table of mean, sd, min and max over seeds to write"],
+    tests: Annotated[Output, "table of tests to write"],
+    means: Annotated[Output, "table of means by blocks, width and head to write"],
+    spread: Annotated[Output, "table of mean, sd, min and max over seeds to write"],
 ) -> None:
     """Test a grid table as the paper does: rank tests, means by level, spread over seeds.
 
@@ -65,8 +66,8 @@ def test_grid(
 def report_card(
     *,
     run: Annotated[Path, "grid table of the run; Figure 4: its differences"],
-    out: Annotated[Path, "table to write"],
-    html: Annotated[Path, "page to write"],
+    out: Annotated[Output, "table to write"],
+    html: Annotated[Output, "page to write"],
     figure: Annotated[Literal["2", "3", "4"], "whose claims"] = "2",
     published: Annotated[Path | None, "grid table of the paper (default: the one that comes with the library)"] = None,
     dataset: Annotated[str, "data set to judge"] = "dream",
@@ -98,7 +99,7 @@ def report_card(
 def join(
     *,
     tables: Annotated[list[Path], "tables with the same columns"],
-    out: Annotated[Path, "table to write"],
+    out: Annotated[Output, "table to write"],
     where: Annotated[str | None, "keep rows whose first cell is this (default: all)"] = None,
 ) -> None:
     """Join tables with the same columns.
@@ -123,7 +124,7 @@ def join(
 def describe(
     *,
     config: Annotated[list[str], "a Proformer's keys as YAML, with its recipe, per output"],
-    out: Annotated[list[Path], "JSON files"],
+    out: Annotated[list[Output], "JSON files"],
 ) -> None:
     """Describe models for Figures 1 and 2a, as they are built.
 
@@ -152,7 +153,7 @@ def describe(
 def draw(
     *,
     figures: Annotated[str, "YAML file, or text: name: draw, tables, where, options, caption"],
-    out: Annotated[Path, "folder for NAME.pdf, .svg, .png, .tsv and .rst"],
+    out: Annotated[OutputFolder, "folder for NAME.pdf, .svg, .png, .tsv and .rst"],
     tables: Annotated[Path, "folder of the tables"] = Path(),
 ) -> None:
     """Draw figures from their tables.
@@ -177,7 +178,7 @@ def pages(
     *,
     captions: Annotated[str, "YAML file, or text: name of a table: its caption"],
     tables: Annotated[Path, "folder of the tables, NAME.tsv"],
-    out: Annotated[Path, "folder for NAME.html, and NAME.rst, the caption"],
+    out: Annotated[OutputFolder, "folder for NAME.html, and NAME.rst, the caption"],
 ) -> None:
     """Turn tables into pages that sort by their columns.
 
@@ -196,7 +197,7 @@ def pages(
 def versions(
     *,
     config: Annotated[str, "the whole configuration, as text"],
-    out: Annotated[Path, "table to write"],
+    out: Annotated[Output, "table to write"],
 ) -> None:
     """Write what made the results: versions, hardware, revision, configuration.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, in_columns, read_yaml
+from proformer.files import Output, OutputFolder
 from proformer.settings import Count, Flanks, Positive, Threads
 
 
@@ -14,13 +15,13 @@ def train(
     *,
     train: Annotated[Path, "store of training sequences"],
     validation: Annotated[Path, "store of validation sequences"],
-    out: Annotated[Path, "model folder to write"],
+    out: Annotated[OutputFolder, "model folder to write"],
     config: Annotated[str, "YAML file, or text, with the keys model, training and recipe"] = "{}",
-    checkpoint: Annotated[Path | None, "where to keep the checkpoint (default: OUT/checkpoint.pt)"] = None,
+    checkpoint: Annotated[Output | None, "where to keep the checkpoint (default: OUT/checkpoint.pt)"] = None,
     checkpoint_minutes: Annotated[Positive, "minutes between checkpoints"] = 10.0,
     device: Device = "auto",
     threads: CpuThreads = None,
-    tensorboard: Annotated[Path | None, "folder for a TensorBoard log"] = None,
+    tensorboard: Annotated[OutputFolder | None, "folder for a TensorBoard log"] = None,
 ) -> None:
     """Train one model.
 
@@ -59,7 +60,7 @@ def train_pack(
     jobs: Annotated[str, "YAML file, or text: name of a model: its config"],
     train: Annotated[Path, "store of training sequences"],
     validation: Annotated[Path, "store of validation sequences"],
-    results: Annotated[Path, "folder for models, checkpoints and logs"],
+    results: Annotated[OutputFolder, "folder for models, checkpoints and logs"],
     checkpoint_minutes: Annotated[Positive, "minutes between checkpoints"] = 10.0,
     device: Device = "auto",
     threads: Annotated[Threads, "CPU threads of each training"] = 1,
@@ -153,7 +154,7 @@ def config(of: Annotated[str, "model:NAME, training or task"], /) -> None:
 def import_weights(
     *,
     weights: Annotated[Path, ".npz or .safetensors with the original's arrays"],
-    out: Annotated[Path, "model folder to write"],
+    out: Annotated[OutputFolder, "model folder to write"],
     config: Annotated[str, "YAML file, or text: model keys that differ from the final model's"] = "{}",
     mean: Annotated[float, "mean of the training targets"] = 0.0,
     sd: Annotated[Positive, "standard deviation of the training targets"] = 1.0,
@@ -175,7 +176,7 @@ def import_weights(
 
 def benchmark(
     *,
-    out: Annotated[Path, "table of rates, as `proformer plan --rates` takes it"],
+    out: Annotated[Output, "table of rates, as `proformer plan --rates` takes it"],
     device: Device = "auto",
     threads: CpuThreads = None,
     precision: Annotated[Literal["float32", "bf16"], "of the products"] = "float32",
