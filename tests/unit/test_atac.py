@@ -10,8 +10,9 @@ import pytest
 
 from proformer.atac.contigs import count_bases, make_genome, open_genome, translate
 from proformer.atac.fragments import Filter, cut_sites, from_bam, from_text, pool, read_fragments
+from proformer.atac.lengths import count_lengths, length_table
 from proformer.atac.peaks import call_peaks, read_summits
-from proformer.atac.quality import around_summits, fragment_lengths, locus, read_sites, recall, tss_enrichment
+from proformer.atac.quality import around_summits, fraction_in_peaks, locus, read_sites, recall, tss_enrichment
 from proformer.atac.reads import align, bowtie2_summary, build_index, check_mates, mark, trim
 from proformer.atac.signal import Signal, write_signal
 from proformer.atac.windows import Windows, draw, make_windows
@@ -229,7 +230,7 @@ def test_summits_at_the_ends_of_contigs_give_counted_losses(tracks, genome, tmp_
 
 def test_fraction_in_peaks_equals_bedtools(pooled, peaks, table):
     called = pd.read_csv(peaks, sep="\t", header=None, usecols=[0, 1, 2], names=["contig", "start", "end"])
-    lengths, frip = fragment_lengths(pooled, called, "a")
+    lengths, frip = length_table(count_lengths(pooled), "a"), fraction_in_peaks(pooled, called, "a")
     inside = run("bedtools", "intersect", "-u", "-a", pooled, "-b", peaks).count("\n")
     assert frip.iloc[0].to_list() == ["a", len(table), inside, inside / len(table)]
     assert lengths.set_index("length")["count"].to_dict() == (table["end"] - table["start"]).value_counts().to_dict()

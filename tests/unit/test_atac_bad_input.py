@@ -12,12 +12,13 @@ import pytest
 
 from proformer.atac.contigs import make_genome, open_genome, translate
 from proformer.atac.fragments import Filter, from_bam, from_text, read_bed
+from proformer.atac.lengths import unlike_atac
 from proformer.atac.peaks import call_peaks, read_summits
 from proformer.atac.reads import align, build_index, check_mates, check_sorted, mark, trim
 from proformer.atac.samples import check_species, read_samples
-from proformer.atac.signal import Signal
+from proformer.atac.signal import Signal, write_signal
 from proformer.atac.tools import pipeline, require
-from proformer.atac.windows import Windows, make_windows
+from proformer.atac.windows import Windows, make_windows, on_blacklist
 from proformer.cli import main
 from proformer.errors import InputError
 
@@ -78,7 +79,32 @@ def test_fastq_gz_cut_short(tmp_path):
         check_mates(whole, cut)
     half = write(tmp_path / "in_3.fastq", gzip.decompress(whole.read_bytes()).decode().rpartition("+")[0])
     with pytest.raises(InputError, match=r"in_3.fastq: found 1998 lines, expected a multiple of 4"):
-        check_mates(half, half)
+        check_mates(half, whole)
+
+
+def test_one_mate_given_twice(tmp_path):
+    one, two = (fastq(tmp_path / f"in_{mate}.fastq.gz", random_reads(5)) for mate in (1, 2))
+    with pytest.raises(InputError, match=r"in_2.fastq.gz: found the same sequences as in .*in_1.fastq.gz"):
+        check_mates(one, two)
+    (tmp_path / "in_link.gz").symlink_to(one)
+    with pytest.raises(InputError, match=r"in_link.gz: is the same file as .*in_1.fastq.gz"):
+        check_mates(one, tmp_path / "in_link.gz")
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ("@r\nACGT\n+\nIII\n", "line 8: found 'III', expected as many qualities as bases"),
+        ("@r\nACGT\n+\nII", "line 8: found 'II', expected as many qualities"),
+        ("@r\nACGT\nIIII\n+\n", "line 5: found '@r', expected a FASTQ record"),
+        ("r\nACGT\n+\nIIII\n", "line 5: found 'r', expected a FASTQ record"),
+        ("@r\nACGT\n+\n", "found 7 lines, expected a multiple of 4"),
+    ],
+)
+def test_fastq_records_that_are_none(tmp_path, last, message):
+    whole = write(tmp_path / "in_1.fastq", "@q\nAC\n+\nII\n@r\nACGT\n+\nIIII\n")
+    with pytest.raises(InputError, match=rf"in_2.fastq.*{message}"):
+        check_mates(whole, write(tmp_path / "in_2.fastq", "@q\nGG\n+\nII\n" + last))
 
 
 def test_fastq_missing_or_empty(tmp_path):
@@ -161,10 +187,19 @@ def test_blacklist_bam_and_fragments_name_their_contigs(genome, tmp_path):
     assert remains(tmp_path) == []
 
 
-def bam_file(path, order, name="I"):
-    header = {"HD": {"VN": "1.6", "SO": order}, "SQ": [{"SN": name, "LN": LENGTH}]}
-    with pysam.AlignmentFile(str(path), "wb", header=header):
-        pass
+def bam_file(path, order, name="I", length=LENGTH, pairs=0, contigs=()):
+    """A BAM of proper pairs without MQ tags, all on the first contig."""
+    names = [{"SN": name, "LN": length}, *({"SN": other, "LN": LENGTH} for other in contigs)]
+    header = {"HD": {"VN": "1.6", "SO": order}, "SQ": names}
+    with pysam.AlignmentFile(str(path), "wb", header=header) as out:
+        for i in range(2 * pairs):
+            read = pysam.AlignedSegment(out.header)
+            read.query_name, read.query_sequence = f"r{i // 2}", "ACGTACGTAC"
+            read.flag, read.mapping_quality, read.cigarstring = (99, 147)[i % 2], 60, "10M"
+            read.reference_id = read.next_reference_id = 0
+            read.reference_start, read.next_reference_start = (100, 200) if i % 2 == 0 else (200, 100)
+            read.template_length = 110 if i % 2 == 0 else -110
+            out.write(read)
     return path
 
 
@@ -186,6 +221,57 @@ def test_no_bam_at_all(tmp_path):
         check_sorted(write(tmp_path / "in.bam", "text"))
 
 
+def test_bam_of_another_genome(genome, tmp_path):
+    bam = bam_file(tmp_path / "in.bam", "coordinate", length=LENGTH + 1)
+    with pytest.raises(InputError, match=r"in.bam: I has 20001 bp, I of .*genome.fa has 20000; is it another genome"):
+        from_bam(bam, genome, tmp_path / "out.gz", Filter(), "a")
+    assert remains(tmp_path) == []
+
+
+def test_bam_without_mate_qualities(genome, tmp_path):
+    bam = bam_file(tmp_path / "in.bam", "coordinate", pairs=3)
+    with pytest.raises(InputError, match=r"in.bam: found no MQ tag .* `proformer atac mark` adds it"):
+        from_bam(bam, genome, tmp_path / "out.gz", Filter(), "a")
+    mark(bam, tmp_path / "in.marked.bam", sample="in", logs=tmp_path)
+    counts = from_bam(tmp_path / "in.marked.bam", genome, tmp_path / "out.gz", Filter(), "a")
+    assert counts["count"].tolist() == [3, 3, 3, 1, 1]
+
+
+def test_contigs_that_the_genome_lacks_are_named_with_their_fragments(genome, tmp_path, capfd):
+    text = "I\t10\t90\nMT\t10\t90\nMT\t20\t90\nUn\t10\t90\n"
+    path = write(tmp_path / "in.bed", text)
+    from_text(path, genome, tmp_path / "out.gz", Filter(exclude=("Un",)), "a")
+    assert [line for line in capfd.readouterr().err.splitlines() if "warning" in line] == [
+        f"warning: {path}: contig MT with 2 fragments is not in the genome"
+    ]
+
+
+def test_excluded_contigs_must_exist(genome, tmp_path):
+    path = write(tmp_path / "in.bed", "I\t10\t90\nUn\t10\t90\n")
+    with pytest.raises(InputError, match="exclude: found contig 'III', which the genome does not have"):
+        from_text(path, genome, tmp_path / "out.gz", Filter(exclude=("III",)), "a")
+    from_text(path, genome, tmp_path / "out.gz", Filter(exclude=("II", "Un", "chrM")), "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("I\t10\t20\nI\t5\t9\n", "line 2: found I, 5 to 9; expected fragments sorted"),
+        ("II\t10\t20\nI\t5\t9\n", "line 2: found I, 5 to 9; expected fragments sorted"),
+        ("I\t10\t20\nII\t5\t9\nI\t30\t40\n", "line 3: found I, 30 to 40; expected fragments sorted"),
+        ("I\t10\t20001\n", "line 1: found I, 10 to 20001; .* within 20000 bp"),
+        ("I\t10\t10\n", "line 1: found I, 10 to 10"),
+        ("I\t10\tx\n", "not a file of fragments"),
+        ("III\t10\t20\n", "found no contig 'III'"),
+        ("", "not a file of fragments"),
+    ],
+)
+def test_pooled_fragments_that_are_none(genome, tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        write_signal(write(tmp_path / "in.bed", text), genome, tmp_path / "out.bw")
+    assert remains(tmp_path) == []
+
+
 def test_bam_without_a_good_pair(genome, tmp_path):
     with pytest.raises(InputError, match="no fragment passes the filter"):
         from_bam(bam_file(tmp_path / "in.bam", "coordinate"), genome, tmp_path / "out.gz", Filter(), "a")
@@ -198,6 +284,8 @@ def test_bam_without_a_good_pair(genome, tmp_path):
         ("I\t5\n", r"line 1: found \"I\s5\", expected contig, start and end"),
         ("# head\nI\t5\t9\nI\tx\t9\n", r"line 3: found \"I\sx\s9\""),
         ("I\t9\t9\n", "line 1: found start 9 and end 9"),
+        ("I\t1\t9\nI\t19990\t20001\n", "line 2: found an end at 20001, expected I with 20000 bp, as in the genome"),
+        ("I\t1_0\t90\n", "line 1: found .*, expected contig, start and end"),
         ("I\t1\t9\tII\t20\t30\n", "line 1: found .* expected two ends on one contig"),
         ("# nothing\n", "found no fragment, expected at least one"),
         ("", "the file is empty"),
@@ -225,10 +313,27 @@ def test_peak_files_that_are_none(genome, tmp_path, text, message):
 
 
 def test_too_few_fragments_for_a_peak(tmp_path):
-    (tmp_path / "in.bed.gz").write_bytes(gzip.compress(b"I\t10\t200\nI\t9000\t9100\n"))
+    (tmp_path / "in.bed.gz").write_bytes(gzip.compress(b"I\t10\t60\nI\t9000\t9100\n"))
     with pytest.raises(InputError, match=r"MACS2"):
         call_peaks(tmp_path / "in.bed.gz", tmp_path / "peaks", "bampe", LENGTH)
     assert remains(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [-1e6, 0, float("nan"), float("inf")])
+def test_genome_sizes_that_are_none(tmp_path, size):
+    with pytest.raises(InputError, match=r"peaks: found a genome size of .* bp, expected a positive number"):
+        call_peaks(tmp_path / "in.bed.gz", tmp_path / "peaks", "bampe", size)
+
+
+def test_a_library_that_is_none_is_told_in_words(tmp_path):
+    """A ChIP input: one hump at 155 bp, 1 % of fragments below 100 bp."""
+    counts = np.zeros(2001, dtype=int)
+    counts[[60, 155, 300]] = 10, 890, 100
+    told = unlike_atac(counts)
+    assert told.startswith("it does not look like ATAC-seq: 1.0% of the fragments are shorter than 100 bp")
+    assert "most have about 155 bp" in told
+    counts[[60, 155]] = 500, 300
+    assert unlike_atac(counts) == ""
 
 
 def bigwig_file(path, names, length=LENGTH):
@@ -288,12 +393,12 @@ def test_windows_of_impossible_sizes(keys, message):
         ("sample\tread1\tread2\na\t1\t2\nb\t3\t4\na\t5\t6\n", r"line 4: sample 'a' is listed twice; .* line 2"),
         ("sample\tread1\tread2\na\t1\t\n", r"line 2: sample 'a' has no read2"),
         ("sample\tread2\na\t2\n", r"line 2: sample 'a' has no read1"),
-        ("sample\tread1\tread2\na\t1\t1\n", r"line 2: sample 'a' names 1 for both mates"),
+        ("sample\tread1\tread2\na\t1\t1\n", r"line 2: sample 'a' names 1 for both read1 and read2"),
         ("sample\tread1\tread2\na\t\t\n", r"line 2: sample 'a' starts from nothing"),
         ("sample\tread1\tread2\tbam\na\t1\t2\t3\n", r"line 2: sample 'a' starts from reads and bam"),
         ("sample\tpeaks\na\t1\n", r"line 2: sample 'a' has no bigwig"),
         ("sample\tbam\tpeaks\tbigwig\na\t1\t\t\nb\t\t2\t3\n", r"found peaks and bigwig among 2 samples"),
-        ("sample\tfragments\tshifted\na\t1\tmaybe\n", r"line 2: found shifted = 'maybe'"),
+        ("sample\tfragments\tshifted\na\t1\tmaybe\n", r"line 2: sample 'a': found shifted = 'maybe'"),
         ("sample\tread\na\t1\n", r"line 1: found the columns sample, read; expected"),
         ("sample\tread1\tread2\na b\t1\t2\n", r"line 2: found the sample name 'a b'"),
         ("sample\tread1\tread2\n", "found no sample"),
@@ -331,6 +436,10 @@ def test_genomes_that_are_none(tmp_path):
         make_genome(tmp_path / "in.fa.gz", tmp_path / "genome.fa")
     with pytest.raises(InputError, match=r"in3.fa: cannot be indexed; are its lines of one length"):
         make_genome(write(tmp_path / "in3.fa", ">a\nACGT\nAC\nACGT\n"), tmp_path / "genome3.fa")
+    with pytest.raises(InputError, match=r"in4.fa: found 3 contigs of 2 names, expected each name once"):
+        make_genome(write(tmp_path / "in4.fa", ">a\nACGT\n>b\nAC\n>a\nACGT\n"), tmp_path / "genome4.fa")
+    with pytest.raises(InputError, match=r"in5.fa: found 'E' in a, expected nucleotides; is it a protein"):
+        make_genome(write(tmp_path / "in5.fa", ">a\nMKACEEL\n"), tmp_path / "genome5.fa")
     assert remains(tmp_path) == []
 
 
@@ -352,15 +461,7 @@ def test_the_command_line_says_it_in_one_line(tmp_path, capfd):
     assert capfd.readouterr().err == f"proformer atac: error: {tmp_path}/a: no such file\n"
 
 
-def test_temporary_folders_are_gone(genome, tmp_path):
-    """pybedtools would fill the machine's temporary folder; its own is beside the output, and removed."""
-    import pybedtools
-
-    from proformer.atac.windows import on_blacklist
-
-    before = pybedtools.get_tempdir()
-    drawn = pd.DataFrame({"contig": [0, 0, 1], "start": [100, 500, 100]})
+def test_windows_on_the_blacklist(genome):
+    drawn = pd.DataFrame({"contig": [0, 0, 1, 0, 0], "start": [100, 500, 100, 50, 51]})
     black = pd.DataFrame({"contig": ["I"], "start": [150], "end": [160]})
-    assert on_blacklist(drawn, 100, genome, black, tmp_path / "w").tolist() == [True, False, False]
-    assert list(tmp_path.iterdir()) == []
-    assert pybedtools.get_tempdir() == before
+    assert on_blacklist(drawn, 100, genome, black).tolist() == [True, False, False, False, True]

@@ -63,7 +63,7 @@ def test_the_paper_and_the_demo_use_every_row(root, monkeypatch):
 
 def test_figures_of_one_job_are_those_of_one_section(root):
     jobs = Counter(figure.job for figure in shown.figures(made(root, "demo")))
-    assert jobs.keys() == {"published", "2", "3", "4_dream", "5_complex", "models"}
+    assert jobs.keys() == {"published", "2", "3", "fragments", "4_dream", "5_complex", "models"}
     for figure in shown.figures(made(root, "demo")):  # what waits for no training is drawn by a job that does not
         waits = not all(table.startswith(("published/", "models/published")) for table in figure.tables)
         assert waits == (figure.job != "published")

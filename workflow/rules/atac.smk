@@ -197,10 +197,33 @@ rule atac_pool:
         " > {log:q} 2>&1"
 
 
+rule atac_lengths:
+    """Count the fragments of each library by length, before any peak: does it look like ATAC-seq?"""
+    input:
+        fragments=experiment.fragments,
+        code=library("atac/lengths", "atac/fragments"),
+    output:
+        f"{T}/fragment_lengths.tsv",
+    log:
+        f"{R}/logs/atac/lengths.log",
+    benchmark:
+        f"{R}/benchmarks/atac/lengths.tsv"
+    conda:
+        "../../envs/atac.yaml"
+    resources:
+        **asks(1000, 15, per_gb=20),
+    params:
+        samples=option("--samples", [*experiment.samples]),
+    shell:
+        "python -m proformer atac lengths --fragments {input.fragments:q} {params.samples} --out {output:q}"
+        " > {log:q} 2>&1"
+
+
 rule atac_peaks:
     """Call peaks and their summits with MACS2, from fragments as the authors' lab does or from Tn5's cut sites."""
     input:
         fragments=rules.atac_pool.output,
+        lengths=rules.atac_lengths.output,
         genome=rules.atac_genome.output.table,
         code=library("atac/peaks", "atac/tools"),
     output:
@@ -260,7 +283,7 @@ rule atac_windows:
 
 
 rule atac_quality:
-    """Tables of quality, and those behind the figures: lengths, FRiP, signal around summits, a locus, TSSs, recall."""
+    """Tables of quality, and those behind the figures: FRiP, signal around summits, a locus, TSSs, recall."""
     input:
         fragments=experiment.fragments,
         pooled=experiment.pooled,

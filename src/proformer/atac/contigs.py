@@ -5,19 +5,23 @@ from __future__ import annotations
 import gzip
 import shutil
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 
 from proformer.datasets.text import open_text
 from proformer.errors import InputError
-from proformer.files import atomic
+from proformer.files import existing, read_table, scratch
 from proformer.sequences import INVALID, N, to_codes
 
 _BLOCK = 1 << 26
+_NUCLEOTIDES = np.isin(np.arange(256), list(b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv"))  # with IUPAC's ambiguity codes
+# What genomes and lists of contigs to leave out call the mitochondrial one.
+MITOCHONDRION = {"chrM", "chrMT", "chrMito", "M", "MT", "Mt", "Mito", "mitochondrion"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,12 @@ class Genome:
         """Positions of contig names in `names`, -1 for unknown ones: int64 [n]."""
         return pd.Index(self.names).get_indexer(pd.Index(names, dtype=object)).astype(np.int64)
 
+    def length(self, name: str) -> int:
+        """Length of a contig in bp; InputError when there is none of this name."""
+        if name not in self.names:
+            raise InputError(f"{self.path}: found no contig {name!r}, expected it as other files have it")
+        return int(self.lengths[self.names.index(name)])
+
     def codes(self, contig: np.ndarray, start: np.ndarray, width: int) -> np.ndarray:
         """Forward-strand codes of windows that lie inside their contigs: uint8 [n, width]; other letters become N."""
         position = start[:, None] + np.arange(width)
@@ -48,53 +58,74 @@ class Genome:
         return codes
 
 
-def make_genome(source: Path, out: Path) -> None:
+def make_genome(source: Path, out: Path) -> pd.DataFrame:
     """Lay a FASTA file (plain or gz) out for reading by position: `out` and its index `out`.fai.
 
-    A plain file is linked, not copied. Raises InputError when it is damaged or no FASTA.
+    A plain file is linked, not copied. Returns the contigs, see `count_bases`. Raises InputError when the file is
+    damaged or not FASTA, names a contig twice, or holds something other than nucleotides.
     """
     import pysam
 
-    if not source.is_file():
-        raise InputError(f"{source}: no such genome")
-    try:
-        with open_text(source) as handle:
+    with open_text(existing(source)) as handle, scratch(out) as folder:
+        fasta = folder / "genome.fa"
+        try:
             if handle.read(1) != b">":
                 raise InputError(f"{source}, line 1: not FASTA, expected >name")
-        if _gzipped(source):
-            with atomic(out) as temporary, open_text(source) as handle, open(temporary, "wb") as copy:
-                shutil.copyfileobj(handle, copy, 1 << 22)
-        else:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.unlink(missing_ok=True)
-            out.symlink_to(source.resolve())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{source}: the gz file is damaged or cut short ({error}); fetch it again") from None
-    try:
-        pysam.faidx(str(out))
-    except pysam.SamtoolsError:
-        out.unlink()
-        raise InputError(f"{source}: cannot be indexed; are its lines of one length, and its names distinct?") from None
+            if _gzipped(source):
+                with open(fasta, "wb") as copy:
+                    copy.write(b">")
+                    shutil.copyfileobj(handle, copy, 1 << 22)
+            else:
+                fasta.symlink_to(source.resolve())
+            pysam.faidx(str(fasta))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise InputError(f"{source}: the gz file is damaged or cut short ({error}); fetch it again") from None
+        except pysam.SamtoolsError:
+            raise InputError(f"{source}: cannot be indexed; are its lines of one length?") from None
+        genome = replace(open_genome(fasta), path=source)
+        with open(fasta, "rb") as handle:  # the index leaves out what has a name that was there before
+            found = 1 + sum(piece.count(b"\n>") for piece in _overlapping(handle))
+        if found > len(genome.names):
+            raise InputError(f"{source}: found {found} contigs of {len(genome.names)} names, expected each name once")
+        table = count_bases(genome)
+        for suffix in ("", ".fai"):
+            Path(f"{fasta}{suffix}").replace(f"{out}{suffix}")
+    return table
 
 
 def open_genome(path: str | Path) -> Genome:
     """Open a FASTA file that has its index beside it (`make_genome`)."""
-    path = Path(path)
+    path = existing(path, "genome", "`proformer atac genome` makes one")
+    index = existing(f"{path}.fai", "index", "`proformer atac genome` makes one")
     try:
-        index = pd.read_csv(f"{path}.fai", sep="\t", header=None, dtype={0: str})
-    except FileNotFoundError:
-        raise InputError(f"{path}.fai: no such index; `proformer atac genome` makes one") from None
-    lengths, offsets, bases, widths = (index[column].to_numpy(np.int64) for column in range(1, 5))
-    return Genome(path, index[0].tolist(), lengths, offsets, bases, widths, np.memmap(path, np.uint8, "r"))
+        table = pd.read_csv(index, sep="\t", header=None, dtype={0: str})
+        lengths, offsets, bases, widths = (table[column].to_numpy(np.int64) for column in range(1, 5))
+        letters = np.memmap(path, np.uint8, "r")
+        if min(lengths.min(), offsets.min()) < 0 or not (0 < bases.min() <= bases.max() <= (widths.max())):
+            raise ValueError
+        if (offsets + lengths + (lengths - 1) // bases * (widths - bases) > len(letters)).any():
+            raise ValueError
+    except (ValueError, KeyError, pd.errors.ParserError):
+        raise InputError(f"{index}: not the index of {path}; `proformer atac genome` makes it anew") from None
+    return Genome(path, table[0].tolist(), lengths, offsets, bases, widths, letters)
 
 
 def count_bases(genome: Genome) -> pd.DataFrame:
-    """Length and number of known bases (A, C, G, T) of each contig: contig, length, acgt."""
+    """Length and number of known bases (A, C, G, T) of each contig: contig, length, acgt.
+
+    Raises InputError for letters that stand for no nucleotide.
+    """
     known = []
-    for offset, length, bases, width in zip(genome.offsets, genome.lengths, genome.bases, genome.widths, strict=True):
+    for name, *place in zip(genome.names, genome.offsets, genome.lengths, genome.bases, genome.widths, strict=True):
+        offset, length, bases, width = place
         end = offset + length // bases * width + length % bases
-        pieces = (genome.letters[at : min(at + _BLOCK, end)] for at in range(offset, end, _BLOCK))
-        known.append(sum(int((to_codes(piece) < N).sum()) for piece in pieces))
+        known.append(0)
+        for at in range(offset, end, _BLOCK):
+            piece = genome.letters[at : min(at + _BLOCK, end)]
+            strange = piece[~_NUCLEOTIDES[piece]]
+            if letter := strange[strange > ord(" ")].tobytes()[:1].decode("latin-1"):
+                raise InputError(f"{genome.path}: found {letter!r} in {name}, expected nucleotides; is it a protein?")
+            known[-1] += int((to_codes(piece) < N).sum())
     return pd.DataFrame({"contig": genome.names, "length": genome.lengths, "acgt": known})
 
 
@@ -105,7 +136,7 @@ def renaming(option: str | None) -> Mapping[str, str] | str | None:
     path = Path(str(option))
     if not path.is_file():
         raise InputError(f"contig_names: {option!r} is no file; expected add-chr, strip-chr or a table: from, to")
-    table = pd.read_csv(path, sep="\t", header=None, dtype=str, comment="#")
+    table = read_table(path, header=None, dtype=str, comment="#")
     if table.shape[1] != 2 or table[0].duplicated().any():
         raise InputError(f"{path}: expected two columns, from and to, and each name once in the first")
     return dict(zip(table[0], table[1], strict=True))
@@ -118,31 +149,48 @@ def translate(names: Iterable[str], option: str | None, genome: Iterable[str], w
     that disagree lose data without a word.
     """
     rule, known = renaming(option), set(genome)
-    example = next(iter(genome), "")
-    found: dict[str, str] = {}
-    unknown: list[str] = []
-    for name in dict.fromkeys(names):
-        new = name
-        if rule == "add-chr":
-            new = f"chr{name}"
-        elif rule == "strip-chr":
-            new = name.removeprefix("chr")
-        elif rule:
-            new = rule.get(name, name)  # type: ignore[union-attr]
-        if new in known:
-            found[name] = new
-        else:
-            unknown.append(name)
+    renamed = {name: name for name in names}
+    if rule == "add-chr":
+        renamed = {name: f"chr{name}" for name in renamed}
+    elif rule == "strip-chr":
+        renamed = {name: name.removeprefix("chr") for name in renamed}
+    elif isinstance(rule, Mapping):
+        renamed = {name: rule.get(name, name) for name in renamed}
+    found = {name: new for name, new in renamed.items() if new in known}
+    unknown = [name for name in renamed if name not in found]
     for name in unknown:
         other, hint = (name[3:], "strip-chr") if name.startswith("chr") else (f"chr{name}", "add-chr")
         if other in known:
             raise InputError(f"{what}: found contig {name!r}, the genome has {other!r}; set contig_names: {hint}")
     if unknown and not found:
         raise InputError(
-            f"{what}: found contig {unknown[0]!r}, the genome has {example!r} and no contig in common; "
+            f"{what}: found contig {unknown[0]!r}, the genome has {next(iter(genome), '')!r} and no contig in common; "
             "set contig_names to a table: from, to"
         )
     return found
+
+
+def check_lengths(what: Path, lengths: Mapping[str, int], names: Mapping[str, str], genome: Genome) -> None:
+    """Refuse a file whose contigs have other lengths than the genome's; `names`: its contigs → the genome's."""
+    for name, new in names.items():
+        if lengths[name] != genome.length(new):
+            expected = f"{new} of {genome.path} has {genome.length(new)}"
+            raise InputError(f"{what}: {name} has {lengths[name]} bp, {expected}; is it another genome?")
+
+
+def check_excluded(excluded: Sequence[str], *known: Iterable[str]) -> None:
+    """Refuse contigs to leave out that neither the genome nor the file has; mitochondria have many names."""
+    there = set().union(MITOCHONDRION, *known)
+    if missing := [name for name in excluded if name not in there]:
+        raise InputError(f"exclude: found contig {missing[0]!r}, which the genome does not have")
+
+
+def _overlapping(handle: BinaryIO) -> Iterator[bytes]:
+    """A file in pieces, each beginning with the last byte of the one before."""
+    last = b""
+    while piece := handle.read(1 << 24):
+        yield last + piece
+        last = piece[-1:]
 
 
 def _gzipped(path: Path) -> bool:

@@ -9,41 +9,24 @@ import numpy as np
 import pandas as pd
 
 from proformer.atac.contigs import Genome, translate
-from proformer.atac.fragments import read_fragments
+from proformer.atac.fragments import bed_lines, overlaps, read_fragments
 from proformer.atac.signal import Signal
 from proformer.datasets.store import Store
-from proformer.datasets.text import blocks
 from proformer.errors import InputError
 from proformer.sequences import C, G
+from proformer.units import whole_number
 
-_LONGEST = 2000  # bowtie2 -X
 _MOST = 20_000  # summits, TSSs or windows in a summary
 
 
-def fragment_lengths(fragments: Path, peaks: pd.DataFrame, sample: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Number of fragments by length (sample, length, count), and the fraction in peaks (sample, fragments, in_peaks,
-    frip): those that share a base with one of `peaks` (contig name, start, end)."""
-    merged = {str(name): _merged(rows) for name, rows in peaks.groupby("contig")}
-    counts = np.zeros(_LONGEST + 1, dtype=np.int64)
-    inside = 0
+def fraction_in_peaks(fragments: Path, peaks: pd.DataFrame, sample: str) -> pd.DataFrame:
+    """The fragments that share a base with one of `peaks` (contig, start, end): sample, fragments, in_peaks, frip."""
+    on = dict(list(peaks.groupby("contig")))
+    total = inside = 0
     for contig, starts, ends in read_fragments(fragments):
-        counts += np.bincount(np.minimum(ends - starts, _LONGEST), minlength=_LONGEST + 1)
-        if contig in merged:
-            first, last = merged[contig]
-            nearest = np.searchsorted(last, starts, side="right")
-            inside += int((np.append(first, np.iinfo(np.int64).max)[nearest] < ends).sum())
-    found = np.flatnonzero(counts)
-    total = int(counts.sum())
-    frip = pd.DataFrame({"sample": [sample], "fragments": total, "in_peaks": inside, "frip": inside / max(total, 1)})
-    return pd.DataFrame({"sample": sample, "length": found, "count": counts[found]}), frip
-
-
-def _merged(peaks: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of the union of intervals, sorted: int64 [m] each."""
-    peaks = peaks.sort_values("start")
-    starts, ends = peaks["start"].to_numpy(np.int64), np.maximum.accumulate(peaks["end"].to_numpy(np.int64))
-    new = np.concatenate([[True], starts[1:] > ends[:-1]])
-    return starts[new], ends[np.append(np.flatnonzero(new)[1:] - 1, len(ends) - 1)]
+        total += len(starts)
+        inside += int(overlaps(starts, ends, on[contig]).sum()) if contig in on else 0
+    return pd.DataFrame({"sample": [sample], "fragments": total, "in_peaks": inside, "frip": inside / max(total, 1)})
 
 
 def around_summits(
@@ -52,17 +35,16 @@ def around_summits(
     """The signal from -reach to reach bp of the summits: its profile (position, mean, q25, q75) and a heat map (row,
     bin: the middle in bp, signal) of `rows` summits, strongest first. Summits nearer than that to an end are left out.
     """
-    contig, middle = _away_from_ends(summits["contig"], summits["summit"], genome, reach)
-    if len(contig) > _MOST:
-        chosen = np.sort(np.random.default_rng(1).permutation(len(contig))[:_MOST])
-        contig, middle = contig[chosen], middle[chosen]
-    values = signal.read(contig, middle - reach, 2 * reach + 1)
-    q25, q75 = np.quantile(values, [0.25, 0.75], axis=0) if len(values) else (np.empty(0), np.empty(0))
-    profile = pd.DataFrame({"position": np.arange(-reach, reach + 1)[: len(q25) or None]})
-    profile = profile.assign(mean=values.mean(axis=0) if len(values) else np.nan)
-    profile = profile.assign(q25=q25 if len(values) else np.nan, q75=q75 if len(values) else np.nan)
+    summits = _away_from_ends(summits, "summit", genome, reach)
+    if len(summits) > _MOST:
+        summits = summits.iloc[np.sort(np.random.default_rng(1).permutation(len(summits))[:_MOST])]
+    values = signal.read(summits["contig"].to_numpy(), summits["summit"].to_numpy() - reach, 2 * reach + 1)
+    profile = pd.DataFrame({"position": np.arange(-reach, reach + 1), "mean": np.nan, "q25": np.nan, "q75": np.nan})
+    if len(values):
+        profile["mean"] = values.mean(axis=0)
+        profile["q25"], profile["q75"] = np.quantile(values, [0.25, 0.75], axis=0)
     order = np.argsort(-values.sum(axis=1), kind="stable")
-    order = order[np.unique(np.linspace(0, len(order) - 1, min(rows, len(order))).astype(int))] if len(order) else order
+    order = order[np.unique(np.linspace(0, len(order) - 1, min(rows, len(order))).astype(int))]
     width = 2 * reach // bins
     binned = values[order, : bins * width].reshape(len(order), bins, width).mean(axis=2)
     middles = np.arange(bins) * width - reach + width // 2
@@ -70,11 +52,9 @@ def around_summits(
     return profile, heat.assign(signal=binned.ravel())
 
 
-def _away_from_ends(
-    contig: pd.Series, position: pd.Series, genome: Genome, reach: int
-) -> tuple[np.ndarray, np.ndarray]:
-    inside = (position >= reach) & (position + reach < genome.lengths[contig])
-    return contig[inside].to_numpy(np.int64), position[inside].to_numpy(np.int64)
+def _away_from_ends(places: pd.DataFrame, column: str, genome: Genome, reach: int) -> pd.DataFrame:
+    """The rows whose position is `reach` bp or more from both ends of its contig."""
+    return places[(places[column] >= reach) & (places[column] + reach < genome.lengths[places["contig"]])]
 
 
 def tss_enrichment(signal: Signal, genome: Genome, sites: pd.DataFrame, reach: int = 2000) -> pd.DataFrame:
@@ -83,15 +63,12 @@ def tss_enrichment(signal: Signal, genome: Genome, sites: pd.DataFrame, reach: i
 
     `sites`: contig (index), position, strand.
     """
-    contig, middle = _away_from_ends(sites["contig"], sites["position"], genome, reach)
-    if not len(contig):
+    inner = _away_from_ends(sites, "position", genome, reach)
+    if inner.empty:
         raise InputError(f"annotation: none of {len(sites)} start sites is {reach} bp or more from its contig's ends")
-    strand = sites["strand"][
-        (sites["position"] >= reach) & (sites["position"] + reach < genome.lengths[sites["contig"]])
-    ]
-    chosen = np.random.default_rng(1).permutation(len(contig))[:_MOST]
-    values = signal.read(contig[chosen], middle[chosen] - reach, 2 * reach + 1)
-    backward = (strand.to_numpy() == "-")[chosen]
+    inner = inner.iloc[np.random.default_rng(1).permutation(len(inner))[:_MOST]]
+    values = signal.read(inner["contig"].to_numpy(), inner["position"].to_numpy() - reach, 2 * reach + 1)
+    backward = inner["strand"].to_numpy() == "-"
     values[backward] = values[backward, ::-1]
     mean = values.mean(axis=0, dtype=np.float64)
     background = np.concatenate([mean[:100], mean[-100:]]).mean()
@@ -102,21 +79,15 @@ def tss_enrichment(signal: Signal, genome: Genome, sites: pd.DataFrame, reach: i
 def read_sites(path: Path, genome: Genome, contig_names: str | None = None) -> pd.DataFrame:
     """Transcription start sites of a GTF (lines of genes, else of transcripts) or a BED: contig, position, strand."""
     rows: dict[str, list[tuple[str, int, str]]] = {"gene": [], "transcript": [], "bed": []}
-    number = 0
-    for text in blocks(path):
-        for line in text.decode("utf-8", "replace").splitlines():
-            number += 1
-            if not line.strip() or line.startswith("#"):
-                continue
-            fields = line.split("\t")
-            gtf = len(fields) >= 8 and fields[3].isdecimal() and fields[4].isdecimal() and fields[6] in "+-."
-            kind, numbers = (fields[2], fields[3:5]) if gtf else ("bed", fields[1:3])
-            if len(numbers) < 2 or not all(value.isdecimal() for value in numbers):
-                raise InputError(f"{path}, line {number}: found {line[:60]!r}, expected GTF or BED")
-            start, end = int(numbers[0]) - gtf, int(numbers[1])
-            strand = fields[6] if gtf else (fields[5] if len(fields) > 5 else "+")
-            if kind in rows:
-                rows[kind].append((fields[0], end - 1 if strand == "-" else start, strand))
+    for number, line, fields in bed_lines(path):
+        gtf = len(fields) >= 8 and whole_number(fields[3]) is not None and fields[6] in "+-."
+        kind, numbers = (fields[2], fields[3:5]) if gtf else ("bed", [*fields, "", ""][1:3])
+        start, end = map(whole_number, numbers)
+        if start is None or end is None:
+            raise InputError(f"{path}, line {number}: found {line[:60]!r}, expected GTF or BED")
+        strand = fields[6] if gtf else (fields[5] if len(fields) > 5 else "+")
+        if kind in rows:
+            rows[kind].append((fields[0], end - 1 if strand == "-" else start - gtf, strand))
     found = rows["bed"] or rows["gene"] or rows["transcript"]
     if not found:
         raise InputError(f"{path}: found no gene, expected GTF with genes or transcripts, or BED")
@@ -133,14 +104,12 @@ def recall(regions: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for what, ours, others in (("planted regions", regions, peaks), ("peaks", peaks, regions)):
-        ours = ours.drop_duplicates(["contig", "start", "end"])
-        hit = 0
-        for contig, mine in ours.groupby("contig"):
-            theirs = others[others["contig"] == contig]
-            if len(theirs):
-                first, last = _merged(theirs)
-                nearest = np.searchsorted(last, mine["start"], side="right")
-                hit += int((np.append(first, np.iinfo(np.int64).max)[nearest] < mine["end"]).sum())
+        ours, on = ours.drop_duplicates(["contig", "start", "end"]), dict(list(others.groupby("contig")))
+        hit = sum(
+            int(overlaps(mine["start"].to_numpy(), mine["end"].to_numpy(), on[contig]).sum())
+            for contig, mine in ours.groupby("contig")
+            if contig in on
+        )
         rows.append((what, len(ours), hit, hit / max(len(ours), 1)))
     return pd.DataFrame(rows, columns=["what", "number", "found", "share"])
 

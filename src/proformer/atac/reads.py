@@ -5,48 +5,78 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from proformer.atac.tools import Command, announce, pipeline, scratch
+from proformer.atac.tools import Command, announce, pipeline
 from proformer.datasets.text import blocks, open_text
 from proformer.errors import InputError
-from proformer.files import atomic
+from proformer.files import atomic, deliver, existing, scratch
 
 _PROBE_BYTES = 100 << 20
 _PROBE_PAIRS = 25_000
+_COMPARED = 1000  # reads of both files: the same sequences are no mates
 
 
 def check_mates(read1: Path, read2: Path) -> int:
     """Number of read pairs in two FASTQ files (plain or gz), both read to their end at the same time.
 
-    Raises InputError: a file missing, empty or cut short; another number of mates, or of another read.
+    Raises InputError: a file missing, empty or cut short; a record that is none; the same file or the same reads twice;
+    another number of mates, or of another read.
     """
+    if existing(read1).samefile(existing(read2)):
+        raise InputError(f"{read2}: is the same file as {read1}, expected the other mates")
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(_count, (read1, read2))
     if first != second:
         raise InputError(f"{read2}: found {second} reads, expected {first}, as many as their mates in {read1}")
-    names = [_first_name(path) for path in (read1, read2)]
-    if names[0] != names[1]:
-        raise InputError(f"{read2}: found read {names[1]!r} first, expected {names[0]!r} as in {read1}")
+    one, two = (_first_reads(path) for path in (read1, read2))
+    if one[0][0] != two[0][0]:
+        raise InputError(f"{read2}: found read {two[0][0]!r} first, expected {one[0][0]!r} as in {read1}")
+    if [sequence for _, sequence in one] == [sequence for _, sequence in two]:
+        raise InputError(f"{read2}: found the same sequences as in {read1}, expected their mates")
     return first
 
 
 def _count(path: Path) -> int:
-    lines = sum(piece.count(b"\n") for piece in blocks(path))
-    if lines % 4:
+    """Number of records, each of four lines: @name, sequence, +, as many qualities as bases."""
+    reads, rest = 0, b""
+    for piece in blocks(path):
+        text = np.frombuffer(rest + piece, dtype=np.uint8)
+        newlines = np.flatnonzero(text == ord("\n"))
+        ends = newlines[: len(newlines) // 4 * 4].reshape(-1, 4)
+        starts = np.concatenate([[0], ends.ravel()[:-1] + 1]).reshape(-1, 4) if len(ends) else ends
+        lengths = ends - starts
+        marks = (text[starts[:, 0]] != ord("@")) | (text[starts[:, 2]] != ord("+"))
+        for wrong, line, expected in (
+            (marks, 1, "a FASTQ record: @name, sequence, +, qualities"),
+            (lengths[:, 1] != lengths[:, 3], 4, "as many qualities as bases"),
+        ):
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                found = text[starts[row, line - 1] : ends[row, line - 1]][:40].tobytes().decode("utf-8", "replace")
+                raise InputError(f"{path}, line {4 * (reads + row) + line}: found {found!r}, expected {expected}")
+        reads += len(ends)
+        rest = text[ends[-1, 3] + 1 if len(ends) else 0 :].tobytes()
+    if rest:
+        lines = 4 * reads + rest.count(b"\n")
         raise InputError(f"{path}: found {lines} lines, expected a multiple of 4: the FASTQ file is cut short")
-    return lines // 4
+    return reads
 
 
-def _first_name(path: Path) -> str:
+def _first_reads(path: Path) -> list[tuple[str, bytes]]:
+    """Name, without the number of the mate, and sequence of the first reads."""
     with open_text(path) as handle:
-        line = handle.readline().decode("utf-8", "replace")
-    if not line.startswith("@"):
-        raise InputError(f"{path}, line 1: found {line[:40].strip()!r}, expected FASTQ: @name")
-    return re.sub(r"[/.][12]$", "", line[1:].split()[0]) if line[1:].split() else ""
+        lines = list(islice(handle, 4 * _COMPARED))
+    names = (line[1:].decode("utf-8", "replace").split() for line in lines[::4])
+    return [
+        (re.sub(r"[/.][12]$", "", (name or [""])[0]), bases) for name, bases in zip(names, lines[1::4], strict=True)
+    ]
 
 
 def trim(reads: tuple[Path, Path], outs: tuple[Path, Path], report: Path, threads: int) -> None:
@@ -55,34 +85,24 @@ def trim(reads: tuple[Path, Path], outs: tuple[Path, Path], report: Path, thread
     `report` is fastp's JSON; its HTML page goes beside it. Bases are not filtered by quality: Bowtie2 sees it.
     """
     announce("fastp")
-    report.parent.mkdir(parents=True, exist_ok=True)
     with scratch(outs[0]) as folder:
-        parts = [folder / f"{mate}.fastq.gz" for mate in (1, 2)]
-        command: list[str | Path] = [
-            "fastp",
-            "--in1",
-            reads[0],
-            "--in2",
-            reads[1],
-            "--out1",
-            parts[0],
-            "--out2",
-            parts[1],
-        ]
-        command += ["--detect_adapter_for_pe", "--disable_quality_filtering", "--length_required", "15"]
-        pages: list[str | Path] = ["--json", report, "--html", report.with_suffix(".html")]
-        pipeline([*command, *pages, "--thread", str(min(threads, 16)), "--compression", "3"])
-        if not json.loads(report.read_text())["summary"]["after_filtering"]["total_reads"]:
+        one, two, page = folder / "1.fastq.gz", folder / "2.fastq.gz", folder / "page.html"
+        files: Command = ["--in1", existing(reads[0]), "--in2", existing(reads[1]), "--out1", one, "--out2", two]
+        options = ["--detect_adapter_for_pe", "--disable_quality_filtering", "--length_required", "15"]
+        options += ["--thread", str(min(threads, 16)), "--compression", "3"]
+        pipeline(["fastp", *files, *options, "--json", folder / "report.json", "--html", page])
+        if not json.loads((folder / "report.json").read_text())["summary"]["after_filtering"]["total_reads"]:
             raise InputError(f"{reads[0]}: fastp leaves no read of 15 bases or more")
-        for part, out in zip(parts, outs, strict=True):
-            part.replace(out)
+        outputs = (*outs, report, report.with_suffix(".html"))
+        for part, out in zip((one, two, folder / "report.json", page), outputs, strict=True):
+            deliver(part, out)
 
 
 def build_index(genome: Path, prefix: Path, threads: int) -> None:
     """Build the Bowtie2 index `prefix`.*.bt2 (.bt2l above 4 Gb). Needs about twice the FASTA's size on the disk."""
     announce("bowtie2-build")
     prefix.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = 2 * genome.stat().st_size + (16 << 20), shutil.disk_usage(prefix.parent).free
+    needed, free = 2 * existing(genome).stat().st_size + (16 << 20), shutil.disk_usage(prefix.parent).free
     if free < needed:
         raise InputError(
             f"{prefix.parent}: {free / 1e6:.0f} MB free, about {needed / 1e6:.0f} MB needed for the index of {genome}"
@@ -90,7 +110,7 @@ def build_index(genome: Path, prefix: Path, threads: int) -> None:
     with scratch(prefix) as folder:
         pipeline(["bowtie2-build", "--quiet", "--threads", str(threads), genome, folder / prefix.name])
         for part in folder.iterdir():
-            part.replace(prefix.parent / part.name)
+            deliver(part, prefix.parent / part.name)
 
 
 def align(
@@ -106,27 +126,15 @@ def align(
 ) -> float:
     """Align pairs with Bowtie2 (fragments up to 2,000), sort and mark duplicates in one stream; returns the rate.
 
-    Writes the sorted BAM `out` and its index, and Bowtie2's and markdup's own words to `logs`/SAMPLE.{bowtie2,markdup}.
+    Writes the sorted BAM `out` and its index, and Bowtie2's and markdup's messages to `logs`/SAMPLE.{bowtie2,markdup}.
     Raises InputError when less than `min_rate` of the reads align: probably another genome. Of large files, the first
     25,000 pairs are tried before the rest.
     """
     announce("bowtie2", "samtools")
     logs.mkdir(parents=True, exist_ok=True)
     messages = logs / f"{sample}.bowtie2.txt"
-    command: list[str | Path] = [
-        "bowtie2",
-        "-X",
-        "2000",
-        "-x",
-        index,
-        "-p",
-        str(threads),
-        "-1",
-        reads[0],
-        "-2",
-        reads[1],
-    ]
-    command += ["--rg-id", sample, "--rg", f"SM:{sample}"]
+    command: Command = ["bowtie2", "-X", "2000", "-x", index, "-p", str(threads)]
+    command = [*command, "-1", existing(reads[0]), "-2", existing(reads[1]), "--rg-id", sample, "--rg", f"SM:{sample}"]
 
     def judge() -> float:
         rate = float(bowtie2_summary(messages.read_text())["overall_rate"])
@@ -140,13 +148,8 @@ def align(
     if reads[0].stat().st_size > _PROBE_BYTES:
         pipeline([*command, "-u", str(_PROBE_PAIRS)], ["samtools", "view", "-c"], messages=messages)
         judge()
-    with scratch(out) as folder, atomic(out) as temporary:
-        pipeline(
-            command, *_sorted_and_marked(folder, threads, logs / f"{sample}.markdup.txt", temporary), messages=messages
-        )
-        rate = judge()
-    _index(out)
-    return rate
+    _sorted_and_marked(command, out, threads, logs / f"{sample}.markdup.txt", messages, judge)
+    return judge()
 
 
 def mark(bam: Path, out: Path, *, sample: str, threads: int = 1, logs: Path) -> None:
@@ -154,20 +157,19 @@ def mark(bam: Path, out: Path, *, sample: str, threads: int = 1, logs: Path) -> 
     announce("samtools")
     check_sorted(bam)
     logs.mkdir(parents=True, exist_ok=True)
-    with scratch(out) as folder, atomic(out) as temporary:
+    with scratch(out.with_name(f"{out.name}.collate")) as folder:
         collate: Command = ["samtools", "collate", "-O", "-u", "-@", str(threads), bam, folder / "collate"]
-        pipeline(collate, *_sorted_and_marked(folder, threads, logs / f"{sample}.markdup.txt", temporary))
-    _index(out)
+        _sorted_and_marked(collate, out, threads, logs / f"{sample}.markdup.txt")
 
 
-def check_sorted(bam: Path) -> list[str]:
-    """The contigs of a BAM that its header says to be sorted by position; InputError when not."""
+def check_sorted(bam: Path) -> dict[str, int]:
+    """The contigs and their lengths of a BAM that its header says to be sorted by position; InputError when not."""
     import pysam
 
     try:
-        with pysam.AlignmentFile(str(bam), "rb") as handle:
+        with pysam.AlignmentFile(str(existing(bam)), "rb") as handle:
             order = handle.header.to_dict().get("HD", {}).get("SO", "unsorted")
-            contigs = list(handle.references)
+            contigs = dict(zip(handle.references, handle.lengths, strict=True))
     except (OSError, ValueError) as error:
         raise InputError(f"{bam}: not a readable BAM file: {' '.join(str(error).split())}") from None
     if order != "coordinate":
@@ -177,19 +179,25 @@ def check_sorted(bam: Path) -> list[str]:
     return contigs
 
 
-def _sorted_and_marked(folder: Path, threads: int, stats: Path, out: Path) -> list[Command]:
+def _sorted_and_marked(
+    source: Command,
+    out: Path,
+    threads: int,
+    stats: Path,
+    messages: Path | None = None,
+    judge: Callable[[], object] = lambda: None,
+) -> None:
+    """Sort the alignments of a program, mark their duplicates, and, once `judge` has seen its messages, index them."""
     extra = ["-@", str(max(threads - 1, 0))]
-    return [
-        ["samtools", "fixmate", "-m", "-u", "-", "-"],
-        ["samtools", "sort", "-u", *extra, "-T", folder / "sort", "-"],
-        ["samtools", "markdup", *extra, "-f", stats, "-T", folder / "mark", "-O", "bam", "-", out],
-    ]
-
-
-def _index(bam: Path) -> None:
-    index = Path(f"{bam}.bai")
-    with atomic(index) as temporary:
-        pipeline(["samtools", "index", "-o", temporary, bam])
+    with scratch(out) as folder, atomic(out) as temporary, atomic(Path(f"{out}.bai")) as index:
+        commands: list[Command] = [
+            ["samtools", "fixmate", "-m", "-u", "-", "-"],
+            ["samtools", "sort", "-u", *extra, "-T", folder / "sort", "-"],
+            ["samtools", "markdup", *extra, "-f", stats, "-T", folder / "mark", "-O", "bam", "-", temporary],
+        ]
+        pipeline(source, *commands, messages=messages)
+        judge()
+        pipeline(["samtools", "index", "-o", index, temporary])
 
 
 def bowtie2_summary(text: str) -> dict[str, float]:
@@ -213,11 +221,7 @@ def alignment_table(sample: str, pairs: int | None, summary: str) -> pd.DataFram
     counts = bowtie2_summary(summary)
     rate, aligned = counts.pop("overall_rate"), counts.pop("pairs")
     whole = pairs or aligned
-    rows = {
-        "pairs": whole,
-        "after trimming": aligned,
-        **counts,
-        "overall alignment rate, reads": round(2 * aligned * rate),
-    }
+    rows = {"pairs": whole, "after trimming": aligned, **counts}
+    rows["overall alignment rate, reads"] = round(2 * aligned * rate)
     table = pd.DataFrame({"sample": sample, "step": list(rows), "count": [int(count) for count in rows.values()]})
     return table.assign(share=[*(table["count"][:-1] / whole), rate])

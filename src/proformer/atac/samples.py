@@ -8,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from proformer.errors import InputError
+from proformer.files import existing
 
 KINDS = {"reads": ("read1", "read2"), "bam": ("bam",), "fragments": ("fragments",), "peaks": ("peaks", "bigwig")}
 COLUMNS = ("sample", *(column for columns in KINDS.values() for column in columns), "shifted")
 EXPECTED = "read1 and read2, or bam, or fragments, or peaks and bigwig"
+SPECIES = {"human": ("hg", "grch", "t2t-chm13"), "mouse": ("mm", "grcm"), "yeast": ("saccer", "r64")}
 
 
 def read_samples(path: str | Path) -> pd.DataFrame:
@@ -20,15 +22,12 @@ def read_samples(path: str | Path) -> pd.DataFrame:
     `shifted` (yes or no) says whether fragments are already moved to the cut sites (+4/-5), as 10x files are.
     Raises InputError, with file and line: an unknown column, a sample listed twice, a mate missing, kinds mixed.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such samples table")
+    path = existing(path, "samples table")
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, comment="#", skip_blank_lines=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a table with tabs: {' '.join(str(error).split())}") from None
-    unknown = [name for name in table if name not in COLUMNS]
-    if unknown or "sample" not in table:
+    if not {"sample"} <= {*table} <= {*COLUMNS}:
         found = ", ".join(map(str, table))
         raise InputError(f"{path}, line 1: found the columns {found}; expected some of {', '.join(COLUMNS)}")
     if table.empty:
@@ -40,36 +39,26 @@ def read_samples(path: str | Path) -> pd.DataFrame:
         where, name = f"{path}, line {line}", row["sample"]
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name):
             raise InputError(f"{where}: found the sample name {name!r}, expected letters, digits, '.' and '-'")
-        if name in first:
-            raise InputError(f"{where}: sample {name!r} is listed twice; it stands in line {first[name]} already")
-        first[name] = line
-        kinds.append(_kind(row, where))
-    table["kind"] = kinds
+        if (before := first.setdefault(name, line)) != line:
+            raise InputError(f"{where}: sample {name!r} is listed twice; it stands in line {before} already")
+        kinds.append(_kind(row, f"{where}: sample {name!r}"))
     if "peaks" in kinds and len(kinds) > 1:
         raise InputError(f"{path}: found peaks and bigwig among {len(kinds)} samples, expected them alone in one row")
-    return table
+    return table.assign(kind=kinds)
 
 
 def _kind(row: dict[str, str], where: str) -> str:
     given = [kind for kind, columns in KINDS.items() if any(row[column] for column in columns)]
     if len(given) != 1:
-        found = " and ".join(given) or "nothing"
-        raise InputError(f"{where}: sample {row['sample']!r} starts from {found}; expected {EXPECTED}")
-    missing = [column for column in KINDS[given[0]] if not row[column]]
-    if missing:
-        raise InputError(f"{where}: sample {row['sample']!r} has no {missing[0]}; expected {EXPECTED}")
-    if len({row[column] for column in KINDS[given[0]]}) < len(KINDS[given[0]]):
-        raise InputError(f"{where}: sample {row['sample']!r} names {row[KINDS[given[0]][0]]} for both mates")
+        raise InputError(f"{where} starts from {' and '.join(given) or 'nothing'}; expected {EXPECTED}")
+    columns = KINDS[given[0]]
+    if missing := [column for column in columns if not row[column]]:
+        raise InputError(f"{where} has no {missing[0]}; expected {EXPECTED}")
+    if len({row[column] for column in columns}) < len(columns):
+        raise InputError(f"{where} names {row[columns[0]]} for both {' and '.join(columns)}")
     if row["shifted"] not in ("", "yes", "no"):
         raise InputError(f"{where}: found shifted = {row['shifted']!r}, expected yes, no or nothing")
     return given[0]
-
-
-SPECIES = {
-    "human": ("hg", "grch", "t2t-chm13"),
-    "mouse": ("mm", "grcm"),
-    "yeast": ("saccer", "r64"),
-}
 
 
 def check_species(species: str | None, genome: str, allow_other: bool = False) -> None:

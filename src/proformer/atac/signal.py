@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from proformer.atac.contigs import Genome, translate
+from proformer.atac.contigs import Genome, check_lengths, translate
 from proformer.atac.fragments import count_lines, cut_sites, read_fragments
 from proformer.errors import InputError
-from proformer.files import atomic
+from proformer.files import atomic, existing
 
 _ENTRIES = 1 << 20
 _GAP = 1 << 15  # windows closer than this are read together: cheaper than to decompress a block twice
@@ -32,10 +32,8 @@ def write_signal(fragments: Path, genome: Genome, out: Path, mode: str = "fragme
         bigwig = pyBigWig.open(str(temporary), "w")
         try:
             bigwig.addHeader([(genome.names[index], int(genome.lengths[index])) for index in order], maxZooms=10)
-            for contig, pieces in groupby(read_fragments(fragments), key=itemgetter(0)):
-                index = int(genome.index([contig])[0])
-                length = int(genome.lengths[index])
-                for start, end, value in _runs(pieces, length, mode):
+            for contig, pieces in groupby(read_fragments(fragments, genome), key=itemgetter(0)):
+                for start, end, value in _runs(pieces, genome.length(contig), mode):
                     names = np.full(len(start), contig)
                     bigwig.addEntries(names, start, ends=end, values=value * (1e6 / number), validate=False)
         finally:
@@ -53,8 +51,8 @@ def _runs(
             sites = cut_sites(starts, ends)
             starts = sites[(sites >= 0) & (sites < length)]
             ends = starts + 1
-        np.add.at(step, np.clip(starts, 0, length), 1)
-        np.add.at(step, np.clip(ends, 0, length), -1)
+        np.add.at(step, starts, 1)
+        np.add.at(step, ends, -1)
     changes = np.flatnonzero(step)
     depth = np.cumsum(step[changes])
     keep = np.flatnonzero(depth[:-1] > 0) if len(depth) else np.empty(0, dtype=np.int64)
@@ -74,16 +72,13 @@ class Signal:
 
         self.path, self.genome = path, genome
         try:
-            self._file = pyBigWig.open(str(path))
+            self._file = pyBigWig.open(str(existing(path)))
             found = self._file.chroms()
         except (RuntimeError, OSError):
             raise InputError(f"{path}: not a readable bigWig file") from None
         known = translate(found, contig_names, genome.names, path)
         self._names = {new: old for old, new in known.items()}
-        for old, new in known.items():
-            length = int(genome.lengths[genome.names.index(new)])
-            if found[old] != length:
-                raise InputError(f"{path}: {old} has {found[old]} bp, {new} of {genome.path} has {length}")
+        check_lengths(path, found, known, genome)
 
     def read(self, contig: np.ndarray, start: np.ndarray, width: int) -> np.ndarray:
         """The signal of windows that lie inside their contigs: float32 [n, width]; 0 where the track has no value.

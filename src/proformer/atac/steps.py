@@ -9,6 +9,7 @@ import pandas as pd
 
 from proformer.atac import contigs, reads
 from proformer.atac import fragments as pairs
+from proformer.atac import lengths as sizes
 from proformer.atac import peaks as calling
 from proformer.atac import quality as checks
 from proformer.atac import signal as track
@@ -20,8 +21,7 @@ from proformer.files import read_table, write_table
 
 def genome(args: argparse.Namespace) -> None:
     """Lay out the genome, and count its bases."""
-    contigs.make_genome(args.genome, args.out)
-    write_table(args.table, contigs.count_bases(contigs.open_genome(args.out)))
+    write_table(args.table, contigs.make_genome(args.genome, args.out))
 
 
 def index(args: argparse.Namespace) -> None:
@@ -52,7 +52,7 @@ def align(args: argparse.Namespace) -> None:
         logs=args.logs,
     )
     if args.counts:
-        whole = int(read_table(args.pairs)["pairs"].iloc[0]) if args.pairs else None
+        whole = int(read_table(args.pairs, ["pairs"])["pairs"].iloc[0]) if args.pairs else None
         summary = (args.logs / f"{args.sample}.bowtie2.txt").read_text()
         write_table(args.counts, reads.alignment_table(args.sample, whole, summary))
     print(f"{args.sample}: {rate:.2%} of the reads align to {args.genome_name}")
@@ -65,15 +65,16 @@ def mark(args: argparse.Namespace) -> None:
 
 def fragments(args: argparse.Namespace) -> None:
     """Filter."""
+    if bool(args.bam) == bool(args.fragments):
+        raise InputError("fragments: expected --bam or --fragments, one of them")
     opened = contigs.open_genome(args.genome)
     wanted = pairs.Filter(args.mapq, tuple(args.exclude), args.blacklist, args.contig_names)
     if args.bam:
         counts = pairs.from_bam(args.bam, opened, args.out, wanted, args.sample, args.threads)
     else:
         shifted = None if args.shifted is None else args.shifted == "yes"
-        counts = pairs.from_text(
-            args.fragments, opened, args.out, wanted, args.sample, shifted=shifted, threads=args.threads
-        )
+        more = {"shifted": shifted, "threads": args.threads}
+        counts = pairs.from_text(args.fragments, opened, args.out, wanted, args.sample, **more)
     write_table(args.counts, counts)
     print(counts.to_string(index=False))
 
@@ -83,13 +84,22 @@ def pool(args: argparse.Namespace) -> None:
     print(f"{pairs.pool(args.fragments, args.out, args.threads)} fragments of {len(args.fragments)} samples")
 
 
+def lengths(args: argparse.Namespace) -> None:
+    """Count the fragments of each length, and warn of libraries that do not look like ATAC-seq."""
+    found = {sample: sizes.count_lengths(path) for sample, path in _named(args).items()}
+    write_table(args.out, pd.concat([sizes.length_table(counts, sample) for sample, counts in found.items()]))
+    for sample, counts in found.items():
+        print(f"{sample}: {sizes.unlike_atac(counts) or f'{counts.sum()} fragments'}")
+
+
 def peaks(args: argparse.Namespace) -> None:
     """Call peaks."""
     size = args.genome_size
     if size is None:
         if args.genome_table is None:
             raise InputError("peaks: expected --genome-table or --genome-size")
-        table = pd.read_csv(args.genome_table, sep="\t", dtype={"contig": str})
+        table = read_table(args.genome_table, ["contig", "acgt"], dtype={"contig": str})
+        contigs.check_excluded(args.exclude, table["contig"])
         size = float(table.loc[~table["contig"].isin(args.exclude), "acgt"].sum())
     print(f"{calling.call_peaks(args.fragments, args.out, args.mode, size)} summits; genome size {size:.0f}")
 
@@ -124,29 +134,26 @@ def quality(args: argparse.Namespace) -> None:
     opened_signal = track.Signal(args.signal, opened, args.contig_names)
     summits = calling.read_summits(args.peaks, opened, args.contig_names)
     called = pairs.read_bed(args.peaks, opened, args.contig_names)
-    tables = dict(zip(("profile", "heatmap"), checks.around_summits(opened_signal, opened, summits), strict=True))
     store = open_store(args.windows)
-    tables["window_summary"] = checks.window_summary(store)
-    tables["locus"] = checks.locus(store, opened_signal, opened, summits, args.pooled or Path("none"))
-    widths = (called["end"] - called["start"]).to_numpy()
+    profile, heatmap = checks.around_summits(opened_signal, opened, summits)
     rows = {
         "summits": len(summits),
         "peaks": len(called.drop_duplicates()),
-        "median width of a peak": int(pd.Series(widths).median()),
+        "median width of a peak": int((called["end"] - called["start"]).median()),
     }
-    tables["peaks"] = pd.DataFrame({"what": list(rows), "count": list(rows.values())})
+    tables = {
+        "profile": profile,
+        "heatmap": heatmap,
+        "window_summary": checks.window_summary(store),
+        "locus": checks.locus(store, opened_signal, opened, summits, args.pooled),
+        "peaks": pd.DataFrame({"what": list(rows), "count": list(rows.values())}),
+    }
     if args.fragments:
-        found = [
-            checks.fragment_lengths(path, called, sample)
-            for path, sample in zip(args.fragments, args.samples, strict=True)
-        ]
-        tables["fragment_lengths"], tables["frip"] = (
-            pd.concat(part, ignore_index=True) for part in zip(*found, strict=True)
-        )
+        found = [checks.fraction_in_peaks(path, called, sample) for sample, path in _named(args).items()]
+        tables["frip"] = pd.concat(found)
     if args.annotation:
-        tables["tss"] = checks.tss_enrichment(
-            opened_signal, opened, checks.read_sites(args.annotation, opened, args.contig_names)
-        )
+        sites = checks.read_sites(args.annotation, opened, args.contig_names)
+        tables["tss"] = checks.tss_enrichment(opened_signal, opened, sites)
     if args.regions:
         tables["recall"] = checks.recall(pairs.read_bed(args.regions, opened, args.contig_names), called)
     for name, table in tables.items():
@@ -154,7 +161,7 @@ def quality(args: argparse.Namespace) -> None:
 
 
 def tools(args: argparse.Namespace) -> None:
-    """Collect what the steps' logs say of versions: step, tool, version."""
+    """Collect the versions of programs from the steps' logs: step, tool, version."""
     rows = {
         (path.relative_to(args.logs).with_suffix("").parts[0], *line.split()[2:4])
         for path in sorted(args.logs.rglob("*.log"))
@@ -162,3 +169,10 @@ def tools(args: argparse.Namespace) -> None:
         if line.startswith("# version ")
     }
     write_table(args.out, pd.DataFrame(sorted(rows), columns=["step", "tool", "version"]))
+
+
+def _named(args: argparse.Namespace) -> dict[str, Path]:
+    """The fragments of each sample."""
+    if len({*args.samples}) != len(args.fragments):
+        raise InputError(f"--samples: found {len({*args.samples})} names, expected one for each of --fragments")
+    return dict(zip(args.samples, args.fragments, strict=True))

@@ -1,4 +1,4 @@
-"""The programs that do the heavy work: found, named by version, joined by pipes, and believed only when all succeed."""
+"""The programs that do the heavy work: found, named by version, joined by pipes; when one fails, the step fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -36,7 +36,7 @@ def require(tool: str) -> str:
 
 
 def version(tool: str) -> str:
-    """What a program says of its version."""
+    """A program's version, as it prints it."""
     done = subprocess.run([require(tool), "--version"], capture_output=True, encoding="utf-8", errors="replace")
     line = next(iter((done.stdout + done.stderr).strip().splitlines()), "unknown")
     return line.rpartition(" ")[2].removeprefix("v")
@@ -54,9 +54,9 @@ def pipeline(
     messages: Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> None:
-    """Run programs joined by pipes; what they say goes to the log, and the first one's also to `messages`.
+    """Run programs joined by pipes; their messages go to the log, and the first one's to the file `messages` as well.
 
-    Raises InputError with the failing program's own words as soon as one fails.
+    Raises InputError with the message of the program that failed. Programs end with the step, however that ends.
     """
     with ExitStack() as stack:
         errors = [stack.enter_context(tempfile.TemporaryFile()) for _ in commands]
@@ -70,44 +70,22 @@ def pipeline(
                 stderr=error,
                 env=environment,
             )
+            stack.callback(process.kill)
             if processes and processes[-1].stdout:
                 processes[-1].stdout.close()
             processes.append(process)
         codes = [process.wait() for process in processes]
-        said = []
+        texts = []
         for error in errors:
             error.seek(0)
-            said.append(error.read().decode("utf-8", "replace"))
-    print("".join(said), file=sys.stderr, end="", flush=True)
+            texts.append(error.read().decode("utf-8", "replace"))
+    print("".join(texts), file=sys.stderr, end="", flush=True)
     if messages is not None:
-        messages.write_text(said[0], encoding="utf-8")
+        messages.write_text(texts[0], encoding="utf-8")
     failed = [index for index, code in enumerate(codes) if code]
     if failed:
         index = next((i for i in failed if codes[i] not in _BROKEN_PIPE), failed[0])
-        raise InputError(f"{commands[index][0]} failed (exit code {codes[index]}): {_gist(said[index])}")
-
-
-@contextmanager
-def scratch(beside: Path) -> Iterator[Path]:
-    """A temporary folder on the disk of `beside`, removed at the end: for pybedtools, sorting, MACS2."""
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=beside.parent, prefix=f".{beside.name}.") as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def bedtools_session(beside: Path) -> Iterator[None]:
-    """pybedtools with a temporary folder of its own, removed at the end (it would fill the machine's otherwise)."""
-    import pybedtools
-
-    before = tempfile.gettempdir()
-    with scratch(beside) as folder:
-        pybedtools.set_tempdir(folder)
-        try:
-            yield
-        finally:
-            pybedtools.cleanup()
-            pybedtools.set_tempdir(before)
+        raise InputError(f"{commands[index][0]} failed (exit code {codes[index]}): {_cause(texts[index])}")
 
 
 def compressed(path: Path, *commands: Command) -> None:
@@ -116,7 +94,7 @@ def compressed(path: Path, *commands: Command) -> None:
         pipeline(*commands, ["gzip", "-c", "-3"], output=handle, environment=C_LOCALE)
 
 
-def _gist(text: str) -> str:
+def _cause(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     worst = [line for line in lines if re.search(r"\berr(or)?\b|no space", line, re.IGNORECASE)]
-    return (worst or lines or ["it says nothing"])[0 if worst else -1]
+    return (worst or lines or ["it gave no message"])[0 if worst else -1]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
+
+from proformer.files import Output, OutputFolder
 
 EXAMPLES = """examples (a whole experiment, step by step):
   proformer atac genome --genome R64.fa.gz --out genome.fa --table genome.tsv
@@ -19,160 +22,154 @@ EXAMPLES = """examples (a whole experiment, step by step):
       --out windows.safetensors
 `proformer atac STEP --help` says what a step takes.
 """
-STEPS = {
-    "genome": "lay out a FASTA file for reading by position",
-    "index": "build the Bowtie2 index",
-    "check": "count the pairs of two FASTQ files and check that mates fit",
-    "trim": "cut adapters off with fastp",
-    "align": "align with Bowtie2, sort, mark duplicates, in one stream",
-    "mark": "mark the duplicates of a sorted BAM of your own",
-    "fragments": "filter a BAM or a fragments file (BED, BEDPE, 10x) into fragments",
-    "pool": "merge the fragments of replicates",
-    "peaks": "call peaks with MACS2",
-    "signal": "pile fragments or cut sites up into a bigWig",
-    "windows": "draw windows around summits into an encoded store",
-    "quality": "fragment lengths, FRiP, signal around summits, one locus, TSS enrichment, recall",
-    "tools": "collect the versions of programs from the steps' logs",
+Option = tuple[str, dict[str, Any]]
+
+
+def option(name: str, text: str, **keywords: Any) -> Option:
+    """An option; it is required, unless `default` gives its value when it is left out."""
+    text = f"{text} (default {keywords['default']})" if keywords.get("default") else text
+    return name, {"required": "default" not in keywords, "help": text} | keywords
+
+
+def source(name: str, text: str, **keywords: Any) -> Option:
+    """An option that names a file to read."""
+    return option(name, text, type=Path, **keywords)
+
+
+def result(name: str, text: str, **keywords: Any) -> Option:
+    """An option that names a file to write."""
+    return option(name, text, type=Output, **keywords)
+
+
+def folder(name: str, text: str) -> Option:
+    """An option that names a folder to write into."""
+    return option(name, text, type=OutputFolder, metavar="DIR")
+
+
+READS = source("--reads", "FASTQ, plain or gz", nargs=2, metavar=("READ1", "READ2"))
+SAMPLE = option("--sample", "name of the library")
+THREADS = option("--threads", "threads of the programs", type=int, default=1)
+LOGS = folder("--logs", "folder for the programs' messages")
+EXCLUDE = option("--exclude", "contigs to leave out", nargs="*", default=[], metavar="CONTIG")
+GENOME = source("--genome", "FASTA that `genome` made")
+NAMES = option("--contig-names", "add-chr, strip-chr, or a table: name there, the genome's name", default=None)
+BLACKLIST = source("--blacklist", "BED of regions to leave out", default=None)
+POOLED = source("--fragments", "pooled fragments (gz)")
+PEAKS, SIGNAL = source("--peaks", "narrowPeak or BED"), source("--signal", "bigWig")
+SAMPLES = (
+    source("--fragments", "fragments of each sample", nargs="*", default=[]),
+    option("--samples", "their names", nargs="*", default=[]),
+)
+STEPS: dict[str, tuple[str, *tuple[Option, ...]]] = {
+    "genome": (
+        "lay out a FASTA file for reading by position",
+        source("--genome", "FASTA, plain or gz"),
+        result("--out", "plain FASTA; its index is OUT.fai"),
+        result("--table", "table of contigs: length, known bases"),
+    ),
+    "index": (
+        "build the Bowtie2 index",
+        *(source("--genome", "FASTA"), THREADS),
+        result("--out", "prefix of the index files", metavar="PREFIX"),
+    ),
+    "check": (
+        "count the pairs of two FASTQ files and check that mates fit",
+        *(READS, SAMPLE),
+        result("--out", "table: sample, pairs"),
+    ),
+    "trim": (
+        "cut adapters off with fastp",
+        *(READS, THREADS),
+        result("--out", "trimmed FASTQ (gz)", nargs=2),
+        result("--report", "fastp's report (JSON; HTML beside it)"),
+    ),
+    "align": (
+        "align with Bowtie2, sort, mark duplicates, in one stream",
+        *(READS, SAMPLE, LOGS, THREADS),
+        source("--index", "prefix of the index files", metavar="PREFIX"),
+        result("--out", "sorted BAM; its index is OUT.bai"),
+        option("--genome-name", "what messages call the genome", default="(not named)"),
+        option("--min-rate", "stop below this share of aligned reads", type=float, default=0.3),
+        source("--pairs", "table of `check`, for the share before trimming", default=None),
+        result("--counts", "table of what became of the pairs", default=None),
+    ),
+    "mark": (
+        "mark the duplicates of a sorted BAM of your own",
+        *(SAMPLE, LOGS, THREADS),
+        source("--bam", "BAM, sorted by position"),
+        result("--out", "BAM; its index is OUT.bai"),
+    ),
+    "fragments": (
+        "filter a BAM or a fragments file (BED, BEDPE, 10x) into fragments",
+        *(SAMPLE, GENOME, NAMES, BLACKLIST, EXCLUDE, THREADS),
+        source("--bam", "sorted BAM with marked duplicates", default=None),
+        source("--fragments", "or: BED, BEDPE or 10x fragments.tsv, plain or gz", default=None),
+        option("--shifted", "the ends are cut sites (left out: .tsv's are)", choices=("yes", "no"), default=None),
+        option("--mapq", "least mapping quality of both mates", type=int, default=30),
+        result("--out", "sorted BED (gz)"),
+        result("--counts", "table of pairs left after each step"),
+    ),
+    "pool": (
+        "merge the fragments of replicates",
+        source("--fragments", "files that `fragments` made", nargs="+"),
+        *(result("--out", "sorted BED (gz)"), THREADS),
+    ),
+    "lengths": (
+        "count fragments by length, and say whether they look like ATAC-seq",
+        *SAMPLES,
+        result("--out", "table: sample, length, count"),
+    ),
+    "peaks": (
+        "call peaks with MACS2",
+        *(POOLED, EXCLUDE),
+        option("--mode", "fragments or cut sites", choices=("bampe", "cutsites"), default="bampe"),
+        source("--genome-table", "table that `genome` made: known bases are the genome's size", default=None),
+        option("--genome-size", "effective size in bp, in place of the table", type=float, default=None),
+        folder("--out", "folder for the peaks"),
+    ),
+    "signal": (
+        "pile fragments or cut sites up into a bigWig",
+        *(POOLED, GENOME),
+        option("--mode", "what is piled up", choices=("fragments", "cutsites"), default="fragments"),
+        result("--out", "bigWig"),
+    ),
+    "windows": (
+        "draw windows around summits into an encoded store",
+        *(PEAKS, SIGNAL, GENOME, NAMES, BLACKLIST),
+        result("--out", "the store (.safetensors)"),
+        result("--counts", "table of what was left out", default=None),
+        option("--number", "windows to draw", type=int, default=100_000),
+        option("--length", "nucleotides of each", type=int, default=100),
+        option("--reach", "bp around a summit in which they lie", type=int, default=1000),
+        option("--centre", "bp in the middle whose mean signal is the target", type=int, default=20),
+        option("--seed", "of the draw", type=int, default=1),
+        option("--max-n", "unknown bases allowed", type=int, default=0),
+        option("--transform", "of the target", choices=("none", "log1p"), default="log1p"),
+    ),
+    "quality": (
+        "FRiP, signal around summits, one locus, TSS enrichment, recall",
+        *(*SAMPLES, PEAKS, SIGNAL, GENOME, NAMES),
+        source("--pooled", "pooled fragments, for the locus", default=None),
+        source("--windows", "store of windows"),
+        source("--annotation", "GTF or BED of transcription start sites", default=None),
+        source("--regions", "BED of regions known to be accessible (a simulation's)", default=None),
+        folder("--out", "folder for the tables"),
+    ),
+    "tools": (
+        "collect the versions of programs from the steps' logs",
+        source("--logs", "folder of the steps' logs", metavar="DIR"),
+        result("--out", "table: step, tool, version"),
+    ),
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the steps and their options."""
     steps = parser.add_subparsers(dest="step", metavar="STEP", required=True)
-    for name, summary in STEPS.items():
+    for name, (summary, *options) in STEPS.items():
         step = steps.add_parser(name, help=summary, description=summary)
-        globals()[f"_{name}_options"](step)
-    for name in ("index", "trim", "align", "mark", "fragments", "pool"):
-        steps.choices[name].add_argument("--threads", type=int, default=1, help="threads of the programs (default 1)")
-
-
-def _genome_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--genome", type=Path, required=True, help="FASTA, plain or gz")
-    step.add_argument("--out", type=Path, required=True, help="plain FASTA; its index is OUT.fai")
-    step.add_argument("--table", type=Path, required=True, help="table of contigs: length, known bases")
-
-
-def _index_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--genome", type=Path, required=True, help="FASTA")
-    step.add_argument("--out", type=Path, required=True, metavar="PREFIX", help="prefix of the index files")
-
-
-def _reads_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument(
-        "--reads", type=Path, nargs=2, required=True, metavar=("READ1", "READ2"), help="FASTQ, plain or gz"
-    )
-
-
-def _check_options(step: argparse.ArgumentParser) -> None:
-    _reads_options(step)
-    step.add_argument("--sample", required=True)
-    step.add_argument("--out", type=Path, required=True, help="table: sample, pairs")
-
-
-def _trim_options(step: argparse.ArgumentParser) -> None:
-    _reads_options(step)
-    step.add_argument("--out", type=Path, nargs=2, required=True, help="trimmed FASTQ (gz)")
-    step.add_argument("--report", type=Path, required=True, help="fastp's report (JSON; HTML beside it)")
-
-
-def _align_options(step: argparse.ArgumentParser) -> None:
-    _reads_options(step)
-    step.add_argument("--index", type=Path, required=True, metavar="PREFIX", help="prefix of the index files")
-    step.add_argument("--sample", required=True)
-    step.add_argument("--out", type=Path, required=True, help="sorted BAM; its index is OUT.bai")
-    step.add_argument("--logs", type=Path, required=True, metavar="DIR", help="folder for the programs' own words")
-    step.add_argument("--genome-name", default="(not named)", help="what messages call the genome")
-    step.add_argument(
-        "--min-rate", type=float, default=0.3, help="stop below this share of aligned reads (default 0.3)"
-    )
-    step.add_argument("--pairs", type=Path, help="table of `check`, for the share before trimming")
-    step.add_argument("--counts", type=Path, help="table of what became of the pairs")
-
-
-def _mark_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--bam", type=Path, required=True)
-    step.add_argument("--sample", required=True)
-    step.add_argument("--out", type=Path, required=True, help="BAM; its index is OUT.bai")
-    step.add_argument("--logs", type=Path, required=True, metavar="DIR", help="folder for the programs' own words")
-
-
-def _names_options(step: argparse.ArgumentParser, blacklist: bool = True) -> None:
-    step.add_argument("--genome", type=Path, required=True, help="FASTA that `genome` made")
-    step.add_argument("--contig-names", help="add-chr, strip-chr, or a table of two columns: name there, genome's name")
-    if blacklist:
-        step.add_argument("--blacklist", type=Path, help="BED of regions to leave out")
-
-
-def _fragments_options(step: argparse.ArgumentParser) -> None:
-    source = step.add_mutually_exclusive_group(required=True)
-    source.add_argument("--bam", type=Path, help="sorted BAM with marked duplicates")
-    source.add_argument("--fragments", type=Path, help="BED, BEDPE or 10x fragments.tsv, plain or gz")
-    step.add_argument("--shifted", choices=("yes", "no"), help="ends of --fragments are cut sites (default: .tsv is)")
-    step.add_argument("--sample", required=True)
-    step.add_argument("--out", type=Path, required=True, help="sorted BED (gz)")
-    step.add_argument("--counts", type=Path, required=True, help="table of pairs left after each step")
-    step.add_argument("--mapq", type=int, default=30, help="least mapping quality of both mates (default 30)")
-    step.add_argument("--exclude", nargs="*", default=[], metavar="CONTIG", help="contigs to leave out")
-    _names_options(step)
-
-
-def _pool_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--fragments", type=Path, nargs="+", required=True, help="files that `fragments` made")
-    step.add_argument("--out", type=Path, required=True, help="sorted BED (gz)")
-
-
-def _peaks_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--fragments", type=Path, required=True, help="pooled fragments (gz)")
-    step.add_argument("--mode", choices=("bampe", "cutsites"), default="bampe", help="fragments or cut sites")
-    step.add_argument(
-        "--genome-table", type=Path, help="table that `genome` made: its known bases are the genome's size"
-    )
-    step.add_argument("--exclude", nargs="*", default=[], metavar="CONTIG", help="contigs that do not count")
-    step.add_argument("--genome-size", type=float, help="effective genome size in bp, in place of the table")
-    step.add_argument("--out", type=Path, required=True, metavar="DIR")
-
-
-def _signal_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--fragments", type=Path, required=True, help="pooled fragments (gz)")
-    step.add_argument("--genome", type=Path, required=True, help="FASTA that `genome` made")
-    step.add_argument("--mode", choices=("fragments", "cutsites"), default="fragments", help="what is piled up")
-    step.add_argument("--out", type=Path, required=True, help="bigWig")
-
-
-def _windows_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--peaks", type=Path, required=True, help="narrowPeak or BED")
-    step.add_argument("--signal", type=Path, required=True, help="bigWig")
-    step.add_argument("--out", type=Path, required=True, help="the store (.safetensors)")
-    step.add_argument("--counts", type=Path, help="table of what was left out")
-    for name, value, what in (
-        ("number", 100_000, "windows to draw"),
-        ("length", 100, "nucleotides of each"),
-        ("reach", 1000, "bp around a summit in which they lie"),
-        ("centre", 20, "bp in the middle whose mean signal is the target"),
-        ("seed", 1, "of the draw"),
-        ("max-n", 0, "unknown bases allowed"),
-    ):
-        step.add_argument(f"--{name}", type=int, default=value, help=f"{what} (default {value})")
-    step.add_argument("--transform", choices=("none", "log1p"), default="log1p", help="of the target (default log1p)")
-    _names_options(step)
-
-
-def _quality_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--fragments", type=Path, nargs="*", default=[], help="fragments of each sample")
-    step.add_argument("--samples", nargs="*", default=[], help="their names")
-    step.add_argument("--pooled", type=Path, help="pooled fragments, for the locus")
-    step.add_argument("--peaks", type=Path, required=True, help="narrowPeak or BED")
-    step.add_argument("--signal", type=Path, required=True, help="bigWig")
-    step.add_argument("--windows", type=Path, required=True, help="store of windows")
-    step.add_argument("--annotation", type=Path, help="GTF or BED of transcription start sites")
-    step.add_argument("--regions", type=Path, help="BED of regions known to be accessible (a simulation's)")
-    step.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the tables")
-    _names_options(step, blacklist=False)
-
-
-def _tools_options(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--logs", type=Path, required=True, metavar="DIR", help="folder of the steps' logs")
-    step.add_argument("--out", type=Path, required=True, help="table: step, tool, version")
+        for flag, keywords in options:
+            step.add_argument(flag, **keywords)
 
 
 def atac(args: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ class Experiment:
         self.peaks = raw(self.finished["peaks"]) if self.finished else f"{self.folder}/peaks/atac_peaks.narrowPeak"
         self.signal = raw(self.finished["bigwig"]) if self.finished else f"{self.folder}/signal.bw"
         self.quality = ["profile", "heatmap", "locus", "window_summary", "peaks"]
-        self.quality += ["fragment_lengths", "frip"] if self.fragments else []
+        self.quality += ["frip"] if self.fragments else []
         self.quality += ["tss"] if self.setting("annotation") else []
         self.quality += ["recall"] if self.simulated else []
 
