@@ -60,7 +60,7 @@ def whole_file(rows: int, device: str, threads: int, place: dict[str, Any], out:
 
     from proformer.models import build, resolve
     from proformer.models.folder import write_folder
-    from proformer.simulate import write_dream
+    from proformer.simulate.dream import write_dream
 
     results = []
     with tempfile.TemporaryDirectory() as folder:

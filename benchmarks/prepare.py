@@ -25,7 +25,7 @@ from harness import measures, publish
 
 from proformer.datasets.prepare import Layout, prepare
 from proformer.provenance import processor
-from proformer.simulate import write_dream
+from proformer.simulate.dream import write_dream
 
 FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 CODES = {letter: code for code, letter in enumerate("ACGTN")}

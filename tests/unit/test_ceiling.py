@@ -15,8 +15,9 @@ from proformer.evaluation.dream import MEASURES, SCORES, read_benchmark, score_t
 from proformer.evaluation.peers import CEILINGS, COLUMNS, RUN, Entry, printed, score_set
 from proformer.evaluation.statistics import all_tests, published_grid
 from proformer.figures import bars, convergence, grid, peers, scores, style, violins
-from proformer.simulate import dream, write_dream
+from proformer.simulate import dream
 from proformer.simulate.atac import simulate_fragments, simulate_genome
+from proformer.simulate.dream import write_dream
 from proformer.simulate.perfect import perfect_codes, perfect_sequences
 from proformer.simulate.perfect_windows import perfect_windows
 from proformer.simulate.promoters import LEFT_FLANK, LONGEST, RIGHT_FLANK, simulate_promoters

@@ -18,7 +18,7 @@ from proformer.evaluation.dream import PARTIAL, PARTS, SCORE, WEIGHTS, Benchmark
 from proformer.evaluation.dream_files import ALL, LEADERBOARD, PAIRS, SINGLES, TABLES
 from proformer.evaluation.submissions import in_test_order, predictions_of, read_submission
 from proformer.files import read_table
-from proformer.simulate import write_dream
+from proformer.simulate.dream import write_dream
 
 TRUTH = "filtered_test_data_with_MAUDE_expression.txt"
 MIRROR = os.environ.get("PROFORMER_MIRROR")

@@ -18,8 +18,20 @@ import pytest
 from proformer.cli import main
 from proformer.errors import InputError
 from proformer.sequences import N, encode, reverse_complement
-from proformer.simulate import PARAMETERS, Promoters, dream, evaluate, promoter_blocks, simulate_promoters, write_dream
-from proformer.simulate.promoters import BLOCK, LEFT_FLANK, LONGEST, RIGHT_FLANK, random_inserts, stream
+from proformer.simulate import dream
+from proformer.simulate.dream import write_dream
+from proformer.simulate.model import PARAMETERS, evaluate
+from proformer.simulate.promoters import (
+    BLOCK,
+    LEFT_FLANK,
+    LONGEST,
+    RIGHT_FLANK,
+    Promoters,
+    promoter_blocks,
+    random_inserts,
+    simulate_promoters,
+    stream,
+)
 
 SITES = {site.consensus: site for site in PARAMETERS.sites}
 NAMES = [factor.name for factor in PARAMETERS.factors]

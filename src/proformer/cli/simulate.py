@@ -24,7 +24,7 @@ def simulate(
 
     The model and its equations are documented in proformer/simulate/model.py; the same seed gives the same files.
     """
-    from proformer.simulate import write_dream
+    from proformer.simulate.dream import write_dream
 
     write_dream(out, train, test, seed, gzip)
     print(f"simulate: wrote {train:,} training and {test:,} test promoters to {out}")

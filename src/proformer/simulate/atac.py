@@ -92,7 +92,7 @@ EXPERIMENT = Experiment()
 
 
 @dataclass(frozen=True)
-class Genome:
+class SimulatedGenome:
     """All contigs in one row of bases; positions in the tables are of that row, `contigs` says where each begins."""
 
     codes: np.ndarray  # uint8 [bp]
@@ -104,48 +104,40 @@ class Genome:
     repeats: np.ndarray  # int64 [n], starts
 
 
-def simulate_genome(size: int, seed: int, experiment: Experiment = EXPERIMENT) -> Genome:
+def simulate_genome(size: int, seed: int) -> SimulatedGenome:
     """A genome of about `size` bp and its regions. Raises InputError below 60,000 bp or for a negative seed."""
     if size < SMALLEST_GENOME or seed < 0:
         found = f"found a genome of {size} bp with seed {seed}"
         raise InputError(f"{found}, expected at least {SMALLEST_GENOME} bp and a seed from 0 on")
     rng = stream(seed, 200)
-    slots = np.array([int(size * share) // experiment.spacing for share in experiment.contigs])
-    lengths = [*(slots * experiment.spacing).tolist(), experiment.mitochondrion, experiment.foreign]
+    slots = np.array([int(size * share) // EXPERIMENT.spacing for share in EXPERIMENT.contigs])
+    lengths = [*(slots * EXPERIMENT.spacing).tolist(), EXPERIMENT.mitochondrion, EXPERIMENT.foreign]
     names = [*(f"chr{i + 1}" for i in range(len(slots))), "chrM", "foreign"]
     offsets = np.cumsum(lengths) - lengths
     contigs = pd.DataFrame({"contig": names, "length": lengths, "offset": offsets})
-    first = np.arange(slots.sum()) * experiment.spacing  # of each stretch with one region
-    centres = first + rng.integers(MARGIN, experiment.spacing - MARGIN, len(first))
-    codes = _bases(rng, sum(lengths), centres, experiment)
-    sites = _plant(rng, codes, centres, experiment)
-    effects = np.array([motif.effect for motif in experiment.motifs])
-    gain = effects[sites.pop("number")] * np.exp(-experiment.mismatch * sites["mismatches"])
-    opening = experiment.closed + np.bincount(sites["region"] - 1, gain, minlength=len(centres))
-    strand = np.where(rng.random(len(centres)) < experiment.promoters, rng.choice(["+", "-"], len(centres)), ".")
-    regions = {"region": np.arange(1, len(centres) + 1), "centre": centres, "accessibility": 1 / (1 + np.exp(-opening))}
+    first = np.arange(slots.sum()) * EXPERIMENT.spacing  # of each stretch with one region
+    centres = first + rng.integers(MARGIN, EXPERIMENT.spacing - MARGIN, len(first))
+    codes = _bases(rng, sum(lengths), centres)
+    sites = _plant(rng, codes, centres)
+    effects = np.array([motif.effect for motif in EXPERIMENT.motifs])
+    gain = effects[sites.pop("number")] * np.exp(-EXPERIMENT.mismatch * sites["mismatches"])
+    opening = EXPERIMENT.closed + np.bincount(sites["region"] - 1, gain, minlength=len(centres))
+    strand = np.where(rng.random(len(centres)) < EXPERIMENT.promoters, rng.choice(["+", "-"], len(centres)), ".")
+    numbers = np.arange(1, len(centres) + 1)
+    regions = {"region": numbers, "centre": centres, "accessibility": 1 / (1 + np.exp(-opening)), "strand": strand}
     inner = rng.permutation(np.setdiff1d(first, offsets))  # borders of stretches: free of regions
-    repeats, artefacts = np.split(inner[: experiment.copies + experiment.artefacts], [experiment.copies])
-    element = rng.integers(0, 4, experiment.repeat, dtype=np.uint8)
-    codes[_ranges(repeats - experiment.repeat // 2, experiment.repeat)] = element
+    repeats, artefacts = np.split(inner[: EXPERIMENT.copies + EXPERIMENT.artefacts], [EXPERIMENT.copies])
+    element = rng.integers(0, 4, EXPERIMENT.repeat, dtype=np.uint8)
+    codes[_ranges(repeats - EXPERIMENT.repeat // 2, EXPERIMENT.repeat)] = element
     unknown = np.zeros(len(codes), dtype=bool)
     gaps = centres[rng.choice(len(centres), len(slots), replace=False)] + rng.choice([-300, 300], len(slots))
-    ends = np.concatenate([offsets[:-2], offsets[1:-1] - experiment.gap])
-    unknown[_ranges(np.concatenate([gaps, ends]), experiment.gap)] = True
-    return Genome(
-        codes,
-        unknown,
-        contigs,
-        pd.DataFrame(regions | {"strand": strand}),
-        sites,
-        np.sort(artefacts - experiment.artefact // 2),
-        np.sort(repeats - experiment.repeat // 2),
-    )
+    ends = np.concatenate([offsets[:-2], offsets[1:-1] - EXPERIMENT.gap])
+    unknown[_ranges(np.concatenate([gaps, ends]), EXPERIMENT.gap)] = True
+    starts = (np.sort(artefacts - EXPERIMENT.artefact // 2), np.sort(repeats - EXPERIMENT.repeat // 2))
+    return SimulatedGenome(codes, unknown, contigs, pd.DataFrame(regions), sites, *starts)
 
 
-def simulate_fragments(
-    genome: Genome, n: int, seed: int, library: int, experiment: Experiment = EXPERIMENT
-) -> pd.DataFrame:
+def simulate_fragments(genome: SimulatedGenome, n: int, seed: int, library: int) -> pd.DataFrame:
     """n sequenced fragments of one library, in random order, copies included.
 
     Columns: start, length, reverse (read 1 lies at its right end), origin (a number, see ORIGINS), region (0: none),
@@ -154,15 +146,17 @@ def simulate_fragments(
     if n < 1:
         raise InputError(f"found {n} read pairs per library, expected at least 1")
     rng = stream(seed, 201, library)
-    molecules = max(1, round(n * (1 - experiment.duplicates)))
-    origin = rng.choice(len(ORIGINS), molecules, p=experiment.origins)
+    molecules = max(1, round(n * (1 - EXPERIMENT.duplicates)))
+    origin = rng.choice(len(ORIGINS), molecules, p=EXPERIMENT.origins)
     weights = genome.regions["accessibility"] / genome.regions["accessibility"].sum()
     region = np.where(origin == 0, rng.choice(genome.regions["region"], molecules, p=weights), 0)
-    length = _lengths(rng, origin == 0, experiment)
-    centre, low, high = _centres(rng, genome, origin, region, length, experiment)
+    length = _lengths(rng, origin == 0)
+    centre = _centres(rng, genome, origin, region, length)
+    offset, size = genome.contigs["offset"].to_numpy(), genome.contigs["length"].to_numpy()
+    contig = np.searchsorted(offset, centre, side="right") - 1
+    low, high = offset[contig], (offset + size)[contig]
     start = np.clip(centre - length // 2, low, high - length)
-    t1 = _insert(rng, genome.codes, start + 4, low, high, experiment)
-    t2 = _insert(rng, genome.codes, start + length - 5, low, high, experiment)
+    t1, t2 = (_insert(rng, genome.codes, t, low, high) for t in (start + 4, start + length - 5))
     columns = {"start": t1 - 4, "length": t2 - t1 + 9, "reverse": rng.random(molecules) < 0.5}
     fragments = pd.DataFrame(columns | {"origin": origin, "region": region, "molecule": np.arange(molecules)})
     copies = np.concatenate([np.arange(molecules), rng.integers(0, molecules, n - molecules)])
@@ -174,92 +168,76 @@ def _ranges(starts: np.ndarray, length: int) -> np.ndarray:
     return starts[:, None] + np.arange(length)
 
 
-def _bases(rng: np.random.Generator, n: int, centres: np.ndarray, experiment: Experiment) -> np.ndarray:
+def _bases(rng: np.random.Generator, n: int, centres: np.ndarray) -> np.ndarray:
     """Random bases with more G and C around the centres: uint8 [n]."""
-    low, high = experiment.gc
+    low, high = EXPERIMENT.gc
     at = _ranges(centres - MARGIN, 2 * MARGIN)
     gc = np.full(n, low)
-    gc[at] += (high - low) * np.exp(-0.5 * ((at - centres[:, None]) / experiment.gc_spread) ** 2)
+    gc[at] += (high - low) * np.exp(-0.5 * ((at - centres[:, None]) / EXPERIMENT.gc_spread) ** 2)
     first = rng.random(n) < 0.5
     return np.where(rng.random(n) < gc, np.where(first, G, C), np.where(first, A, T)).astype(np.uint8)
 
 
-def _plant(rng: np.random.Generator, codes: np.ndarray, centres: np.ndarray, experiment: Experiment) -> pd.DataFrame:
+def _plant(rng: np.random.Generator, codes: np.ndarray, centres: np.ndarray) -> pd.DataFrame:
     """Write sites into `codes`; returns region, start, end, motif, strand, mismatches, number (of the motif).
 
     The reach is cut into as many pieces as there may be sites, so that no two overlap.
     """
-    most = experiment.sites[1]
+    most = EXPERIMENT.sites[1]
     piece = 2 * SITE_REACH // most
     rows = []
     for region, centre in enumerate(centres.tolist(), 1):
         taken: set[int] = set()
-        for _ in range(rng.integers(experiment.sites[0], most + 1)):
-            place = min(max(int(rng.normal(0, experiment.site_spread) + SITE_REACH) // piece, 0), most - 1)
+        for _ in range(rng.integers(EXPERIMENT.sites[0], most + 1)):
+            place = min(max(int(rng.normal(0, EXPERIMENT.site_spread) + SITE_REACH) // piece, 0), most - 1)
             place = min(set(range(most)) - taken, key=lambda other: (abs(other - place), other))  # the nearest free one
             taken.add(place)
-            number = int(rng.choice(len(experiment.motifs), p=[motif.share for motif in experiment.motifs]))
-            site = encode(experiment.motifs[number].consensus)
-            mismatches = int(rng.choice(len(experiment.mismatches), p=experiment.mismatches))
+            number = int(rng.choice(len(EXPERIMENT.motifs), p=[motif.share for motif in EXPERIMENT.motifs]))
+            site = encode(EXPERIMENT.motifs[number].consensus)
+            mismatches = int(rng.choice(len(EXPERIMENT.mismatches), p=EXPERIMENT.mismatches))
             changed = rng.choice(len(site), mismatches, replace=False)
             site[changed] = (site[changed] + rng.integers(1, 4, mismatches)) % 4
             strand = "+-"[rng.integers(2)]
             start = centre - SITE_REACH + place * piece + int(rng.integers(0, piece - len(site) + 1))
             codes[start : start + len(site)] = site if strand == "+" else reverse_complement(site)
-            rows.append((region, start, start + len(site), experiment.motifs[number].name, strand, mismatches, number))
+            rows.append((region, start, start + len(site), EXPERIMENT.motifs[number].name, strand, mismatches, number))
     names = ["region", "start", "end", "motif", "strand", "mismatches", "number"]
     return pd.DataFrame(rows, columns=names).sort_values("start", ignore_index=True)
 
 
-def _lengths(rng: np.random.Generator, in_region: np.ndarray, experiment: Experiment) -> np.ndarray:
+def _lengths(rng: np.random.Generator, in_region: np.ndarray) -> np.ndarray:
     """Fragment lengths: int64 [n]."""
     n = len(in_region)
     free = np.arange(30, 160)
-    p = np.exp(-free / 45) / (1 + np.exp(-(free - 42) / 5)) * (1 + experiment.helix * np.cos(2 * np.pi * free / HELIX))
+    p = np.exp(-free / 45) / (1 + np.exp(-(free - 42) / 5)) * (1 + EXPERIMENT.helix * np.cos(2 * np.pi * free / HELIX))
     lengths = rng.choice(free, n, p=p / p.sum())
-    held = np.where(
-        in_region,
-        rng.choice(len(experiment.nucleosomes), n, p=experiment.nucleosomes),
-        rng.choice(len(experiment.background), n, p=experiment.background),
-    )
-    for number, (mean, spread) in enumerate(experiment.ladder, 1):
+    shares = (EXPERIMENT.nucleosomes, EXPERIMENT.background)
+    held = np.where(in_region, *(rng.choice(len(p), n, p=p) for p in shares))
+    for number, (mean, spread) in enumerate(EXPERIMENT.ladder, 1):
         lengths = np.where(held == number, np.rint(rng.normal(mean, spread, n)).astype(np.int64), lengths)
     return np.maximum(lengths, 30)
 
 
 def _centres(
-    rng: np.random.Generator,
-    genome: Genome,
-    origin: np.ndarray,
-    region: np.ndarray,
-    length: np.ndarray,
-    experiment: Experiment,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where each fragment's centre wants to be, and the bounds of its contig: three int64 [n]."""
+    rng: np.random.Generator, genome: SimulatedGenome, origin: np.ndarray, region: np.ndarray, length: np.ndarray
+) -> np.ndarray:
+    """Where the centre of each fragment would be, if Tn5 had no preference and contigs no ends: int64 [n]."""
     n = len(origin)
     offset, size = genome.contigs["offset"].to_numpy(), genome.contigs["length"].to_numpy()
     mine = np.where(origin == 3, len(size) - 2, len(size) - 1)
-    nuclear = origin < 3
-    anywhere = np.where(nuclear, rng.integers(0, offset[-2], n), offset[mine] + rng.integers(0, size[mine], n))
-    side, edge = rng.choice([-1, 1], n), rng.normal(*experiment.edge, n)
-    shift = np.where(length < 160, rng.normal(0, experiment.free_spread, n), side * (edge + length / 2))
+    anywhere = np.where(origin < 3, rng.integers(0, offset[-2], n), offset[mine] + rng.integers(0, size[mine], n))
+    side, edge = rng.choice([-1, 1], n), rng.normal(*EXPERIMENT.edge, n)
+    shift = np.where(length < 160, rng.normal(0, EXPERIMENT.free_spread, n), side * (edge + length / 2))
     centre = np.where(region, genome.regions["centre"].to_numpy()[region - 1] + np.rint(shift).astype(int), anywhere)
-    spot = rng.choice(genome.artefacts, n) + rng.integers(0, experiment.artefact, n)
-    centre = np.where(origin == 2, spot, centre)
-    contig = np.searchsorted(offset, centre, side="right") - 1
-    return centre, offset[contig], offset[contig] + size[contig]
+    spot = rng.choice(genome.artefacts, n) + rng.integers(0, EXPERIMENT.artefact, n)
+    return np.where(origin == 2, spot, centre)
 
 
 def _insert(
-    rng: np.random.Generator,
-    codes: np.ndarray,
-    t: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    experiment: Experiment,
+    rng: np.random.Generator, codes: np.ndarray, t: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
     """Move insertions by up to 4 bp to where Tn5 likes to cut on both strands: int64 [n]."""
     near = np.clip(_ranges(t - 4, 9), (low + 4)[:, None], (high - 5)[:, None])
     liked = (codes[near - 4] == G).astype(int) + (codes[near + 4] == C)
-    choice = np.argmax(liked * np.log(experiment.preference) + rng.gumbel(size=near.shape), axis=1)
+    choice = np.argmax(liked * np.log(EXPERIMENT.preference) + rng.gumbel(size=near.shape), axis=1)
     return near[np.arange(len(t)), choice]

@@ -30,48 +30,48 @@ SHARES |= {"motif_perturbation": 0.12, "motif_tiling": 0.12}
 SINGLES = ("random", "yeast", "high_exp", "low_exp", "challenging")
 PAIRS = ("SNVs", "motif_perturbation", "motif_tiling")
 YEAST = Library(bases=(0.326, 0.185, 0.186, 0.303), gc_shifts=(-0.12, 0.0, 0.12), gc_shares=(0.3, 0.4, 0.3))
-TILED = {
-    name: site for name, site in [(s.factor, s.consensus) for s in PARAMETERS.sites] if name not in ("Reb1", "Hsf1")
-}
+TILED = {site.factor: site.consensus for site in PARAMETERS.sites if site.factor not in ("Reb1", "Hsf1")}
 REB1 = {"s": "TTACCCG", "m": "TTAGCCG"}  # strong: the consensus; medium: one mismatch
 HSF1_MONOMER, HSF1_TRIMER = "ATGGAACA", "TTCTAGAANNTTCT"
 POPULATION, GENERATIONS, MUTATION, RECOMBINATION = 100, 8, 0.02, 0.5
 STEPS, CANDIDATES = 5, 10  # of a trajectory, per step
 
 Design = tuple[str, np.ndarray]  # its tag, its codes uint8 [80]
+Entry = tuple[tuple[str, ...], tuple[int, ...]]
 
 
 @dataclass
 class TestSet:
-    """Distinct inserts and the subsets that they belong to; rows are indices of `inserts`."""
+    """Distinct inserts and the subsets that they belong to, as entries (tags, rows of `inserts`): one each, or two."""
 
     inserts: list[bytes] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    singles: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: {name: [] for name in SINGLES})
-    pairs: dict[str, list[tuple[str, str, int, int]]] = field(default_factory=lambda: {name: [] for name in PAIRS})
+    subsets: dict[str, list[Entry]] = field(default_factory=lambda: {name: [] for name in (*SINGLES, *PAIRS)})
     rows: dict[bytes, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.inserts)
 
     def add(self, tag: str, codes: np.ndarray) -> int:
         """The row of an insert, a new one unless it is there already."""
         key = codes.tobytes()
-        row = self.rows.setdefault(key, len(self.inserts))
-        if row == len(self.inserts):
+        row = self.rows.setdefault(key, len(self))
+        if row == len(self):
             self.inserts.append(key)
             self.tags.append(tag)
         return row
 
-    def fill(self, subset: str, designs: Iterable[Design], upto: int) -> None:
+    def fill(self, subset: str, designs: Iterator[Design], upto: int) -> None:
         """Add designs to a single subset until the set has `upto` rows."""
-        designs = iter(designs)
-        while len(self.inserts) < upto:
+        while len(self) < upto:
             tag, codes = next(designs)
             if codes.tobytes() not in self.rows:
-                self.singles[subset].append((tag, self.add(tag, codes)))
+                self.subsets[subset].append(((tag,), (self.add(tag, codes),)))
 
     def pair(self, subset: str, alt: Design, ref: int) -> int:
         """Add an alternative of row `ref` to a subset of pairs."""
         row = self.add(*alt)
-        self.pairs[subset].append((alt[0], self.tags[ref], row, ref))
+        self.subsets[subset].append(((alt[0], self.tags[ref]), (row, ref)))
         return row
 
     def codes(self, rows: Iterable[int] | None = None) -> np.ndarray:
@@ -81,15 +81,13 @@ class TestSet:
 
     def sort(self) -> None:
         """Bring the rows into alphabetical order, as in the published file."""
-        order = sorted(range(len(self.inserts)), key=self.inserts.__getitem__)
+        order = sorted(range(len(self)), key=self.inserts.__getitem__)
         at = {old: new for new, old in enumerate(order)}
         self.inserts, self.tags = [self.inserts[i] for i in order], [self.tags[i] for i in order]
         self.rows = {key: row for row, key in enumerate(self.inserts)}
-        for name, table in self.singles.items():
-            self.singles[name] = sorted(((tag, at[row]) for tag, row in table), key=lambda entry: entry[1])
-        for name, pairs in self.pairs.items():
-            moved = [(alt_tag, ref_tag, at[alt], at[ref]) for alt_tag, ref_tag, alt, ref in pairs]
-            self.pairs[name] = sorted(moved, key=lambda entry: entry[2:])
+        for name, table in self.subsets.items():
+            moved = [(tags, tuple(at[row] for row in rows)) for tags, rows in table]
+            self.subsets[name] = sorted(moved, key=lambda entry: entry[1])
 
 
 def expression(codes: np.ndarray, additive: bool = False) -> np.ndarray:
@@ -109,18 +107,23 @@ def yeast_designs(rng: np.random.Generator) -> Iterator[Design]:
     for k, (_, codes) in enumerate(random_designs(rng, "", YEAST)):
         for _ in range(rng.integers(0, 3)):
             tract = np.full(rng.integers(5, 13), rng.choice([0, 3]), dtype=np.uint8)
-            insert_at(codes, tract, int(rng.integers(0, INSERT - len(tract) + 1)))
+            put(codes, tract, int(rng.integers(0, INSERT - len(tract) + 1)))
         for _ in range(rng.integers(0, 2)):
             motif = fill_gaps(rng, encode(PARAMETERS.sites[rng.integers(len(PARAMETERS.sites))].consensus))
             motif = motif if rng.random() < 0.5 else reverse_complement(motif)
-            insert_at(codes, motif, int(rng.integers(0, INSERT - len(motif) + 1)))
+            put(codes, motif, int(rng.integers(0, INSERT - len(motif) + 1)))
         yield f"YSIM{k // 5:04d}.{k % 5}", codes
 
 
-def insert_at(codes: np.ndarray, motif: np.ndarray, start: int) -> np.ndarray:
+def put(codes: np.ndarray, motif: np.ndarray, start: int) -> np.ndarray:
     """Write a motif over an insert, in place."""
     codes[start : start + len(motif)] = motif
     return codes
+
+
+def strands(site: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Codes of a site as it is, and of its reverse complement, which tags call ".RC"."""
+    yield from (("", encode(site)), (".RC", reverse_complement(encode(site))))
 
 
 def fill_gaps(rng: np.random.Generator, motif: np.ndarray) -> np.ndarray:
@@ -161,23 +164,20 @@ def evolved_designs(
 
 def reb1_designs(rng: np.random.Generator, name: str, background: np.ndarray) -> Iterator[Design]:
     """Reb1 sites at position 20: each of one change, a random dozen of two and of three changes."""
-    for (strength, site), strand in itertools.product(REB1.items(), ("", ".RC")):
-        motif = encode(site) if not strand else reverse_complement(encode(site))
-        single = [(p, step) for p in range(len(motif)) for step in (1, 2, 3)]
-        changes = [(), *((c,) for c in single)]
-        for size in (2, 3):
-            for _ in range(12):
-                places = rng.choice(len(motif), size, replace=False)
-                changes.append(tuple((int(p), int(rng.integers(1, 4))) for p in places))
-        for change in changes:
-            mutant = motif.copy()
-            for place, step in change:
-                mutant[place] = (mutant[place] + step) % 4
-            label = ".".join(f"{place}{ALPHABET[mutant[place]]}" for place, _ in change)
-            yield (
-                f"{name}_Reb1.{strength}{strand}_{label + '_' if label else ''}20",
-                insert_at(background.copy(), mutant, 20),
-            )
+    for strength, site in REB1.items():
+        for strand, motif in strands(site):
+            changes: list[list[tuple[int, int]]] = [[], *([(p, step)] for p in range(len(motif)) for step in (1, 2, 3))]
+            for size in (2, 3):
+                for _ in range(12):
+                    places = rng.choice(len(motif), size, replace=False)
+                    changes.append([(int(p), int(rng.integers(1, 4))) for p in places])
+            for change in changes:
+                mutant = motif.copy()
+                for place, step in change:
+                    mutant[place] = (mutant[place] + step) % 4
+                label = ".".join(f"{place}{ALPHABET[mutant[place]]}" for place, _ in change)
+                tag = f"{name}_Reb1.{strength}{strand}_{label + '_' if label else ''}20"
+                yield tag, put(background.copy(), mutant, 20)
 
 
 def hsf1_designs(rng: np.random.Generator, name: str, background: np.ndarray) -> Iterator[Design]:
@@ -191,16 +191,16 @@ def hsf1_designs(rng: np.random.Generator, name: str, background: np.ndarray) ->
         for suffix, used in series:
             codes = background.copy()
             for slot in used:
-                insert_at(codes, motifs[slot], pitch * slot + offset)
+                put(codes, motifs[slot], pitch * slot + offset)
             yield f"{name}_Hsf1{label}{suffix}", codes
 
 
 def tiling_designs(rng: np.random.Generator, name: str, background: np.ndarray) -> Iterator[Design]:
     """Each motif on each strand at each position."""
-    for (motif_name, site), strand in itertools.product(TILED.items(), ("", ".RC")):
-        motif = encode(site) if not strand else reverse_complement(encode(site))
-        for start in range(INSERT - len(motif) + 1):
-            yield f"{name}_{motif_name}{strand}_{start}", insert_at(background.copy(), motif, start)
+    for factor, site in TILED.items():
+        for strand, motif in strands(site):
+            for start in range(INSERT - len(motif) + 1):
+                yield f"{name}_{factor}{strand}_{start}", put(background.copy(), motif, start)
 
 
 def _add_motifs(
@@ -212,16 +212,16 @@ def _add_motifs(
         codes = tests.codes([row])[0]
         every += [(design, row) for source in sources for design in source(rng, tests.tags[row], codes)]
     for i in rng.permutation(len(every)):
-        if len(tests.inserts) >= upto:
+        if len(tests) >= upto:
             return
         tests.pair(subset, *every[i])
 
 
 def _add_snvs(tests: TestSet, rng: np.random.Generator, upto: int) -> None:
     """Add trajectories and random changes, half and half, until the set has `upto` rows."""
-    first = len(tests.inserts)
-    while len(tests.inserts) < upto:
-        chains = max(1, min(256, (upto - len(tests.inserts)) // (2 * STEPS)))
+    first = len(tests)
+    while len(tests) < upto:
+        chains = max(1, min(256, (upto - len(tests)) // (2 * STEPS)))
         current = rng.integers(0, first, chains).tolist()
         direction = rng.choice([-1.0, 1.0], chains)
         for _ in range(STEPS):
@@ -242,7 +242,7 @@ def _mutate(
     rows = []
     for i, (ref, k) in enumerate(zip(refs, best, strict=True)):
         codes, at = mutants[i, k], place[i, k]
-        if len(tests.inserts) >= upto and codes.tobytes() not in tests.rows:
+        if len(tests) >= upto and codes.tobytes() not in tests.rows:
             rows.append(ref)
         else:
             rows.append(tests.pair("SNVs", (f"{tests.tags[ref]}_{at}{ALPHABET[codes[at]]}", codes), ref))
@@ -260,13 +260,14 @@ def build(n: int, rng: np.random.Generator, library: Library) -> TestSet:
     tests.fill("random", others, n - sum(quota.values()))
 
     def goal(subset: str, share: float = 1.0) -> int:
-        return len(tests.inserts) + round(quota[subset] * share)
+        return len(tests) + round(quota[subset] * share)
 
     def contrast(codes: np.ndarray) -> np.ndarray:
         return expression(codes) - expression(codes, additive=True)
 
     tests.fill("yeast", yeast_designs(rng), goal("yeast"))
-    tests.singles["yeast"] += [(f"Gini.sim.{tag}_ED0", row) for tag, row in tests.singles["yeast"][::3]]  # listed twice
+    listed = tests.subsets["yeast"]
+    listed += [((f"Gini.sim.{tag}_ED0",), row) for (tag,), row in listed[::3]]  # twice, as published
     tests.fill("high_exp", evolved_designs(rng, "GA.sim.high", expression, library), goal("high_exp"))
     tests.fill("low_exp", evolved_designs(rng, "GA.sim.low", lambda c: -expression(c), library), goal("low_exp"))
     scores = {"GA.sim.full.vs.additive": contrast, "GA.sim.additive.vs.full": lambda c: -contrast(c)}

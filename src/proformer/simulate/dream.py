@@ -11,10 +11,9 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from gzip import GzipFile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,7 +21,7 @@ import numpy as np
 
 from proformer import __version__
 from proformer.errors import InputError
-from proformer.files import atomic, write_text
+from proformer.files import atomic, write_text, writing
 from proformer.simulate.designs import PAIRS, SHARES, SINGLES, TestSet, build
 from proformer.simulate.model import PARAMETERS, Parameters, State, evaluate
 from proformer.simulate.promoters import BINS, LIBRARY, Library, promoter_blocks, stream, with_flanks
@@ -35,6 +34,7 @@ MEASURED = "filtered_test_data_with_MAUDE_expression.txt"
 FEWEST_TESTS = 100
 MANY = 200_000  # rows from which progress is worth a line
 # Published tables that were saved twice carry their old index as a second column.
+ENDS = {1: ("",), 2: ("alt_", "ref_")}  # prefixes of the columns of single rows, and of pairs
 SAVED_TWICE = ("random", "motif_perturbation")
 TABLES = {name: f"{name}_seqs" for name in (*SINGLES, *PAIRS)} | {"random": "all_random_seqs", "SNVs": "all_SNVs_seqs"}
 JSON_NAMES = {name: f"{name.removesuffix('_exp')}_exp_indices" for name in (*SINGLES, *PAIRS)}
@@ -60,12 +60,10 @@ def number(value: float) -> str:
 
 
 @contextmanager
-def _open(path: Path, gzip: bool) -> Iterator[TextIO]:
-    """Open a text file that appears whole or not at all; a gz file holds no name and no time."""
-    with atomic(path) as temporary, ExitStack() as stack:
-        raw = stack.enter_context(open(temporary, "wb"))
-        packed = stack.enter_context(GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0)) if gzip else raw
-        yield stack.enter_context(io.TextIOWrapper(packed, encoding="ascii", newline="\n"))  # type: ignore[arg-type]
+def _open(path: Path, gz: bool) -> Iterator[TextIO]:
+    """Open a text file that appears whole or not at all."""
+    with writing(path, gz) as raw, io.TextIOWrapper(raw, encoding="ascii", newline="\n") as out:
+        yield out
 
 
 class _GroundTruth:
@@ -118,14 +116,15 @@ def subset_table(tests: TestSet, name: str, sequences: list[str]) -> pd.DataFram
     """One table of `test_subset_ids`, as published: row numbers and sequences, no values."""
     import pandas as pd
 
-    if name in SINGLES:
-        tags, pos = zip(*tests.singles[name], strict=True)
-        table = pd.DataFrame({"tag": tags, "sequence": [sequences[row] for row in pos], "pos": pos, "exp": np.nan})
-    else:
-        alt_tags, ref_tags, alt, ref = zip(*tests.pairs[name], strict=True)
-        columns: dict[str, Sequence] = {"alt_tag": alt_tags, "ref_tag": ref_tags}
-        columns |= {"alt_sequence": [sequences[row] for row in alt], "ref_sequence": [sequences[row] for row in ref]}
-        table = pd.DataFrame(columns | {"alt_pos": alt, "ref_pos": ref, "alt_exp": np.nan, "ref_exp": np.nan})
+    tags, rows = (np.array(column, dtype=object).T for column in zip(*tests.subsets[name], strict=True))
+    columns: dict[str, Any] = {}
+    for kind, values in {
+        "tag": tags,
+        "sequence": np.array(sequences, dtype=object)[rows.astype(int)],
+        "pos": rows,
+    }.items():
+        columns |= {f"{end}{kind}": each for end, each in zip(ENDS[len(rows)], values, strict=True)}
+    table = pd.DataFrame(columns | {f"{end}exp": np.nan for end in ENDS[len(rows)]})
     if name in SAVED_TWICE:
         table.insert(0, "Unnamed: 0", np.arange(len(table)))
     return table
@@ -135,16 +134,14 @@ def public_rows(tests: TestSet, values: np.ndarray, rng: np.random.Generator) ->
     """The public leaderboard: contents of each JSON file, `ground` with all its rows among them."""
     files: dict[str, dict[str, Any]] = {}
     ground: dict[str, float] = {}
-    for name in (*SINGLES, *PAIRS):
-        table: list = tests.singles[name] if name in SINGLES else tests.pairs[name]
-        entries = list(dict.fromkeys(entry[1:] if name in SINGLES else entry[2:] for entry in table))
+    for name, table in tests.subsets.items():
+        entries = list(dict.fromkeys(rows for _, rows in table))
         shown = rng.choice(len(entries), min(len(entries), max(3, round(MAUDE.public * len(entries)))), replace=False)
-        chosen = [entries[i] for i in shown]
-        measured = {rows: [float(values[row]) for row in rows] for rows in chosen}
+        measured = {entries[i]: [float(values[row]) for row in entries[i]] for i in shown}
         files[JSON_NAMES[name]] = {
-            ",".join(map(str, rows)): found if name in PAIRS else found[0] for rows, found in measured.items()
+            ",".join(map(str, rows)): found if len(rows) > 1 else found[0] for rows, found in measured.items()
         }
-        ground |= {str(row): float(values[row]) for rows in chosen for row in rows}
+        ground |= {str(row): value for rows, found in measured.items() for row, value in zip(rows, found, strict=True)}
     return files | {"ground": ground}
 
 
@@ -161,7 +158,6 @@ def write_dream(folder: str | Path, train: int, test: int, seed: int, gzip: bool
     if train < 1 or seed < 0:
         raise InputError(f"found {train} training rows and seed {seed}, expected at least 1 row and a seed from 0 on")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "simulator.json").unlink(missing_ok=True)
     suffix = ".gz" if gzip else ""
 

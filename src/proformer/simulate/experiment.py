@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from gzip import GzipFile
 from pathlib import Path
 from string import ascii_uppercase
 
@@ -20,14 +19,13 @@ import pandas as pd
 
 from proformer import __version__
 from proformer.errors import InputError
-from proformer.files import atomic, write_text
+from proformer.files import write_text, writing
 from proformer.sequences import ALPHABET, N
 from proformer.simulate.atac import (
     EXPERIMENT,
     ORIGINS,
     REGION,
-    Experiment,
-    Genome,
+    SimulatedGenome,
     simulate_fragments,
     simulate_genome,
 )
@@ -47,7 +45,6 @@ def write_atac(folder: str | Path, size: int, pairs: int, libraries: int, seed: 
         raise InputError(f"found {libraries} libraries of {pairs} read pairs, expected {limit}")
     folder = Path(folder)
     genome = simulate_genome(size, seed)
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "genome.fa", fasta(genome))
     for name, table in beds(genome).items():
         write_text(folder / f"{name}.bed", table.to_csv(sep="\t", header=False, index=False, lineterminator="\n"))
@@ -58,18 +55,13 @@ def write_atac(folder: str | Path, size: int, pairs: int, libraries: int, seed: 
         for mate, reads in enumerate(read_pairs(stream(seed, 202, number), genome.codes, *columns), 1):
             write_fastq(folder / f"{library}_{mate}.fastq.gz", library, mate, reads)
         truth.append(_known(genome, fragments, library))
-    text = pd.concat(truth).to_csv(sep="\t", index=False, lineterminator="\n")
-    with (
-        atomic(folder / "fragments.tsv.gz") as temporary,
-        open(temporary, "wb") as raw,
-        GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0) as packed,
-    ):
-        packed.write(text.encode())
+    with writing(folder / "fragments.tsv.gz", gz=True) as out:
+        out.write(pd.concat(truth).to_csv(sep="\t", index=False, lineterminator="\n").encode())
     settings = {"version": __version__, "seed": seed, "size": size, "pairs": pairs, "libraries": libraries}
     write_text(folder / "simulator.json", json.dumps(settings | {"experiment": asdict(EXPERIMENT)}, indent=2) + "\n")
 
 
-def fasta(genome: Genome) -> str:
+def fasta(genome: SimulatedGenome) -> str:
     """The reference: all contigs but the foreign DNA, gaps as N."""
     letters = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)[np.where(genome.unknown, N, genome.codes)]
     parts = []
@@ -79,42 +71,48 @@ def fasta(genome: Genome) -> str:
     return "\n".join(parts) + "\n"
 
 
-def beds(genome: Genome, experiment: Experiment = EXPERIMENT) -> dict[str, pd.DataFrame]:
+def beds(genome: SimulatedGenome) -> dict[str, pd.DataFrame]:
     """The BED files by name: contig, start, end, name, score, strand."""
     regions, sites = genome.regions, genome.sites
     named = regions["region"].map("region_{:04d}".format)
     promoters = regions[regions["strand"] != "."]
     score = (1000 * regions["accessibility"]).round().astype(int)
-    width = {"artefact": experiment.artefact, "repeat": experiment.repeat}
+    # start, length, name, score, strand; positions of the whole genome
     extent = {
-        "regions": (regions["centre"] - REGION // 2, regions["centre"] + REGION // 2, named, score, "."),
-        "sites": (sites["start"], sites["end"], sites["motif"], 1000 - 500 * sites["mismatches"], sites["strand"]),
-        "tss": (promoters["centre"], promoters["centre"] + 1, named[promoters.index], 0, promoters["strand"]),
-        "blacklist": (genome.artefacts, genome.artefacts + width["artefact"], "artefact", 0, "."),
-        "repeats": (genome.repeats, genome.repeats + width["repeat"], "repeat", 0, "."),
+        "regions": (regions["centre"] - REGION // 2, REGION, named, score, "."),
+        "sites": (
+            sites["start"],
+            sites["end"] - sites["start"],
+            sites["motif"],
+            1000 - 500 * sites["mismatches"],
+            sites["strand"],
+        ),
+        "tss": (promoters["centre"], 1, named[promoters.index], 0, promoters["strand"]),
+        "blacklist": (genome.artefacts, EXPERIMENT.artefact, "artefact", 0, "."),
+        "repeats": (genome.repeats, EXPERIMENT.repeat, "repeat", 0, "."),
     }
     tables = {}
-    for name, (start, end, label, score_, strand) in extent.items():
-        contig, offset = _contig(genome, np.asarray(start))
-        columns = {"contig": contig, "start": np.asarray(start) - offset, "end": np.asarray(end) - offset}
-        tables[name] = pd.DataFrame(columns | {"name": label, "score": score_, "strand": strand}).reset_index(drop=True)
+    for name, (start, length, label, score_, strand) in extent.items():
+        contig, first = _place(genome, np.asarray(start))
+        columns = {"contig": contig, "start": first, "end": first + np.asarray(length), "name": label}
+        tables[name] = pd.DataFrame(columns | {"score": score_, "strand": strand}).reset_index(drop=True)
     return tables
 
 
-def _contig(genome: Genome, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Name and offset of the contig of each position."""
+def _place(genome: SimulatedGenome, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Contig and position in it of each position of the whole genome."""
     index = np.searchsorted(genome.contigs["offset"], position, side="right") - 1
-    return genome.contigs["contig"].to_numpy()[index], genome.contigs["offset"].to_numpy()[index]
+    return genome.contigs["contig"].to_numpy()[index], position - genome.contigs["offset"].to_numpy()[index]
 
 
-def _known(genome: Genome, fragments: pd.DataFrame, library: str) -> pd.DataFrame:
-    contig, offset = _contig(genome, fragments["start"].to_numpy())
+def _known(genome: SimulatedGenome, fragments: pd.DataFrame, library: str) -> pd.DataFrame:
+    contig, start = _place(genome, fragments["start"].to_numpy())
     columns = {
         "library": library,
         "name": names(library, len(fragments)),
         "contig": contig,
-        "start": fragments["start"] - offset,
-        "end": fragments["start"] - offset + fragments["length"],
+        "start": start,
+        "end": start + fragments["length"],
         "strand": np.where(fragments["reverse"], "-", "+"),
         "origin": np.array(ORIGINS)[fragments["origin"]],
         "region": fragments["region"],

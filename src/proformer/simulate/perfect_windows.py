@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from proformer.errors import InputError
-from proformer.simulate.atac import EXPERIMENT, ORIGINS, simulate_fragments, simulate_genome
+from proformer.files import existing
+from proformer.simulate.atac import ORIGINS, simulate_fragments, simulate_genome
 
 DEPTH = 20
 DEEP = 1000  # the number of the deep library: no library that is written has it
@@ -25,12 +25,10 @@ def perfect_windows(folder: Path, columns: Mapping[str, np.ndarray], meta: Mappi
     `folder`: where `proformer simulate-atac` wrote. The signal is that of piled-up fragments per million.
     Raises InputError when the folder holds no simulated experiment.
     """
-    path = folder / "simulator.json"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; `proformer simulate-atac` writes it")
+    path = existing(folder / "simulator.json", hint="`proformer simulate-atac` writes it")
     made, plan = json.loads(path.read_text(encoding="utf-8")), meta["windows"]
     genome = simulate_genome(made["size"], made["seed"])
-    deep = simulate_fragments(genome, DEPTH * made["pairs"] * made["libraries"], made["seed"], DEEP, EXPERIMENT)
+    deep = simulate_fragments(genome, DEPTH * made["pairs"] * made["libraries"], made["seed"], DEEP)
     deep = deep[deep["origin"].isin([ORIGINS.index(name) for name in ("region", "background", "artefact")])]
     ends = np.zeros(len(genome.codes) + 1)
     np.add.at(ends, deep["start"].to_numpy(), 1)

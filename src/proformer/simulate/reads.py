@@ -7,13 +7,12 @@ read to read; a base of quality Q is read as another one with probability 10^(-Q
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from gzip import GzipFile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from proformer.files import atomic
+from proformer.files import writing
 from proformer.sequences import ALPHABET, encode, reverse_complement
 
 LENGTH = 50  # nt, as sequenced by Buenrostro et al. (2013)
@@ -32,8 +31,7 @@ POOR = 0.03  # share of reads in which the chances of low qualities are five tim
 _LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
 
 
-@dataclass(frozen=True)
-class Reads:
+class Reads(NamedTuple):
     """One end of n fragments: `codes` and `qualities`, both uint8 [n, 50]."""
 
     codes: np.ndarray
@@ -47,19 +45,16 @@ def read_pairs(
 
     `starts`, `lengths` int64 [n] and `reverse` bool [n]; every fragment lies inside the genome.
     """
-    inside = np.minimum(lengths, LENGTH)
     column = np.arange(LENGTH)
-    last = len(genome) - 1
-    left = genome[np.minimum(starts[:, None] + column, last)]
+    left = genome[np.minimum(starts[:, None] + column, len(genome) - 1)]
     # What lies before a fragment's end, reverse complemented, is its right end.
     right = reverse_complement(genome[np.maximum((starts + lengths)[:, None] - LENGTH + column, 0)])
     pair = []
     for mate, adapter in enumerate(ADAPTERS):
         from_left = reverse == bool(mate)
-        codes = np.where(from_left[:, None], left, right)
-        beyond = column - inside[:, None]
-        codes = np.where(beyond < 0, codes, adapter[np.maximum(beyond, 0)]).astype(np.uint8)
-        pair.append(_sequenced(rng, codes))
+        beyond = column - np.minimum(lengths, LENGTH)[:, None]
+        codes = np.where(beyond < 0, np.where(from_left[:, None], left, right), adapter[np.maximum(beyond, 0)])
+        pair.append(_sequenced(rng, codes.astype(np.uint8)))
     return pair[0], pair[1]
 
 
@@ -93,10 +88,5 @@ def write_fastq(path: str | Path, library: str, mate: int, reads: Reads) -> None
         reads.qualities + 33,
         np.full((n, 1), ord("\n"), dtype=np.uint8),
     ]
-    text = np.concatenate(columns, axis=1, dtype=np.uint8)
-    with (
-        atomic(path) as temporary,
-        open(temporary, "wb") as raw,
-        GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0) as packed,
-    ):
-        packed.write(text.tobytes())
+    with writing(path, gz=True) as out:
+        out.write(np.concatenate(columns, axis=1, dtype=np.uint8).tobytes())
