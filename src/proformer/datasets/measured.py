@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from proformer.datasets.text import Rows, blocks
 from proformer.errors import InputError
 from proformer.files import read_table
 from proformer.sequences import decode, flank_extent
+from proformer.units import finite_number
 
 MEDIA = {"complex": "NBT_S288CdU_YPD", "defined": "NBT_S288CdU_SCUra"}  # as the column `expt` calls them
 COLUMNS = ["set", "name", "sequence", "expression", "role", "reference", "flank"]
@@ -81,9 +82,8 @@ def read_measured(path: Path, medium: str | None = None) -> pd.DataFrame:
     name = next((column for column in ("origid", "", "index") if column in table), None)
     plain = pd.DataFrame({"name": table[name] if name is not None else [str(row) for row in range(len(table))]})
     plain["sequence"] = table[_one(path, table, _SEQUENCE)]
-    plain["expression"] = _numbers(path, table, _one(path, table, _VALUE))
-    prediction = [column for column in _PREDICTION if column in table]
-    plain["prediction"] = _numbers(path, table, prediction[0]) if prediction else np.nan
+    plain["expression"] = _numbers(path, table, *_VALUE)
+    plain["prediction"] = _numbers(path, table, *_PREDICTION) if {*_PREDICTION} & {*table} else np.nan
     return _finish(path, plain, table)
 
 
@@ -102,14 +102,12 @@ def evaluation_table(
     if rows is not None and count != rows:
         raise InputError(f"{path}: found {count:,} rows, expected {rows:,}: another set of this name?")
     # The inserts of a store have lost their flanks already.
-    extents = [(0, len(text), "cut") if stored else flank_extent(text, *flanks) for text in table["sequence"]]
-    inserts = [sequence[a:b] for sequence, (a, b, _) in zip(table["sequence"], extents, strict=True)]
+    whole = (list(table["sequence"]), ["cut"] * len(table))
+    inserts, flank = whole if stored else _inserts(table["sequence"], flanks)
     if "" in inserts:
         raise InputError(f"{path}, row {inserts.index('')}: found nothing between the flanks, expected a sequence")
-    built = table.assign(
-        set=name, sequence=[f"{flanks[0]}{x}{flanks[1]}" for x in inserts], flank=[how for *_, how in extents]
-    )
-    lengths = [len(insert) for insert in inserts]
+    built = table.assign(set=name, sequence=[insert.join(flanks) for insert in inserts], flank=flank)
+    lengths = [*map(len, inserts)]
     counts = {
         "rows": count,
         "distinct": int((table["role"] == "row").sum()),
@@ -123,6 +121,12 @@ def evaluation_table(
     return built[COLUMNS], pd.DataFrame({"set": name, "what": counts.keys(), "count": counts.values()})
 
 
+def _inserts(sequences: Iterable[str], flanks: tuple[str, str]) -> tuple[list[str], list[str]]:
+    """What lies between the flanks of each construct, and how they were found (see `flank_extent`)."""
+    extents = [(sequence, *flank_extent(sequence, *flanks)) for sequence in sequences]
+    return [sequence[start:stop] for sequence, start, stop, _ in extents], [how for *_, how in extents]
+
+
 def is_evaluation(path: Path) -> bool:
     """Whether a file begins as the tables of `evaluation_table` do. Raises InputError for no file."""
     if path.suffix == ".safetensors":
@@ -132,12 +136,7 @@ def is_evaluation(path: Path) -> bool:
 
 def read_evaluation(path: Path) -> pd.DataFrame:
     """Read a table that `evaluation_table` made; raises InputError when it is none."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    table = read_table(path, keep_default_na=False)
-    if missing := [column for column in COLUMNS if column not in table]:
-        raise InputError(f"{path}: found no column {', '.join(missing)}; `proformer measured` makes the table")
-    return table
+    return read_table(path, COLUMNS, "`proformer measured` makes the table", keep_default_na=False)
 
 
 def published_predictions(path: Path, table: pd.DataFrame, medium: str | None, flanks: tuple[str, str]) -> np.ndarray:
@@ -148,10 +147,7 @@ def published_predictions(path: Path, table: pd.DataFrame, medium: str | None, f
     given = read_measured(path, medium)
     if given["prediction"].isna().all():
         raise InputError(f"{path}: found no predictions, expected a column {' or '.join(map(repr, _PREDICTION))}")
-    keys = []
-    for sequence in given["sequence"]:
-        start, stop, _ = flank_extent(sequence, *flanks)
-        keys.append(f"{flanks[0]}{sequence[start:stop]}{flanks[1]}")
+    keys = [insert.join(flanks) for insert in _inserts(given["sequence"], flanks)[0]]
     if keys == table["sequence"].tolist():
         return given["prediction"].to_numpy()
     by_sequence = pd.Series(given["prediction"].to_numpy(), index=keys)
@@ -180,7 +176,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _one(path: Path, table: pd.DataFrame, names: Sequence[str]) -> str:
-    """The column of the first of these names; it must be there, once."""
+    """The first of these names that is a column; it must be there, once."""
     found = next((name for name in names if name in table), None)
     if found is None:
         columns = ", ".join(repr(column) for column in table.columns[:8])
@@ -190,15 +186,15 @@ def _one(path: Path, table: pd.DataFrame, names: Sequence[str]) -> str:
     return found
 
 
-def _numbers(path: Path, table: pd.DataFrame, column: str) -> np.ndarray:
-    if isinstance(table[column], pd.DataFrame):
-        raise InputError(f"{path}: found the column {column!r} more than once, expected it once")
-    values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64)
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
-        text = table[column].iloc[row]
-        raise InputError(f"{path}, line {row + 2}: found {text!r} in {column!r}, expected a finite number")
-    return values
+def _numbers(path: Path, table: pd.DataFrame, *names: str) -> np.ndarray:
+    """The column of the first of these names that there is, as finite numbers."""
+    column = _one(path, table, names)
+    values = [finite_number(text.strip()) for text in table[column]]
+    if None in values:
+        row = values.index(None)
+        found = f"{table[column].iloc[row]!r} in {column!r}"
+        raise InputError(f"{path}, line {row + 2}: found {found}, expected a finite number")
+    return np.array(values, dtype=np.float64)
 
 
 def _of_store(path: Path) -> pd.DataFrame:
@@ -262,23 +258,14 @@ def _base(mutants: Sequence[str], changes: Sequence[str]) -> str | None:
 
     `changes` are position (from 0, in the insert) and new base, joined by dots: 22T.9C.4A.
     """
-    parsed = [{int(place): base for place, base in _CHANGE.findall(text)} for text in changes]
-    for offset in range(len(mutants[0])):
-        if all(
-            m[offset + place : offset + place + 1] == base
-            for m, change in zip(mutants, parsed, strict=True)
-            for place, base in change.items()
-        ) and (base := _consensus(mutants, parsed, offset)):
-            return base
+    if len({len(mutant) for mutant in mutants}) > 1:
+        return None
+    rows = [(row, int(place), base) for row, text in enumerate(changes) for place, base in _CHANGE.findall(text)]
+    length = len(mutants[0])
+    for offset in range(length - max((place for _, place, _ in rows), default=0)):
+        if all(mutants[row][offset + place] == base for row, place, base in rows):
+            changed = {(row, offset + place) for row, place, _ in rows}
+            kept = [{m[at] for row, m in enumerate(mutants) if (row, at) not in changed} for at in range(length)]
+            if all(len(letters) == 1 for letters in kept):
+                return "".join(min(letters) for letters in kept)
     return None
-
-
-def _consensus(mutants: Sequence[str], changes: Sequence[dict[int, str]], offset: int) -> str | None:
-    letters: list[set[str]] = [set() for _ in mutants[0]]
-    for mutant, change in zip(mutants, changes, strict=True):
-        if len(mutant) != len(letters):
-            return None
-        for place, letter in enumerate(mutant):
-            if place - offset not in change:
-                letters[place].add(letter)
-    return "".join(min(found) for found in letters) if all(len(found) == 1 for found in letters) else None
