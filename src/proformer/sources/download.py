@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 _CHUNK = 1 << 16
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
+_SLOWEST = 500  # bytes per second
+_LARGEST_ANSWER = 16 << 20
 _LONGEST_PAUSE, _LONGEST_RETRY_AFTER = 60.0, 900.0
 _HINTS = {403: "access is refused", 404: "no such file; the address may be out of date", 410: "the file is gone"}
 
@@ -37,8 +39,8 @@ _HINTS = {403: "access is refused", 404: "no such file; the address may be out o
 class Patience:
     """When to give up: after `attempts` failures in a row without a new byte.
 
-    `timeout` seconds of silence are a failure. Pauses double from `backoff` seconds to a minute, with jitter, and are
-    never shorter than the server asks for.
+    `timeout` seconds of silence, or of hardly more, are a failure. Pauses double from `backoff` seconds to a minute,
+    with jitter, and are never shorter than the server asks for.
     """
 
     attempts: int = 6
@@ -52,6 +54,10 @@ class Transient(Exception):
     def __init__(self, what: str, wait: float = 0.0):
         super().__init__(what)
         self.wait = wait
+
+
+class Dripping(Transient):
+    """Bytes came, but so few that they do not count."""
 
 
 class Unreachable(InputError):
@@ -149,8 +155,13 @@ def read(url: str, patience: Patience) -> bytes:
     """A small answer: a record, a file report, a list of digests. Raises InputError (Unreachable when none came)."""
 
     def ask() -> bytes:
+        text = b""
         with _get(url, patience.timeout, {}) as response:
-            return response.content
+            for chunk in _arriving(response, patience.timeout):
+                text += chunk
+                if len(text) > _LARGEST_ANSWER:
+                    raise InputError(f"{url}: found more than {_LARGEST_ANSWER >> 20} MB, expected a short answer")
+        return text
 
     return persist(ask, patience, what=url)
 
@@ -164,7 +175,8 @@ def persist(try_once: Callable[[], T], patience: Patience, *, what: str, reached
         except (requests.RequestException, urllib3.exceptions.HTTPError, Transient) as error:
             if isinstance(error, ValueError | requests.TooManyRedirects):
                 raise InputError(f"{what}: {_one_line(error)}") from None
-            failures, furthest = (1, reached()) if reached() > furthest else (failures + 1, furthest)
+            further = reached() > furthest and not isinstance(error, Dripping)
+            failures, furthest = 1 if further else failures + 1, max(reached(), furthest)
             wait = getattr(error, "wait", 0.0)
             if failures >= patience.attempts:
                 raise Unreachable(f"{what}: given up after {failures} attempts: {_one_line(error)}") from None
@@ -195,14 +207,29 @@ def _transfer(url: str, part: Part, timeout: float, size: int | None, checked: b
         if response.status_code == 416:
             return
         done = part.size
-        # No decoding: a Content-Encoding that nobody asked for is how some servers describe a stored .gz.
-        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+        for chunk in _arriving(response, timeout):
             part.write(chunk)
             done += len(chunk)
+            if total is not None and done > total:
+                part.clear()
+                raise InputError(f"{url}: the server goes on after the {total} bytes that the file has")
             if progress:
                 progress(done, total)
     if total is not None and done < total:
         raise Transient(f"cut short at {done} of {total} bytes")
+
+
+def _arriving(response: requests.Response, timeout: float) -> Iterator[bytes]:
+    """The bytes of an answer, as they come; Dripping when, for `timeout` seconds, they come too slowly."""
+    since, received = time.monotonic(), 0
+    # No decoding: a Content-Encoding that nobody asked for is how some servers describe a stored .gz.
+    while chunk := response.raw.read1(_CHUNK, decode_content=False):
+        yield chunk
+        received += len(chunk)
+        if (seconds := time.monotonic() - since) >= timeout:
+            if received < _SLOWEST * seconds:
+                raise Dripping(f"only {received / seconds:.0f} bytes per second for {seconds:.0f} s")
+            since, received = time.monotonic(), 0
 
 
 def _continues(response: requests.Response, part: Part, start: int, validator: str | None) -> str:
