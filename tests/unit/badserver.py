@@ -17,6 +17,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None  # stop after so many bytes of the answer
     stall: float = 0.0  # and keep the line open in silence for so many seconds
+    drip: float = 0.0  # seconds between two bytes of the answer
     becomes: File | None = None  # from the next request on, the address serves this
 
 
@@ -83,8 +84,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         body = body[: fault.cut]
         try:
-            self.wfile.write(body)
-            self.wfile.flush()
+            for piece in [body[i : i + 1] for i in range(len(body))] if fault.drip else [body]:
+                self.wfile.write(piece)
+                self.wfile.flush()
+                time.sleep(fault.drip)
         except ConnectionError:  # the client has gone
             return
         request.sent = len(body)

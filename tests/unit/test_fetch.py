@@ -24,7 +24,7 @@ from proformer.cli.fetch import meter
 from proformer.errors import InputError
 from proformer.sources import Source
 from proformer.sources import download as download_module
-from proformer.sources.download import Part, open_part
+from proformer.sources.download import PartialFile, open_partial
 from proformer.sources.fetch import fetch, file_digest
 
 CONTENT = bytes(range(256)) * 1200  # 307,200 bytes: several chunks
@@ -98,6 +98,34 @@ def test_broken_off_download_is_resumed(server, tmp_path, fault):
     assert 0 < start <= 100_000
     assert (first.range, second.if_range, second.status, second.sent) == (None, '"one"', 206, len(CONTENT) - start)
     assert left(tmp_path / "data.bin") == ["data.bin"]
+
+
+def test_dripping_server_is_given_up_on(server, tmp_path):
+    """Bytes come all the time, but far too few of them."""
+    serve(server, always=Fault(drip=0.02))
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"given up after 2 attempts: only \d+ bytes per second for"):
+        quick(source_at(server), tmp_path / "data.bin", attempts=2, timeout=0.3)
+    assert time.monotonic() - began < 5
+    server.files["/list"] = File(CONTENT, always=Fault(drip=0.02))
+    with pytest.raises(InputError, match="given up after 1 attempts: only"):
+        download_module.read(f"{server.url}/list", download_module.Patience(1, 0.3))
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_server_that_goes_on_and_on_is_stopped(server, tmp_path, length):
+    serve(server, length=length)
+    with pytest.raises(InputError, match=r"expected 1000|goes on after the 1000 bytes"):
+        quick(source_at(server, size=1000), tmp_path / "data.bin")
+    assert left(tmp_path / "data.bin") == []
+
+
+def test_short_answers_are_short(server, monkeypatch):
+    server.files["/list"] = File(CONTENT, length=False)
+    assert download_module.read(f"{server.url}/list", download_module.Patience(1, 5)) == CONTENT
+    monkeypatch.setattr(download_module, "_LARGEST_ANSWER", 100_000)
+    with pytest.raises(InputError, match="expected a short answer"):
+        download_module.read(f"{server.url}/list", download_module.Patience(1, 5))
 
 
 def test_server_without_ranges_is_read_from_the_start(server, tmp_path):
@@ -436,7 +464,7 @@ def test_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch):
 
 def test_one_process_at_a_time(server, tmp_path):
     serve(server)
-    with open_part(tmp_path / "data.bin"), pytest.raises(InputError, match="another process"):
+    with open_partial(tmp_path / "data.bin"), pytest.raises(InputError, match="another process"):
         quick(source_at(server), tmp_path / "data.bin")
     quick(source_at(server), tmp_path / "data.bin")
 
@@ -447,7 +475,7 @@ def test_short_writes_lose_nothing(tmp_path):
             return super().write(bytes(chunk)[:1000])
 
     with Short(tmp_path / "part", "ab") as handle:
-        Part(handle, tmp_path / "part").write(CONTENT)
+        PartialFile(handle, tmp_path / "part").write(CONTENT)
     assert (tmp_path / "part").read_bytes() == CONTENT
 
 

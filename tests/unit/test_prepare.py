@@ -120,8 +120,24 @@ def test_a_store_cut_short_is_refused(tmp_path, stores):
     whole = stores[0].read_bytes()
     for size in (0, 4, 1000, len(whole) - 1):
         write(tmp_path / "cut.safetensors", whole[:size])
-        with pytest.raises(InputError, match="not a store, or cut short"):
+        with pytest.raises(InputError, match="not a store, cut short or damaged"):
             open_store(tmp_path / "cut.safetensors")
+
+
+@pytest.mark.parametrize("place", ["header", "codes", "target", "group"])
+def test_changed_bytes_are_noticed(tmp_path, stores, place):
+    """A header when the store is opened, a column when it is checked, each time the file is another one."""
+    data = bytearray(stores[0].read_bytes())
+    store = open_store(stores[0]).checked()
+    at = data.index(b"expression") if place == "header" else store.columns[place].offset + 5
+    data[at] ^= 1
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(data)
+    with pytest.raises(InputError, match="damaged" if place == "header" else f"damaged: the column {place}"):
+        open_store(copy).checked()
+    data[at] ^= 1
+    copy.write_bytes(data)
+    assert (open_store(copy).checked().codes == store.codes).all()
 
 
 def test_a_failing_writer_leaves_nothing(tmp_path):

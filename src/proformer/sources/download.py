@@ -64,7 +64,7 @@ class Unreachable(InputError):
     """Every attempt failed on the way, rather than by an answer."""
 
 
-class Part:
+class PartialFile:
     """The unfinished file beside `out`, and what the server said of the file that it belongs to.
 
     The bytes are in `.<name>.part`; `.<name>.part.json` remembers the address and the validator (ETag or
@@ -114,7 +114,7 @@ class Part:
 
 
 @contextmanager
-def open_part(out: Path) -> Iterator[Part]:
+def open_partial(out: Path) -> Iterator[PartialFile]:
     """The `.part` file of `out`, open for appending and locked; it stays for the next call unless it is empty."""
     out.parent.mkdir(parents=True, exist_ok=True)
     path = out.with_name(f".{out.name}.part")
@@ -127,7 +127,7 @@ def open_part(out: Path) -> Iterator[Part]:
         # Whoever held the lock a moment ago may have renamed the file that we opened.
         if busy or not path.exists() or not os.path.samestat(os.fstat(handle.fileno()), path.stat()):
             raise InputError(f"{path}: another process is fetching this file")
-        part = Part(handle, path)
+        part = PartialFile(handle, path)
         try:
             yield part
         finally:
@@ -137,7 +137,13 @@ def open_part(out: Path) -> Iterator[Part]:
 
 
 def download(
-    url: str, part: Part, patience: Patience, *, size: int | None, checked: bool, progress: Progress | None = None
+    url: str,
+    part: PartialFile,
+    patience: Patience,
+    *,
+    size: int | None,
+    checked: bool,
+    progress: Progress | None = None,
 ) -> None:
     """Bring `part` to the whole file at `url`.
 
@@ -186,7 +192,9 @@ def persist(try_once: Callable[[], T], patience: Patience, *, what: str, reached
         time.sleep(max(wait, pause))
 
 
-def _transfer(url: str, part: Part, timeout: float, size: int | None, checked: bool, progress: Progress | None) -> None:
+def _transfer(
+    url: str, part: PartialFile, timeout: float, size: int | None, checked: bool, progress: Progress | None
+) -> None:
     known = part.remembered(url)
     start, validator = part.size, known.get("validator")
     headers = {}
@@ -232,7 +240,7 @@ def _arriving(response: requests.Response, timeout: float) -> Iterator[bytes]:
             since, received = time.monotonic(), 0
 
 
-def _continues(response: requests.Response, part: Part, start: int, validator: str | None) -> str:
+def _continues(response: requests.Response, part: PartialFile, start: int, validator: str | None) -> str:
     """The bytes in all, from a 206 or 416 that goes with what we hold; else empties the part and raises Transient."""
     said = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", said)

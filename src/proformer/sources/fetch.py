@@ -9,7 +9,7 @@ from pathlib import Path
 from proformer.errors import InputError
 from proformer.files import atomic, file_digest
 from proformer.sources.catalogue import Source
-from proformer.sources.download import Part, Patience, Progress, Unreachable, download, open_part, read
+from proformer.sources.download import PartialFile, Patience, Progress, Unreachable, download, open_partial, read
 from proformer.sources.publishers import Expected, expectation
 
 
@@ -89,10 +89,10 @@ def _copy(source: Source, local: Path, out: Path, want: Expected) -> None:
 
 
 def _download(source: Source, out: Path, want: Expected, patience: Patience, progress: Progress | None) -> None:
-    def bring(part: Part) -> None:
+    def bring(part: PartialFile) -> None:
         download(want.url, part, patience, size=want.size, checked=want.digest is not None, progress=progress)
 
-    with open_part(out) as part:
+    with open_partial(out) as part:
         bring(part)
         fault = _fault(part.path, want)
         if fault and part.resumed:  # what an earlier try left may be of another version: once more, from nothing
