@@ -263,7 +263,7 @@ def test_excluded_contigs_must_exist(genome, tmp_path):
         ("I\t10\t10\n", "line 1: found I, 10 to 10"),
         ("I\t10\tx\n", "not a file of fragments"),
         ("III\t10\t20\n", "found no contig 'III'"),
-        ("", "not a file of fragments"),
+        ("", "found no fragment, expected at least one"),
     ],
 )
 def test_pooled_fragments_that_are_none(genome, tmp_path, text, message):

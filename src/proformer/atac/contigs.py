@@ -66,7 +66,7 @@ def make_genome(source: Path, out: Path) -> pd.DataFrame:
     """
     import pysam
 
-    with open_text(existing(source)) as handle, scratch(out) as folder:
+    with open_text(existing(source, "genome")) as handle, scratch(out) as folder:
         fasta = folder / "genome.fa"
         try:
             if handle.read(1) != b">":

@@ -84,6 +84,7 @@ def from_bam(bam: Path, genome: Genome, out: Path, wanted: Filter, sample: str, 
     lengths = check_sorted(bam)
     names = translate(lengths, wanted.contig_names, genome.names, bam)
     check_lengths(bam, lengths, names, genome)
+    check_excluded(wanted.exclude, lengths, genome.names)
     _check_mate_qualities(bam)
     steps = {
         "pairs": ["-f", str(FIRST_MATE), "-F", str(NOT_PRIMARY)],
@@ -127,6 +128,7 @@ def from_text(
     found, pairs, total = _contigs_of(path)
     shifted = path.name.removesuffix(".gz").endswith(".tsv") if shifted is None else shifted
     names = translate(found, wanted.contig_names, genome.names, path)
+    check_excluded(wanted.exclude, found, genome.names)
     variables = {"name": path, "pairs": int(pairs), "shifted": int(shifted)}
     kept = _keep(["gzip", "-dcf", path], _FROM_TEXT, variables, names, genome, out, wanted, threads)
     return _table(sample, {"pairs": total, **kept})
@@ -144,7 +146,6 @@ def _keep(
 ) -> dict[str, int]:
     """Write the wanted fragments that an awk program makes of the source's lines; returns how many each step left."""
     excluded = set(wanted.exclude)
-    check_excluded(wanted.exclude, names, genome.names)
     with scratch(out) as folder:
         rows = [(old, "" if {old, new} & excluded else new, genome.length(new)) for old, new in names.items()]
         rows += [(name, "", 1 << 62) for name in excluded - names.keys()]
@@ -215,6 +216,8 @@ def read_fragments(path: Path, genome: Genome | None = None) -> Iterator[tuple[s
                     line, contig, last = line + len(rows), name, int(starts[-1])
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path}: not a file of fragments: {' '.join(str(error).split())}") from None
+    if line == 1:
+        raise InputError(f"{path}: found no fragment, expected at least one")
 
 
 def cut_sites(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

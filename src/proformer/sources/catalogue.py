@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
 from proformer.errors import InputError
+from proformer.files import existing
+from proformer.yaml_text import read_yaml
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
@@ -94,47 +94,16 @@ def lookup(catalogue: Mapping[str, Source], name: str) -> Source:
 
 
 def _read(path: Path) -> dict[str, Source]:
-    loader_class = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        loader = loader_class(path.read_text(encoding="utf-8"))
-        root = loader.get_single_node()
-        _unique_keys(root, path)
-        data = loader.construct_document(root) if root else None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "not UTF-8 text"
-        raise InputError(f"{path}{f':{mark.line + 1}' if mark else ''}: not valid YAML: {what}") from None
+    data, root = read_yaml(existing(path).read_bytes(), path)
     if (
         not isinstance(data, dict)
         or not data.keys() <= {"common", "sources"}
         or not isinstance(data.get("sources"), dict)
     ):
         raise InputError(f"{path}: expected a mapping `sources`, and at most `common` beside it")
-    nodes = next(value for key, value in root.value if key.value == "sources").value
+    nodes = next(value for key, value in root.value if key.value == "sources").value  # type: ignore[union-attr]
     where = {key.value: f"{path}:{key.start_mark.line + 1}: {key.value}" for key, _ in nodes}
     return {name: _source(name, entry, where.get(name, str(path))) for name, entry in data["sources"].items()}
-
-
-def _unique_keys(root: yaml.Node | None, path: Path) -> None:
-    """Refuse keys that stand twice in one mapping: YAML would silently keep the last."""
-    nodes, seen = [root] if root else [], set()
-    while nodes:
-        node = nodes.pop()
-        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            keys = set()
-            for key, value in node.value:
-                if str(key.value) in keys:
-                    line = key.start_mark.line + 1
-                    raise InputError(f"{path}:{line}: {key.value!r} stands here a second time")
-                keys.add(str(key.value))
-                nodes.append(value)
-        else:
-            nodes.extend(node.value)
 
 
 def _source(name: Any, entry: Any, where: str) -> Source:
