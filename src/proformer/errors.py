@@ -34,7 +34,7 @@ def printable(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         named = " → ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
-        text = f"{named}: {error.strerror.lower()}"
+        text = f"{named}: {error.strerror}"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 

@@ -84,10 +84,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         body = body[: fault.cut]
         try:
-            for piece in [body[i : i + 1] for i in range(len(body))] if fault.drip else [body]:
-                self.wfile.write(piece)
+            while fault.drip and body:
+                self.wfile.write(body[:1])
                 self.wfile.flush()
+                body = body[1:]
                 time.sleep(fault.drip)
+            self.wfile.write(body)
+            self.wfile.flush()
         except ConnectionError:  # the client has gone
             return
         request.sent = len(body)

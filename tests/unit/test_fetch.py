@@ -560,7 +560,7 @@ def test_mistakes_on_the_command_line(server, tmp_path, capsys):
         (["zzzzzzzz", "--out", out], "--list"),
         (["one"], "--out DIR"),
         (["one", "two", "--out", out, "--catalogue", mine], "one and two would both be"),
-        (["one", "--out", out, "--catalogue", tmp_path / "none.yaml"], "none.yaml: cannot be read"),
+        (["one", "--out", out, "--catalogue", tmp_path / "none.yaml"], "none.yaml: no such file"),
         (["one", "--out", out, "--catalogue", mine, "--provenance", out / "p.tsv"], "HTTP 404"),
     ):
         assert main(["fetch", *map(str, words)]) == 2

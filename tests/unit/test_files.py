@@ -144,10 +144,10 @@ def test_sigterm_leaves_nothing(tmp_path):
 def test_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(OSError, match="No space left") as caught:
         write_text("/dev/full", "x" * 100_000)
-    assert printable(caught.value) == "/dev/full: no space left on device"
+    assert printable(caught.value) == "/dev/full: No space left on device"
     with pytest.raises(OSError, match="No space left") as caught, atomic(tmp_path / "out"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert printable(caught.value) == f"{tmp_path}/out: no space left on device"
+    assert printable(caught.value) == f"{tmp_path}/out: No space left on device"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -166,4 +166,4 @@ def test_what_is_there_and_what_is_not(text, tmp_path, monkeypatch):
 
 def test_errors_are_one_printable_line():
     assert printable(InputError("a\x1b[31m\nb\tµ→")) == "a\\x1b[31m\\nb\\tµ→"
-    assert printable(FileNotFoundError(2, "No such file or directory", "a")) == "a: no such file or directory"
+    assert printable(FileNotFoundError(2, "No such file or directory", "a")) == "a: No such file or directory"
