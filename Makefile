@@ -3,6 +3,7 @@
 # make multiqc MultiQC too (0.9 GB), for its page over the ATAC-seq tools' logs
 # make test-learning  the tests of learning with ten seeds each, with all instructions and with AVX2 alone
 # make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
+# make fuzz    verbs on damaged files for an hour, or SECONDS=600
 # make sample  the same on small slices of the real data; MIRROR=folder takes the files from there
 # make paper   what the full analysis would run, and how to start it
 # PYTHON=python3.12 takes that Python, TORCH=cpu or TORCH=cuda that build of PyTorch, when .venv is made
@@ -18,7 +19,7 @@ RUN := $(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON TORCH
 
-.PHONY: help demo sample paper test test-learning test-faults check chromium slurm setup tools multiqc testtools
+.PHONY: help demo sample paper test test-learning test-faults fuzz check chromium slurm setup tools multiqc testtools
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -44,7 +45,7 @@ LEARNING = $(BIN)/python -m pytest tests/unit -m learns
 # Two at a time: most tests of the workflow and of Slurm wait for one thing or another.
 test: check chromium slurm
 	@{ $(BIN)/python -m pytest tests/workflow && $(AVX2) $(LEARNING); } & workflow=$$!; \
-	    $(BIN)/python -m pytest tests/unit tests/slurm; others=$$?; \
+	    $(BIN)/python -m pytest tests/unit tests/fuzz tests/slurm; others=$$?; \
 	    wait $$workflow && exit $$others
 
 test-learning: testtools
@@ -53,6 +54,10 @@ test-learning: testtools
 
 test-faults: testtools chromium slurm
 	@$(BIN)/python -m pytest tests/slurm tests/workflow/test_scheduling.py -m "" -v --durations=0
+
+fuzz: SECONDS ?= 3600
+fuzz: testtools
+	@FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest tests/fuzz -s
 
 check: testtools
 	@$(BIN)/ruff check

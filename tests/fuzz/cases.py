@@ -1,0 +1,167 @@
+"""What is fuzzed: verbs with small files that they take, each file in turn damaged."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pysam
+
+from proformer.cli import main
+
+FLANKS = "--flanks TGCATTTTTTTCACATC GGTTACGGCTGTT"
+CONFIG = "{model: {dim: 8, heads: 2, blocks: 1, kmer: 3}, training: {epochs: 1, batch_size: 64}}"
+CATALOGUE = """sources:
+  one: {title: t, licence: l, citation: c, address: 'https://example.org/a.txt', size: 4,
+        md5: 098f6bcd4621d373cade4e832627b4f6}
+"""
+JOBS = '[{"path": "a/b", "dataset": "a", "label": "b", "seed": 1, "config": {"training": {}}}]'
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command line; `inputs` are damaged one at a time, `outputs` are there afterwards, or none of them is."""
+
+    words: str
+    inputs: Sequence[str]
+    outputs: Sequence[str] = ()
+
+
+CASES = {
+    "prepare": Case(
+        f"prepare --sequences train.txt --out o.st --counts o.tsv {FLANKS} --too-long drop",
+        ["train.txt"],
+        ["o.st", "o.tsv"],
+    ),
+    "prepare gz": Case(f"prepare --sequences train.gz --out o.st {FLANKS} --too-long drop", ["train.gz"], ["o.st"]),
+    "prepare csv": Case(
+        f"prepare --sequences Native.csv --out o.st {FLANKS} --wrong-flank partial", ["Native.csv"], ["o.st"]
+    ),
+    "split": Case("split --store all.st --out o1.st o2.st --fractions 0.8 0.2", ["all.st"], ["o1.st", "o2.st"]),
+    "split file": Case("split --store all.st --out o1.st o2.st --parts parts.txt", ["parts.txt"], ["o1.st", "o2.st"]),
+    "measured": Case(
+        "measured --file Drift.csv --name d --out o.tsv --sequences o.txt", ["Drift.csv"], ["o.tsv", "o.txt"]
+    ),
+    "nearest": Case("nearest --store all.st --sequences test.txt --out o.tsv", ["all.st", "test.txt"], ["o.tsv"]),
+    "predict": Case(
+        "predict --model m --sequences test.txt --out o.tsv --threads 1 --device cpu",
+        ["test.txt", "m/model.json", "m/model.safetensors"],
+        ["o.tsv"],
+    ),
+    "predict fasta": Case(
+        "predict --model m --sequences test.fa --out o.tsv --threads 1 --device cpu", ["test.fa"], ["o.tsv"]
+    ),
+    "evaluate": Case(
+        "evaluate --predictions predictions.tsv --truth truth.txt --out o.tsv",
+        ["predictions.tsv", "truth.txt"],
+        ["o.tsv"],
+    ),
+    "score": Case(
+        "score --predictions truth.txt --truth truth.txt --subsets subsets --leaderboard leaderboard --samples 10"
+        " --threads 1 --out o.tsv",
+        ["truth.txt", "subsets/yeast_seqs.csv", "subsets/all_SNVs_seqs.csv", "leaderboard/ground.json"],
+        ["o.tsv"],
+    ),
+    "train": Case(
+        "train --config config.yaml --train tr.st --validation va.st --out o --threads 1 --device cpu",
+        ["config.yaml", "tr.st", "va.st"],
+        ["o/model.safetensors", "o/model.json", "o/metrics.tsv"],
+    ),
+    "join": Case("join --tables predictions.tsv predictions.tsv --out o.tsv", ["predictions.tsv"], ["o.tsv"]),
+    "fetch": Case(
+        "fetch one --catalogue catalogue.yaml --mirror mirror --out o --attempts 1 --timeout 1",
+        ["catalogue.yaml", "mirror/example.org/a.txt"],
+        ["o/a.txt"],
+    ),
+    "status": Case("status --results results --json", ["results/jobs.json"]),
+    "genome": Case("atac genome --genome source.fa --out o.fa --table o.tsv", ["source.fa"], ["o.fa", "o.tsv"]),
+    "check": Case("atac check --reads A_1.gz A_2.gz --sample A --out o.tsv", ["A_1.gz", "A_2.gz"], ["o.tsv"]),
+    "fragments": Case(
+        "atac fragments --fragments f.bed --genome g.fa --blacklist blacklist.bed --sample A --out o.gz --counts o.tsv",
+        ["f.bed", "g.fa.fai", "blacklist.bed"],
+        ["o.gz", "o.tsv"],
+    ),
+    "bam": Case(
+        "atac fragments --bam in.bam --genome g.fa --sample A --out o.gz --counts o.tsv", ["in.bam"], ["o.gz", "o.tsv"]
+    ),
+    "pool": Case("atac pool --fragments f.gz f.gz --out o.gz", ["f.gz"], ["o.gz"]),
+    "lengths": Case("atac lengths --fragments f.gz --samples A --out o.tsv", ["f.gz"], ["o.tsv"]),
+    "signal": Case("atac signal --fragments f.gz --genome g.fa --out o.bw", ["f.gz", "g.fa.fai"], ["o.bw"]),
+    "windows": Case(
+        "atac windows --peaks regions.bed --signal s.bw --genome g.fa --number 50 --out o.st",
+        ["regions.bed", "s.bw", "g.fa.fai"],
+        ["o.st"],
+    ),
+    "quality": Case(
+        "atac quality --fragments f.gz --samples A --pooled f.gz --peaks regions.bed --signal s.bw --windows w.st"
+        " --genome g.fa --annotation tss.bed --regions regions.bed --out o",
+        ["tss.bed", "w.st", "f.gz"],
+        ["o/profile.tsv", "o/frip.tsv"],
+    ),
+}
+
+
+def write_inputs(folder: Path) -> None:
+    """Whole files for all cases, in the working folder, which is `folder`."""
+
+    def run(words: str) -> None:
+        assert main(words.split()) == 0, words
+
+    run("simulate --out . --train 150 --test 100")
+    run("simulate-vaishnav --out . --native 20 --random 20 --drift 20")
+    run("simulate-atac --out . --genome-size 60000 --pairs 1500 --libraries 1")
+    renamed = {
+        "train_sequences.txt": "train.txt", "filtered_test_data_with_MAUDE_expression.txt": "truth.txt",
+        "test_sequences.txt": "test.txt", "All_promoter_fragments_Native.csv": "Native.csv",
+        "Drift_testdata.csv": "Drift.csv", "test_subset_ids": "subsets", "public_leaderboard_ids": "leaderboard",
+        "genome.fa": "source.fa", "A_1.fastq.gz": "A_1.gz", "A_2.fastq.gz": "A_2.gz",
+    }  # fmt: skip
+    for old, new in renamed.items():
+        (folder / old).rename(folder / new)
+    rows = (folder / "train.txt").read_bytes()
+    (folder / "train.gz").write_bytes(gzip.compress(rows))
+    names = [line.split("\t")[0] for line in (folder / "test.txt").read_text().splitlines()]
+    (folder / "test.fa").write_text("".join(f">{i}\n{name}\n" for i, name in enumerate(names)))
+    run(f"prepare --sequences train.txt --out all.st {FLANKS} --too-long drop")
+    run("split --store all.st --out tr.st va.st --fractions 0.7 0.3")
+    (folder / "parts.txt").write_text("0\n1\n" * (len(rows.splitlines()) // 2))
+    (folder / "config.yaml").write_text(CONFIG)
+    run("train --config config.yaml --train tr.st --validation va.st --out m --threads 1 --device cpu")
+    run("predict --model m --sequences test.txt --out predictions.tsv --threads 1 --device cpu")
+    (folder / "catalogue.yaml").write_text(CATALOGUE)
+    (folder / "mirror/example.org").mkdir(parents=True)
+    (folder / "mirror/example.org/a.txt").write_text("test")
+    (folder / "results").mkdir()
+    (folder / "results/jobs.json").write_text(JOBS)
+    run("atac genome --genome source.fa --out g.fa --table g.tsv")
+    truth = pd.read_csv(folder / "fragments.tsv.gz", sep="\t")
+    truth = truth[truth["origin"].isin(["region", "background"])][["contig", "start", "end"]]
+    truth.to_csv(folder / "f.bed", sep="\t", header=False, index=False)
+    run("atac fragments --fragments f.bed --genome g.fa --sample A --out f.gz --counts f.tsv")
+    run("atac signal --fragments f.gz --genome g.fa --out s.bw")
+    run("atac windows --peaks regions.bed --signal s.bw --genome g.fa --number 50 --out w.st")
+    _write_bam(folder / "in.bam", truth[:50], folder / "g.fa")
+
+
+def _write_bam(path: Path, fragments: pd.DataFrame, genome: Path) -> None:
+    """Proper pairs of 10 bp at the ends of fragments, sorted, with the mates' qualities."""
+    with pysam.FastaFile(str(genome)) as fasta:
+        sizes = dict(zip(fasta.references, fasta.lengths, strict=True))
+    header = {"HD": {"VN": "1.6", "SO": "coordinate"}, "SQ": [{"SN": name, "LN": size} for name, size in sizes.items()]}
+    reads = []
+    with pysam.AlignmentFile(str(path), "wb", header=header) as out:
+        for number, (contig, start, end) in enumerate(fragments.itertuples(index=False)):
+            for flag, at, mate in ((99, start, end - 10), (147, end - 10, start)):
+                read = pysam.AlignedSegment(out.header)
+                read.query_name, read.query_sequence, read.flag = f"r{number}", "ACGTACGTAC", flag
+                read.reference_name = read.next_reference_name = contig
+                read.reference_start, read.next_reference_start = at, mate
+                read.mapping_quality, read.cigarstring = 60, "10M"
+                read.template_length = (end - start) * (1 if flag == 99 else -1)
+                read.set_tag("MQ", 60)
+                reads.append(read)
+        for read in sorted(reads, key=lambda read: (read.reference_id, read.reference_start)):
+            out.write(read)
