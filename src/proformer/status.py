@@ -65,10 +65,13 @@ def write_jobs(path: Path, jobs: Iterable[TrainingJob]) -> None:
 def read_jobs(path: Path) -> list[TrainingJob]:
     """The trainings of a run. Raises InputError where the workflow has not started yet, or the file is no such list."""
     try:
-        return [TrainingJob(**job) for job in json.loads(path.read_text(encoding="utf-8"))]
+        jobs = [TrainingJob(**job) for job in json.loads(path.read_text(encoding="utf-8"))]
+        if not all(isinstance(job.path, str) and dict(job.config["model"], **job.config["training"]) for job in jobs):
+            raise TypeError
+        return jobs
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; a run writes it when it starts; or name its --configfile") from None
-    except (ValueError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{path}: found {type(error).__name__}, expected a list of trainings") from None
 
 
