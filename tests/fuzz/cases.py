@@ -18,7 +18,8 @@ CATALOGUE = """sources:
   one: {title: t, licence: l, citation: c, address: 'https://example.org/a.txt', size: 4,
         md5: 098f6bcd4621d373cade4e832627b4f6}
 """
-JOBS = '[{"path": "a/b", "dataset": "a", "label": "b", "seed": 1, "config": {"model": {"dim": 8}, "training": {"epochs": 1}}}]'
+TRAINING = '{"model": {"dim": 8}, "training": {"epochs": 1}}'
+JOBS = f'[{{"path": "a/b", "dataset": "a", "label": "b", "seed": 1, "config": {TRAINING}}}]'
 
 
 @dataclass(frozen=True)

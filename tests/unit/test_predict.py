@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from proformer.errors import InputError
 from proformer.models import build, resolve
 from proformer.models.folder import read_folder, write_folder
 from proformer.predict import load
@@ -46,6 +48,33 @@ def predict(proformer, model, sequences, out, *more):
     done = proformer("predict", "--model", model, "--sequences", sequences, "--out", out, "--threads", 1, *more)
     assert done.returncode == 0, done.stderr
     return pd.read_csv(out, sep="\t")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: value.fill_(float("nan")), "that are not finite numbers"),
+        (lambda value: value.to(torch.int32), r"of the type torch.int32, expected torch.float32"),
+    ],
+)
+def test_weights_that_are_none_are_refused(model, tmp_path, change, message):
+    shutil.copytree(model, tmp_path / "model")
+    weights = load_file(tmp_path / "model/model.safetensors")
+    name = next(iter(weights))
+    save_file(weights | {name: change(weights[name])}, tmp_path / "model/model.safetensors")
+    with pytest.raises(InputError, match=rf"model.safetensors: found weights {re.escape(name)} {message}"):
+        read_folder(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", "null", '{"model": 3}', "\xff", "[" * 100_000, '{"model": {}, "task": {}}']
+)
+def test_descriptions_that_are_none_are_refused(model, tmp_path, text):
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "model/model.json").write_text(text, encoding="latin-1")
+    with pytest.raises(InputError) as caught:
+        read_folder(tmp_path / "model")
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_several_tasks_have_a_column_each(proformer, promoters, tmp_path):

@@ -19,7 +19,7 @@ from proformer.errors import InputError
 from proformer.models import build
 from proformer.models.fill_mask import fill_mask_loss
 from proformer.tasks import Task
-from proformer.training import validation
+from proformer.training import checkpoint, validation
 from proformer.training.config import Training, digest
 from proformer.training.loop import Step
 from proformer.training.optimiser import clip_each, learning_rate, make_optimiser, make_schedule
@@ -122,11 +122,12 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(stores, tmp_path, 
     assert result(out) == result(tmp_path / "calm")
 
 
-def test_stops_on_sigterm_with_a_checkpoint_and_goes_on(stores, tmp_path, environment):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stops_on_a_signal_with_a_checkpoint_and_goes_on(stores, tmp_path, environment, number):
     run(stores, tmp_path / "calm")
     process = subprocess.Popen(command(stores, tmp_path / "stopped"), stderr=subprocess.PIPE)
     wait_for_checkpoint(tmp_path / "stopped" / "checkpoint.pt", process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     process.communicate()
     assert process.returncode == 75
     assert not (tmp_path / "stopped" / "model.json").exists()
@@ -152,6 +153,43 @@ def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path, e
     assert not list(tmp_path.glob("*.lock"))
 
 
+def test_another_configuration_at_the_same_time_is_refused(stores, tmp_path, environment):
+    first = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.DEVNULL)
+    wait_for_checkpoint(tmp_path / "checkpoint.pt", first)
+    first.send_signal(signal.SIGSTOP)
+    other = [word.replace('"dim": 8', '"dim": 16') for word in command(stores, tmp_path)]
+    second = subprocess.run(other, capture_output=True, text=True)
+    first.kill()
+    assert second.returncode == 2
+    assert "another configuration trains here; expected another folder" in second.stderr
+
+
+def test_a_finished_model_of_another_configuration_is_kept(stores, tmp_path):
+    run(stores, tmp_path, epochs=1)
+    before = result(tmp_path)
+    with pytest.raises(InputError, match="holds the finished model of another run; expected another folder, or --repl"):
+        run(stores, tmp_path, epochs=1, seed=2)
+    assert result(tmp_path) == before
+    config = {"model": MODEL, "training": CONFIG["training"] | {"epochs": 1, "seed": 2}}
+    train(config, *stores, tmp_path, tmp_path / "checkpoint.pt", device="cpu", threads=1, replace_other=True)
+    assert result(tmp_path) != before
+
+
+def test_a_store_or_checkpoint_with_changed_bytes_is_refused(stores, tmp_path):
+    checkpoint.save(tmp_path / "c.pt", {"run": "x", "weights": torch.arange(1000.0)})
+    data = bytearray((tmp_path / "c.pt").read_bytes())
+    at = data.index(torch.arange(1000.0).numpy().tobytes()[:400])
+    data[at + 100 : at + 103] = b"\1\2\3"
+    (tmp_path / "c.pt").write_bytes(data)
+    with pytest.raises(InputError, match=r"c.pt: unreadable"):
+        checkpoint.load(tmp_path / "c.pt", "x")
+    data = bytearray(stores[0].read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "train.st").write_bytes(data)
+    with pytest.raises(InputError, match=r"train.st: damaged: the column"):
+        run((tmp_path / "train.st", stores[1]), tmp_path / "out")
+
+
 def test_second_process_goes_on_when_the_first_is_killed(stores, tmp_path, environment):
     run(stores, tmp_path / "calm")
     out = tmp_path / "twice"
@@ -168,8 +206,6 @@ def test_second_process_goes_on_when_the_first_is_killed(stores, tmp_path, envir
 
 
 def test_full_disk_leaves_the_checkpoint_before(tmp_path):
-    from proformer.training import checkpoint
-
     path = tmp_path / "c.pt"
     checkpoint.save(path, {"run": "x", "weights": torch.arange(10)})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -199,8 +235,6 @@ def test_checkpoints_of_other_runs_are_refused(stores, tmp_path, environment):
 
 def test_checkpoints_of_another_version_are_refused(tmp_path):
     """As they were before learning-rate schedules had a state: nothing of theirs would be found."""
-    from proformer.training import checkpoint
-
     torch.save({"format": 2, "run": "x", "optimiser": {"state": {}, "rate": 0.1}}, tmp_path / "c.pt")
     with pytest.raises(InputError, match=r"c.pt: checkpoint of another version of proformer; remove it"):
         checkpoint.load(tmp_path / "c.pt", "x")
@@ -208,8 +242,6 @@ def test_checkpoints_of_another_version_are_refused(tmp_path):
 
 def test_checkpoints_run_no_code(tmp_path):
     import pickle
-
-    from proformer.training import checkpoint
 
     class Evil:
         def __reduce__(self):

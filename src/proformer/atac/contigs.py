@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import shutil
 import zlib
@@ -98,14 +99,15 @@ def open_genome(path: str | Path) -> Genome:
     path = existing(path, "genome", "`proformer atac genome` makes one")
     index = existing(f"{path}.fai", "index", "`proformer atac genome` makes one")
     try:
-        table = pd.read_csv(index, sep="\t", header=None, dtype={0: str})
-        lengths, offsets, bases, widths = (table[column].to_numpy(np.int64) for column in range(1, 5))
+        types = dict.fromkeys(range(1, 5), np.int64)
+        table = pd.read_csv(index, sep="\t", header=None, dtype={0: str} | types, quoting=csv.QUOTE_NONE)
+        lengths, offsets, bases, widths = (table[column].to_numpy() for column in types)
         letters = np.memmap(path, np.uint8, "r")
-        if min(lengths.min(), offsets.min()) < 0 or not (0 < bases.min() <= bases.max() <= (widths.max())):
+        wrong = (lengths < 0) | (offsets < 0) | (bases < 1) | (bases > widths)
+        wrong |= offsets + lengths + (lengths - 1) // np.maximum(bases, 1) * (widths - bases) > len(letters)
+        if wrong.any() or not table[0].is_unique:
             raise ValueError
-        if (offsets + lengths + (lengths - 1) // bases * (widths - bases) > len(letters)).any():
-            raise ValueError
-    except (ValueError, KeyError, pd.errors.ParserError):
+    except (ValueError, KeyError, OverflowError, pd.errors.ParserError):
         raise InputError(f"{index}: not the index of {path}; `proformer atac genome` makes it anew") from None
     return Genome(path, table[0].tolist(), lengths, offsets, bases, widths, letters)
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import csv
 import gzip
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import pandas as pd
 
 from proformer.atac.contigs import Genome, check_excluded, check_lengths, translate
 from proformer.atac.reads import check_sorted
-from proformer.atac.tools import C_LOCALE, Command, announce, compressed, pipeline
+from proformer.atac.tools import Command, announce, compressed, output_of
 from proformer.datasets.text import blocks, open_text
 from proformer.errors import InputError
 from proformer.files import deliver, existing, scratch
@@ -85,7 +83,6 @@ def from_bam(bam: Path, genome: Genome, out: Path, wanted: Filter, sample: str, 
     names = translate(lengths, wanted.contig_names, genome.names, bam)
     check_lengths(bam, lengths, names, genome)
     check_excluded(wanted.exclude, lengths, genome.names)
-    _check_mate_qualities(bam)
     steps = {
         "pairs": ["-f", str(FIRST_MATE), "-F", str(NOT_PRIMARY)],
         "proper pairs": ["-f", str(FIRST_MATE | PROPER), "-F", str(NOT_PRIMARY)],
@@ -97,23 +94,11 @@ def from_bam(bam: Path, genome: Genome, out: Path, wanted: Filter, sample: str, 
     counts = {}
     for step, more in steps.items():
         options = more if more[0] == "-f" else [*options, *more]
-        with tempfile.TemporaryFile() as handle:
-            pipeline([*view, "-c", *options, bam], output=handle, environment=C_LOCALE)
-            handle.seek(0)
-            counts[step] = int(handle.read())
+        counts[step] = int(output_of([*view, "-c", *options, bam]))
+    if counts["proper pairs"] and not (counts["no duplicates"] or int(output_of([*view, "-c", "-d", "MQ", bam]))):
+        raise InputError(f"{bam}: found no MQ tag (the mate's quality), expected it; `proformer atac mark` adds it")
     kept = _keep([*view, *options, bam], _FROM_BAM, {"name": bam}, names, genome, out, wanted, threads)
     return _table(sample, counts | kept)
-
-
-def _check_mate_qualities(bam: Path) -> None:
-    """Refuse a BAM whose first pairs lack the tag MQ, by which both mates are judged at one of them."""
-    import pysam
-
-    with pysam.AlignmentFile(str(bam), "rb") as handle:
-        mates = islice((read for read in handle if read.is_paired and not read.mate_is_unmapped), 1000)
-        tagged = [read.has_tag("MQ") for read in mates]
-    if tagged and not any(tagged):
-        raise InputError(f"{bam}: found no MQ tag (the mate's quality), expected it; `proformer atac mark` adds it")
 
 
 def from_text(
@@ -260,8 +245,11 @@ def overlaps(starts: np.ndarray, ends: np.ndarray, others: pd.DataFrame) -> np.n
 
 def count_lines(path: Path) -> int:
     """Lines of a file, plain or gz; 0 when it is empty."""
-    with open_text(path) as handle:
-        return sum(piece.count(b"\n") for piece in iter(lambda: handle.read(1 << 22), b""))
+    try:
+        with open_text(path) as handle:
+            return sum(piece.count(b"\n") for piece in iter(lambda: handle.read(1 << 22), b""))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: the gz file is damaged or cut short ({error})") from None
 
 
 def _contigs_of(path: Path) -> tuple[list[str], bool, int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from proformer.atac.tools import Command, announce, pipeline
+from proformer.atac.tools import Command, announce, output_of, pipeline
 from proformer.datasets.text import blocks, open_text
 from proformer.errors import InputError
 from proformer.files import atomic, deliver, existing, scratch
@@ -164,13 +164,14 @@ def mark(bam: Path, out: Path, *, sample: str, threads: int = 1, logs: Path) -> 
 
 def check_sorted(bam: Path) -> dict[str, int]:
     """The contigs and their lengths of a BAM that its header says to be sorted by position; InputError when not."""
-    import pysam
-
     try:
-        with pysam.AlignmentFile(str(existing(bam)), "rb") as handle:
-            order = handle.header.to_dict().get("HD", {}).get("SO", "unsorted")
-            contigs = dict(zip(handle.references, handle.lengths, strict=True))
-    except (OSError, ValueError) as error:
+        header = [line.split("\t") for line in output_of(["samtools", "view", "-H", existing(bam)]).splitlines()]
+        tags = [
+            (line[0], dict(field.split(":", 1) for field in line[1:])) for line in header if line[0] in ("@HD", "@SQ")
+        ]
+        order = next((found.get("SO") for kind, found in tags if kind == "@HD"), None) or "unsorted"
+        contigs = {found["SN"]: int(found["LN"]) for kind, found in tags if kind == "@SQ"}
+    except (InputError, ValueError, KeyError) as error:
         raise InputError(f"{bam}: not a readable BAM file: {' '.join(str(error).split())}") from None
     if order != "coordinate":
         raise InputError(

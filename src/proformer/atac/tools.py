@@ -88,6 +88,14 @@ def pipeline(
         raise InputError(f"{commands[index][0]} failed (exit code {codes[index]}): {_cause(texts[index])}")
 
 
+def output_of(command: Command) -> str:
+    """What a program prints."""
+    with tempfile.TemporaryFile() as handle:
+        pipeline(command, output=handle, environment=C_LOCALE)
+        handle.seek(0)
+        return handle.read().decode("utf-8", "replace")
+
+
 def compressed(path: Path, *commands: Command) -> None:
     """Run a pipeline into a gz file that appears whole or not at all."""
     with atomic(path) as temporary, open(temporary, "wb") as handle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,7 @@ def train(
     device: Device = "auto",
     threads: CpuThreads = None,
     tensorboard: Annotated[OutputFolder | None, "folder for a TensorBoard log"] = None,
+    replace: Annotated[bool, "replace the finished model of another configuration in OUT"] = False,
 ) -> None:
     """Train one model.
 
@@ -38,7 +40,8 @@ def train(
 
     settings, checkpoint = read_yaml(config, "--config"), checkpoint or out / "checkpoint.pt"
     state = ProgressFile(progress_path(checkpoint))
-    with nullcontext() if state.silent else exclusive(checkpoint.with_suffix(".lock")), state:
+    owner = sha256(repr((settings, train, validation)).encode()).hexdigest()
+    with nullcontext() if state.silent else exclusive(checkpoint.with_suffix(".lock"), owner), state:
         from proformer.training import run as job
 
         job.train(
@@ -52,6 +55,7 @@ def train(
             checkpoint_minutes=checkpoint_minutes,
             tensorboard=tensorboard,
             state=state,
+            replace_other=replace,
         )
 
 

@@ -13,10 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from proformer.errors import InputError
-from proformer.files import atomic, file_digest, write_text
+from proformer.files import atomic, existing, file_digest, write_text
 from proformer.models import FILES, SEAL, build
 from proformer.models.base import Model
 from proformer.tasks import Task
+
+_CONTENTS = "a model folder has model.json and model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,27 @@ def seal(folder: Path) -> None:
 
 def read_description(folder: Path) -> dict[str, Any]:
     """The contents of `model.json`."""
-    return json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    description = json.loads(existing(folder / "model.json", hint=_CONTENTS).read_text(encoding="utf-8"))
+    if not isinstance(description, dict):
+        raise InputError(f"{folder}/model.json: found no keys, expected the description of a model")
+    return description
 
 
 def read_folder(folder: str | Path, device: torch.device | str = "cpu") -> TrainedModel:
     """Rebuild a model from its folder. Raises InputError when a file is missing, damaged, or of another model."""
     folder = Path(folder)
     try:
+        weights = load_file(existing(folder / "model.safetensors", hint=_CONTENTS), device="cpu")
         description = read_description(folder)
         model, task = build(description["model"]), Task.read(folder, description["task"])
-        model.load_state_dict(load_file(folder / "model.safetensors", device="cpu"))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{error.filename or folder}: no such file; a model folder has model.json and model.safetensors"
-        ) from None
-    except (json.JSONDecodeError, KeyError, SafetensorError, UnicodeDecodeError) as error:
+        for name, expected in model.state_dict().items():
+            if name in weights and weights[name].dtype != expected.dtype:
+                found = f"weights {name} of the type {weights[name].dtype}, expected {expected.dtype}"
+                raise InputError(f"{folder}/model.safetensors: found {found}")
+            if name in weights and not torch.isfinite(weights[name]).all():
+                raise InputError(f"{folder}/model.safetensors: found weights {name} that are not finite numbers")
+        model.load_state_dict(weights)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
         raise InputError(f"{folder}: not a model folder, or damaged ({type(error).__name__}: {error})") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ def load(path: Path, run: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as content:  # torch.load compares no checksums
+            if damaged := content.testzip():
+                raise ValueError(damaged)
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["run"]
     except Exception as error:

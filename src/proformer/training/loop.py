@@ -268,9 +268,10 @@ class Run:
         def stop(number: int, frame: object) -> None:
             self.stopping = True
 
-        before = signal.signal(signal.SIGTERM, stop)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             yield
         finally:
             # Of several ranks, the first to leave has the launcher send it to the others, on their way out.
-            signal.signal(signal.SIGTERM, before if self.ranks.world == 1 else signal.SIG_IGN)
+            for number, handler in before.items():
+                signal.signal(number, handler if self.ranks.world == 1 else signal.SIG_IGN)

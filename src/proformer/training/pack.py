@@ -127,7 +127,7 @@ def _log(results: Path, path: str) -> Path:
 def _start(path: str, config: Mapping[str, Any], results: Path, options: Sequence[str]) -> BaseProcess:
     log = _log(results, path)
     log.parent.mkdir(parents=True, exist_ok=True)
-    arguments = ["train", "--config", yaml.safe_dump(dict(config), default_flow_style=True)]
+    arguments = ["train", "--replace", "--config", yaml.safe_dump(dict(config), default_flow_style=True)]
     arguments += ["--out", str(_finished(results, path)), "--checkpoint", str(results / "checkpoints" / f"{path}.pt")]
     print(f"{path}: log in {log}", file=sys.stderr, flush=True)
     server = multiprocessing.get_context("forkserver")

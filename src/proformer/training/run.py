@@ -18,7 +18,7 @@ from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.files import write_rows
-from proformer.models import FILES, build
+from proformer.models import FILES, SEAL, build
 from proformer.models.folder import read_description, seal, write_folder
 from proformer.training import products
 from proformer.training.config import digest, read_job
@@ -39,12 +39,14 @@ def train(
     checkpoint_minutes: float = 10.0,
     tensorboard: Path | None = None,
     state: ProgressFile | None = None,
+    replace_other: bool = False,
 ) -> None:
     """Train one model and write `model.safetensors`, `model.json` and `metrics.tsv` (a row per epoch) to `out`.
 
     config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. "point", which
     point of a workflow's runs this is, goes into model.json. The checkpoint is removed once the folder is complete. A
-    folder that holds the same run already is left as it is.
+    folder that holds the same run already is left as it is, and that of another one is refused, unless `replace_other`
+    or where its seal was removed.
     `state` receives every step and epoch.
     """
     settings = read_job(config)[1]
@@ -55,7 +57,7 @@ def train(
         )
     where = ranks.place(choose_device(device))
     set_up(where, threads, settings.deterministic)
-    stores = [open_store(train_store), open_store(validation_store)]
+    stores = [open_store(store).checked() for store in (train_store, validation_store)]
     task = stores[0].task
     if not task.mean:
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
@@ -91,6 +93,8 @@ def train(
             if ranks.first:
                 seal(out)
             return
+        if not replace_other and ranks.from_first((out / SEAL).is_file):
+            raise InputError(f"{out}: holds the finished model of another run; expected another folder, or --replace")
         watchers: list[Watcher] = []
         if ranks.first:
             watchers += [watched.enter_context(Bar(len(train), settings.epochs))]
@@ -138,7 +142,7 @@ def finished(folder: Path, digest: str) -> bool:
     """Whether a folder holds the complete model of the run with this digest; metrics.tsv is written last."""
     if not all((folder / name).is_file() for name in FILES):
         return False
-    return read_description(folder)["made_by"].get("run") == digest
+    return read_description(folder).get("made_by", {}).get("run") == digest
 
 
 def log(text: str) -> None:
