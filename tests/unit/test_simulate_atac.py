@@ -217,7 +217,7 @@ def test_command_line(tmp_path, capsys):
     assert main([*words, str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "A_2.fastq.gz").exists()
     assert main([*words, str(tmp_path / "none"), "--seed", "-1"]) == 2
-    assert "proformer simulate-atac: error: found a genome of 60000 bp with seed -1" in capsys.readouterr().err
+    assert "argument --seed: found '-1', expected a whole number of at least 0" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not TOOLS, reason="bowtie2, samtools, bedtools and macs2 are not all installed")
