@@ -115,4 +115,4 @@ def test_a_training_under_two_names_is_listed_once(results):
 
     shutil.copytree(results / "models" / POINTS[1], results / "models/dataset~dream/dim~8_seed~3")
     table = gather(results)
-    assert set(table["model"]) == {"mine-2.0", "dim~8_heads~1_blocks~1_head~4"}
+    assert set(table["run"]) == {"mine-2.0", "grid"}

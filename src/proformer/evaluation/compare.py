@@ -21,10 +21,8 @@ from proformer.tasks import Task
 MEASURED = ["seed", "evaluation", "n", "task", "metric", "over", "value", "low", "high"]
 SHORT = {"pearson": "r", "spearman": "rho"}  # as metrics.tsv calls them
 MEAN = "mean"  # over tasks
-FIRST, LAST = (
-    ["dataset", "run", "model"],
-    ["seed", "epoch", "part", "metric", "value"],
-)  # of epochs, before and after axes
+# Columns of epochs, before and after those of axes.
+FIRST, LAST = ["dataset", "run", "model"], ["seed", "epoch", "part", "metric", "value"]
 COSTS = [
     "parameters",
     "forward_gflop",
@@ -69,15 +67,17 @@ def compare(
         made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
         task, point = Task.read(folder, made["task"]), _point(path, made)
         dataset, seed, axes = point["dataset"], made["training"]["seed"], axes | point["axes"]
-        ideal = dataset in (simulated or {})
+        is_simulated = dataset in (simulated or {})
         store = results / f"data/{dataset}/seed~{seed}/validation.safetensors"
-        ceilings = store_ceiling(store, simulated[dataset]) if simulated and ideal else {}
+        ceilings = store_ceiling(store, simulated[dataset]) if simulated and is_simulated else {}
         label = " ".join([point["run"], *map(str, point["axes"].values())])
-        own = intervals["model"].isin([published_name(label), published_name(f"{label}-{dataset}")])
-        own &= intervals["seed"].astype(str) == str(seed)
+        of_point = intervals["model"].isin([published_name(label), published_name(f"{label}-{dataset}")])
+        of_point &= intervals["seed"].astype(str) == str(seed)
         rows = _validation(made, task, epochs, ceilings)
         for name, predictions, file in _test_sets(results, path, dataset, truth or {}):
-            rows += _tests(name, predictions, file, task, ideal, intervals[own & (intervals["set"] == name)])
+            rows += _tests(
+                name, predictions, file, task, is_simulated, intervals[of_point & (intervals["set"] == name)]
+            )
         rows += _dream(scores[scores["model"] == (called or {}).get(path)])
         parts.append(pd.DataFrame([_identity(path, made) | row for row in rows]).assign(**_cost(made, epochs)))
     ceiling = ["ceiling"] if simulated else []
