@@ -33,9 +33,8 @@ rule split:
     resources:
         **asks(2500, 20),
     params:
-        lambda wildcards, input, output: commands.split_commands(
-            results.datasets[wildcards.dataset], wildcards.seed, input.store, output[:2], output.counts
-        ),
+        # Of wildcards alone: Snakemake does not compare parameters that follow from input or output.
+        lambda wildcards: commands.split_for(results, wildcards.dataset, wildcards.seed),
     shell:
         "({params}) > {log:q} 2>&1"
 
@@ -52,9 +51,4 @@ use rule split as split_with_test with:
     wildcard_constraints:
         dataset=any_of(results.with_test_part),
     params:
-        lambda wildcards, input, output: commands.split_commands(
-            results.datasets[wildcards.dataset], wildcards.seed, input.store, output[:3], output.counts
-        )
-        + f" && python -m proformer measured --file {output.test} --name {wildcards.dataset}_held_out"
-        f" {commands.measured_options(results.datasets[wildcards.dataset] | {'rows': None})} --out {output.table}"
-        f" --sequences {output.sequences} --counts {output.found}",
+        lambda wildcards: commands.split_for(results, wildcards.dataset, wildcards.seed),

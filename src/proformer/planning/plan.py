@@ -299,7 +299,7 @@ def _notes(plan: Plan) -> list[str]:
 
 def skipped_notes(skipped: Mapping[str, str]) -> list[str]:
     """Points that cannot be built, a line each below their number."""
-    lines = [f"  {path}: {reason}" for path, reason in skipped.items()]
+    lines = [f"  {path.partition('run~')[2].replace('_', ' ')}: {reason}" for path, reason in skipped.items()]
     return [f"{len(skipped)} points cannot be built and are left out:", *lines] if skipped else []
 
 

@@ -62,6 +62,18 @@ def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequenc
     return f"{first}{drawn} --fractions {train:.12g} {validation:.12g} --seed {seed} {by}"
 
 
+def split_for(results: Results, dataset: str, seed: str) -> str:
+    """What splits a data set for a seed; and makes an evaluation set of its test part, where it has one."""
+    keys, test = results.datasets[dataset], dataset in results.with_test_part
+    folder, counts = f"{results.folder}/data/{dataset}/seed~{seed}", f"{results.folder}/tables/{dataset}/split"
+    outs = [f"{folder}/{part}.safetensors" for part in ("train", "validation", "test")[: 2 + test]]
+    split = split_commands(keys, int(seed), results.store(dataset), outs, f"{counts}/seed~{seed}.tsv")
+    files = f"--out {folder}/test.tsv --sequences {folder}/test.txt --counts {counts}/test_seed~{seed}.tsv"
+    options = measured_options({**keys, "rows": None})
+    measured = f" && python -m proformer measured --file {outs[-1]} --name {dataset}_held_out {options} {files}"
+    return split + measured * test
+
+
 def score_options(results: Results, dataset: str) -> str:
     """Options of `proformer score` for the data at hand."""
     keys = results.datasets[dataset]
