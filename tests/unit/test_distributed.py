@@ -5,8 +5,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 from contextlib import suppress
 
@@ -16,8 +14,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import Started, script
 from safetensors.torch import load_file
 
+from proformer.cli import main
 from proformer.errors import InputError
 from proformer.training.distributed import ONE, Ranks, find_ranks, meeting_point
 from proformer.training.run import train
@@ -25,14 +25,6 @@ from proformer.training.run import train
 MODEL = {"dim": 8, "heads": 1, "blocks": 2, "kmer": 5, "expression_heads": 4}
 TRAINING = {"epochs": 3, "batch_size": 15, "learning_rate": 0.01}
 TOLERANCE = 1e-5  # of every metric: sums of float32 in another order, after three epochs of this model (seen: 2e-7)
-
-
-def command(stores, out, training, model, minutes):
-    config = yaml.safe_dump({"model": MODEL | model, "training": TRAINING | training}, default_flow_style=True)
-    return [
-        "-m", "proformer", "train", "--config", config, "--train", str(stores[0]), "--validation", str(stores[1]),
-        "--out", str(out), "--device", "cpu", "--threads", "1", "--checkpoint-minutes", minutes,
-    ]  # fmt: skip
 
 
 def free_port():
@@ -43,28 +35,32 @@ def free_port():
             return port
 
 
-def start(world, stores, out, training=None, minutes="1000", second=None, model=None, program=("-m", "proformer")):
-    """One process per rank, each told its number as a launcher tells it; rank 1 may be given stores of its own."""
+def start_ranks(world, words_of, program=main):
+    """One process per rank, each told its number as a launcher tells it."""
     variables = {"WORLD_SIZE": str(world), "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
-    arguments = [command(data, out, training or {}, model or {}, minutes)[2:] for data in (stores, second or stores)]
     return [
-        subprocess.Popen(
-            [sys.executable, *program, *arguments[rank == 1]],
-            env=os.environ | variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(world)
+        Started(words_of(rank), program, **variables, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(world)
     ]
+
+
+def start(world, stores, out, training=None, minutes="1000", second=None, model=None, before=(), program=main):
+    """Ranks that train one model; rank 1 may be given stores of its own."""
+    config = {"model": MODEL | (model or {}), "training": TRAINING | (training or {})}
+    config = yaml.safe_dump(config, default_flow_style=True)
+
+    def words_of(rank):
+        train, validation = second if second and rank == 1 else stores
+        return [
+            *before, "train", "--config", config, "--train", train, "--validation", validation, "--out", out,
+            "--device", "cpu", "--threads", "1", "--checkpoint-minutes", minutes,
+        ]  # fmt: skip
+
+    return start_ranks(world, words_of, program)
 
 
 def finish(processes, seconds=900):
     """Exit codes and what was said, by rank. The limit is for processes that wait for each other, not for slow ones."""
-    try:
-        said = [process.communicate(timeout=seconds)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
+    said = [process.communicate(seconds)[1] for process in processes]
     return [process.returncode for process in processes], said
 
 
@@ -84,11 +80,6 @@ def wait_for(path, process, seconds=60):
         time.sleep(0.005)
 
 
-@pytest.fixture(autouse=True)
-def environment(root, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(root / "src"))
-
-
 @pytest.fixture(scope="module")
 def calm(stores, tmp_path_factory):
     """An undisturbed run of one process."""
@@ -104,11 +95,9 @@ def calm(stores, tmp_path_factory):
     ],
 )
 def test_ranks_train_as_one_process(world, model, training, stores, tmp_path):
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={world}"]
-    arguments = command(stores, tmp_path / "ranks", training, model, "1000")
-    done = subprocess.run([*launcher, *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("epoch   3/3") == 1  # rank 0 speaks for all
+    codes, said = finish(start(world, stores, tmp_path / "ranks", training, model=model))
+    assert codes == [0] * world, said
+    assert "".join(said).count("epoch   3/3") == 1  # rank 0 speaks for all
     train_alone(stores, tmp_path / "one", training, model)
     np.testing.assert_allclose(metrics(tmp_path / "ranks"), metrics(tmp_path / "one"), rtol=0, atol=TOLERANCE)
     ranks, one = (load_file(tmp_path / name / "model.safetensors") for name in ("ranks", "one"))
@@ -156,7 +145,7 @@ def test_a_killed_rank_ends_the_others_and_leaves_a_good_checkpoint(victim, stor
 
 
 def test_ranks_agree_on_early_stopping(stores, tmp_path):
-    processes = start(2, stores, tmp_path, {"epochs": 40, "learning_rate": 1e-12, "patience": 2, "batch_size": 100})
+    processes = start(2, stores, tmp_path, {"epochs": 40, "learning_rate": 1e-30, "patience": 2, "batch_size": 100})
     codes, said = finish(processes)
     assert codes == [0, 0], said
     r = pd.read_csv(tmp_path / "metrics.tsv", sep="\t")["validation_r"]
@@ -178,7 +167,7 @@ def test_ranks_whose_scores_differ_stop_together(stores, tmp_path):
     """As on processors of different kinds, which round differently: for rank 1, each epoch is the best."""
     (tmp_path / "train.py").write_text(OTHER_SCORES)
     keys = {"epochs": 8, "patience": 2, "batch_size": 100}
-    codes, said = finish(start(2, stores, tmp_path / "out", keys, program=[str(tmp_path / "train.py")]))
+    codes, said = finish(start(2, stores, tmp_path / "out", keys, before=[tmp_path / "train.py"], program=script))
     assert codes == [0, 0], said
     assert len(metrics(tmp_path / "out")) == 1 + 2
 
@@ -249,6 +238,7 @@ class Net(Model):
     def penalty(self):
         return self.layers[0].weight.square().sum()
 
+torch.set_num_threads(1)
 ranks, total, cpu = find_ranks(), int(sys.argv[1]), torch.device("cpu")
 small = {"length": 20, "kmer": 5, "dim": 8, "heads": 1, "blocks": 2, "expression_heads": 4}
 cases = [(small | keys | {"head": head}, loss) for head in ("ap", "meh", "glu") for keys, loss in (
@@ -290,10 +280,9 @@ def test_a_step_of_three_ranks_is_that_of_one_process(total, tmp_path):
     """One step in float64 up to the prediction: no drift over many steps can hide a wrong weight."""
     (tmp_path / "step.py").write_text(ONE_STEP)
     (tmp_path / "done").mkdir()
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=3"]
-    script = [str(tmp_path / "step.py"), str(total), str(tmp_path / "done")]
-    done = subprocess.run([*launcher, *script], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    words = [tmp_path / "step.py", total, tmp_path / "done"]
+    codes, said = finish(start_ranks(3, lambda rank: words, script))
+    assert codes == [0, 0, 0], said
     assert {file.name: file.read_text() for file in (tmp_path / "done").iterdir()} == dict.fromkeys("012", "3")
 
 

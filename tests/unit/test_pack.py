@@ -4,12 +4,12 @@ import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 import yaml
+from processes import Started
 
 from proformer.errors import InputError
 from proformer.training import pack
@@ -122,16 +122,8 @@ def whole(stores, tmp_path_factory):
     [(os.kill, signal.SIGTERM), (os.killpg, signal.SIGTERM), (os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL)],
 )
 def test_a_stopped_pack_goes_on_and_ends_with_the_same_weights(stores, whole, tmp_path, send, number):
-    command = [
-        sys.executable,
-        "-m",
-        "proformer",
-        "train-pack",
-        "--jobs",
-        yaml.safe_dump(LONGER, default_flow_style=True),
-    ]
-    command += ["--results", str(tmp_path / "cut"), *options(stores)]
-    running = subprocess.Popen(command, env=os.environ, start_new_session=True)
+    words = ["train-pack", "--jobs", yaml.safe_dump(LONGER, default_flow_style=True), "--results", tmp_path / "cut"]
+    running = Started([*words, *options(stores)], quiet=True)
     first = tmp_path / "cut/checkpoints/dataset~x"
     while not list(first.glob("*.pt")):
         assert running.poll() is None

@@ -2,11 +2,10 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from processes import Started
 
 from proformer.training.progress import ProgressFile, progress_path
 
@@ -14,19 +13,18 @@ CONFIG = "{{model: {{dim: 8, heads: 1, blocks: 1, kmer: 5}}, training: {{epochs:
 
 
 @pytest.fixture
-def start(stores, tmp_path, root, monkeypatch):
+def start(stores, tmp_path, monkeypatch):
     """Start a training in a process of its own: (process, its progress file)."""
-    monkeypatch.setenv("PYTHONPATH", str(root / "src"))
     monkeypatch.setenv("SLURM_JOB_ID", "31")
     checkpoint = tmp_path / "checkpoints/point.pt"
 
     def start(epochs, *more):
         command = [
-            sys.executable, "-m", "proformer", "train", "--config", CONFIG.format(epochs), "--train", stores[0],
+            "train", "--config", CONFIG.format(epochs), "--train", stores[0],
             "--validation", stores[1], "--out", tmp_path / "model", "--checkpoint", checkpoint, "--threads", "1",
             "--device", "cpu", *more,
         ]  # fmt: skip
-        return subprocess.Popen(command, stderr=subprocess.DEVNULL), progress_path(checkpoint)
+        return Started(command, quiet=True), progress_path(checkpoint)
 
     return start
 

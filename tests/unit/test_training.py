@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from processes import Started
 from safetensors.torch import load_file
 
+from proformer.cli import main
 from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models import build
@@ -86,15 +88,10 @@ def test_same_seed_same_bytes_other_seed_other_weights(stores, tmp_path):
 
 def command(stores, out, minutes="0.00001"):
     return [
-        sys.executable, "-m", "proformer", "train", "--config", json.dumps(CONFIG), "--train", str(stores[0]),
+        "train", "--config", json.dumps(CONFIG), "--train", str(stores[0]),
         "--validation", str(stores[1]), "--out", str(out), "--checkpoint-minutes", minutes, "--device", "cpu",
         "--threads", "1",
     ]  # fmt: skip
-
-
-@pytest.fixture
-def environment(root, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(root / "src"))
 
 
 def wait_for_checkpoint(path, process, seconds=60):
@@ -107,25 +104,25 @@ def wait_for_checkpoint(path, process, seconds=60):
         time.sleep(0.005)
 
 
-def test_killed_at_random_moments_it_ends_with_the_same_bytes(stores, tmp_path, environment):
-    subprocess.run(command(stores, tmp_path / "calm", "1000"), check=True, capture_output=True)
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(stores, tmp_path):
+    assert main(command(stores, tmp_path / "calm", "1000")) == 0
     random = np.random.default_rng()
     out, kills = tmp_path / "killed", 0
     for _ in range(4):
-        process = subprocess.Popen(command(stores, out), stderr=subprocess.DEVNULL)
+        process = Started(command(stores, out), quiet=True)
         wait_for_checkpoint(out / "checkpoint.pt", process)
         time.sleep(random.uniform(0, 0.1))
         process.kill()
         kills += process.wait() == -signal.SIGKILL
     assert kills
-    subprocess.run(command(stores, out), check=True, capture_output=True)
+    assert main(command(stores, out)) == 0
     assert result(out) == result(tmp_path / "calm")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stops_on_a_signal_with_a_checkpoint_and_goes_on(stores, tmp_path, environment, number):
+def test_stops_on_a_signal_with_a_checkpoint_and_goes_on(stores, tmp_path, number):
     run(stores, tmp_path / "calm")
-    process = subprocess.Popen(command(stores, tmp_path / "stopped"), stderr=subprocess.PIPE)
+    process = Started(command(stores, tmp_path / "stopped"))
     wait_for_checkpoint(tmp_path / "stopped" / "checkpoint.pt", process)
     process.send_signal(number)
     process.communicate()
@@ -135,11 +132,11 @@ def test_stops_on_a_signal_with_a_checkpoint_and_goes_on(stores, tmp_path, envir
     assert result(tmp_path / "stopped") == result(tmp_path / "calm")
 
 
-def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path, environment):
-    first = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.DEVNULL)
+def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path):
+    first = Started(command(stores, tmp_path), quiet=True)
     wait_for_checkpoint(tmp_path / "checkpoint.pt", first)
     first.send_signal(signal.SIGSTOP)  # as slow as can be
-    second = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.PIPE, text=True)
+    second = Started(command(stores, tmp_path))
     assert any("another process trains this model: waiting" in line for line in second.stderr)
     first.send_signal(signal.SIGCONT)
     assert first.wait() == 0
@@ -153,15 +150,16 @@ def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path, e
     assert not list(tmp_path.glob("*.lock"))
 
 
-def test_another_configuration_at_the_same_time_is_refused(stores, tmp_path, environment):
-    first = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.DEVNULL)
+def test_another_configuration_at_the_same_time_is_refused(stores, tmp_path):
+    first = Started(command(stores, tmp_path), quiet=True)
     wait_for_checkpoint(tmp_path / "checkpoint.pt", first)
     first.send_signal(signal.SIGSTOP)
     other = [word.replace('"dim": 8', '"dim": 16') for word in command(stores, tmp_path)]
-    second = subprocess.run(other, capture_output=True, text=True)
+    second = Started(other)
+    said = second.communicate()[1]
     first.kill()
     assert second.returncode == 2
-    assert "another configuration trains here; expected another folder" in second.stderr
+    assert "another configuration trains here; expected another folder" in said
 
 
 def test_a_finished_model_of_another_configuration_is_kept(stores, tmp_path):
@@ -190,13 +188,13 @@ def test_a_store_or_checkpoint_with_changed_bytes_is_refused(stores, tmp_path):
         run((tmp_path / "train.st", stores[1]), tmp_path / "out")
 
 
-def test_second_process_goes_on_when_the_first_is_killed(stores, tmp_path, environment):
+def test_second_process_goes_on_when_the_first_is_killed(stores, tmp_path):
     run(stores, tmp_path / "calm")
     out = tmp_path / "twice"
-    first = subprocess.Popen(command(stores, out), stderr=subprocess.DEVNULL)
+    first = Started(command(stores, out), quiet=True)
     wait_for_checkpoint(out / "checkpoint.pt", first)
     first.send_signal(signal.SIGSTOP)
-    second = subprocess.Popen(command(stores, out), stderr=subprocess.PIPE, text=True)
+    second = Started(command(stores, out))
     assert any("another process trains this model: waiting" in line for line in second.stderr)
     first.kill()
     first.wait()
@@ -219,8 +217,8 @@ def test_full_disk_leaves_the_checkpoint_before(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c.pt"]
 
 
-def test_checkpoints_of_other_runs_are_refused(stores, tmp_path, environment):
-    process = subprocess.Popen(command(stores, tmp_path), stderr=subprocess.DEVNULL)
+def test_checkpoints_of_other_runs_are_refused(stores, tmp_path):
+    process = Started(command(stores, tmp_path), quiet=True)
     wait_for_checkpoint(tmp_path / "checkpoint.pt", process)
     process.kill()
     process.wait()
