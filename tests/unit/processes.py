@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import runpy
+import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from proformer.cli import main
@@ -74,3 +77,25 @@ class Started:
         self.process.join()
         limit.cancel()
         return None, said
+
+
+def free_port() -> int:
+    """Below the ephemeral ports: one of those may be given to another program before rank 0 takes it."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("localhost", port)):
+            return port
+
+
+def start_ranks(world: int, words_of: Callable[[int], Sequence[object]], program: Program = main) -> list[Started]:
+    """One process per rank, each told its number as a launcher tells it."""
+    variables = {"WORLD_SIZE": str(world), "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
+    return [
+        Started(words_of(rank), program, **variables, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(world)
+    ]
+
+
+def finish(processes: Sequence[Started], seconds: float = 900) -> tuple[list[int | None], list[str]]:
+    """Exit codes and what was said, by rank. The limit is for processes that wait for each other, not for slow ones."""
+    said = [process.communicate(seconds)[1] for process in processes]
+    return [process.returncode for process in processes], said

@@ -2,11 +2,8 @@
 
 import json
 import os
-import random
 import signal
-import socket
 import time
-from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -14,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from processes import Started, script
+from processes import finish, script, start_ranks
 from safetensors.torch import load_file
 
 from proformer.cli import main
@@ -25,22 +22,6 @@ from proformer.training.run import train
 MODEL = {"dim": 8, "heads": 1, "blocks": 2, "kmer": 5, "expression_heads": 4}
 TRAINING = {"epochs": 3, "batch_size": 15, "learning_rate": 0.01}
 TOLERANCE = 1e-5  # of every metric: sums of float32 in another order, after three epochs of this model (seen: 2e-7)
-
-
-def free_port():
-    """Below the ephemeral ports: one of those may be given to another program before rank 0 takes it."""
-    while True:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with suppress(OSError), socket.create_server(("localhost", port)):
-            return port
-
-
-def start_ranks(world, words_of, program=main):
-    """One process per rank, each told its number as a launcher tells it."""
-    variables = {"WORLD_SIZE": str(world), "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port())}
-    return [
-        Started(words_of(rank), program, **variables, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(world)
-    ]
 
 
 def start(world, stores, out, training=None, minutes="1000", second=None, model=None, before=(), program=main):
@@ -56,12 +37,6 @@ def start(world, stores, out, training=None, minutes="1000", second=None, model=
         ]  # fmt: skip
 
     return start_ranks(world, words_of, program)
-
-
-def finish(processes, seconds=900):
-    """Exit codes and what was said, by rank. The limit is for processes that wait for each other, not for slow ones."""
-    said = [process.communicate(seconds)[1] for process in processes]
-    return [process.returncode for process in processes], said
 
 
 def train_alone(stores, out, training=None, model=None):

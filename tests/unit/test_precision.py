@@ -9,6 +9,7 @@ import sys
 import pandas as pd
 import pytest
 import torch
+from processes import finish, script, start_ranks
 
 from proformer.planning import benchmark
 from proformer.planning.configuration import read_configuration
@@ -65,7 +66,7 @@ def test_a_run_goes_on_where_there_is_none(stores, tmp_path, monkeypatch):
     assert made["made_by"]["precision"] == "bf16, then float32"
 
 
-def test_processes_agree(root, stores, tmp_path):
+def test_processes_agree(stores, tmp_path):
     """One of two has none: both compute in float32."""
     (tmp_path / "mixed.py").write_text(
         "import os, sys\n"
@@ -74,14 +75,11 @@ def test_processes_agree(root, stores, tmp_path):
         "run.has_bf16 = lambda device: os.environ['RANK'] == '0'\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    arguments = ["--train", stores[0], "--validation", stores[1], "--config", json.dumps(CONFIG), "--threads", "1"]
-    done = subprocess.run(
-        [*launcher, tmp_path / "mixed.py", "train", *arguments, "--device", "cpu", "--out", tmp_path / "out"],
-        capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(root / "src")},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count(NO_BF16) == 1
+    words = [tmp_path / "mixed.py", "train", "--train", stores[0], "--validation", stores[1], "--threads", "1"]
+    words += ["--config", json.dumps(CONFIG), "--device", "cpu", "--out", tmp_path / "out"]
+    codes, said = finish(start_ranks(2, lambda rank: words, script))
+    assert codes == [0, 0], said
+    assert "".join(said).count(NO_BF16) == 1
     assert json.loads((tmp_path / "out/model.json").read_text())["made_by"]["precision"] == "float32"
 
 

@@ -140,7 +140,7 @@ def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path):
     assert any("another process trains this model: waiting" in line for line in second.stderr)
     first.send_signal(signal.SIGCONT)
     assert first.wait() == 0
-    model = [tmp_path / name for name in ("model.safetensors", "model.json", "metrics.tsv")]
+    model = [tmp_path / name for name in ("model.safetensors", "model.json", "metrics.tsv", "SHA256SUMS")]
     finished = [path.stat().st_mtime_ns for path in model]
     said = second.communicate()[1]
     assert second.returncode == 0, said
