@@ -57,7 +57,7 @@ def test_points_of_one_job_share_a_gpu_and_end_with_the_same_models(project, und
     assert job["NumCPUs"] == str(SIZE)
     assert f"/results/logs/slurm/rule_{PACK}/" in job["StdOut"]
     logs = logs_of_members(project)
-    points = {f"run~grid_width~8-1_blocks~1_head~{head}_seed~1.log" for head in ("AP", "1", "2")}
+    points = {f"run~grid_blocks~1_head~{head}_width~8-1_seed~1.log" for head in ("AP", "1", "2")}
     assert logs.keys() == {*points, "run~final_head~AP_seed~1.log"}
     assert all("epoch  10/10" in logs[name] for name in points)
     said = (project.folder / f"results/logs/train/{PACK.removeprefix('train_')}.log").read_text()
