@@ -210,7 +210,7 @@ FOLDERS = {
     "no weights": (
         "model.safetensors",
         None,
-        r"model: no such file; a model folder has model\.json",
+        r"model\.safetensors: no such file; a model folder has model\.json",
     ),
     "not JSON": ("model.json", "{", "not a model folder, or damaged"),
     "another layout": (
@@ -289,7 +289,23 @@ WORDS = {
     ),
     "a config of a list": (
         ["describe", "--config", "{a: [}", "--out", "c"],
-        "--config: not YAML (while parsing",
+        "--config:1: not valid YAML",
+    ),
+    "a config of aliases that unfold without end": (
+        [
+            "describe",
+            "--config",
+            "{a: &a [1, 2, 3, 4, 5, 6, 7, 8, 9], b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a], "
+            + ", ".join(f"{n}: &{n} [{', '.join(['*' + m] * 9)}]" for m, n in zip("bcdefgh", "cdefghi", strict=True))
+            + "}",
+            "--out",
+            "c",
+        ],
+        "--config: found more than 1,000,000 values",
+    ),
+    "a config that is too deep": (
+        ["describe", "--config", "{a: " + "[" * 100_000, "--out", "c"],
+        "--config: nested too deeply",
     ),
     "settings of nothing": (["config", "modle"], "found 'modle', expected model:NAME, training or task"),
 }

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from proformer.errors import InputError
+from proformer.files import existing
 from proformer.settings import Threads, did_you_mean, fit, words
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], "where to compute; auto: on a GPU when there is one"]
@@ -177,20 +178,12 @@ def named(texts: Iterable[str]) -> list[tuple[str, str]]:
 
 def read_yaml(text: str, option: str) -> dict[str, Any]:
     """Settings from YAML text that begins with a brace, or from a YAML file. Raises InputError for anything else."""
-    import yaml
+    from proformer import yaml_text  # here, as most verbs read no YAML
 
+    content: str | bytes = text
     if not text.lstrip().startswith("{"):
-        option = text
-        if not Path(text).is_file():
-            raise InputError(f"{text}: no such file")
-        try:
-            text = Path(text).read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{option}: found the byte {error.object[error.start]:#x}, expected UTF-8") from None
-    try:
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{option}: not YAML ({' '.join(str(error).split())})") from None
+        option, content = text, existing(Path(text)).read_bytes()
+    found, _ = yaml_text.read_yaml(content, option)
     if not isinstance(found, dict):
         raise InputError(f"{option}: found {str(found)[:80]!r}, expected keys and values")
     return found
