@@ -233,7 +233,7 @@ def test_model_folder_round_trip(tmp_path):
 
 
 def test_damaged_model_folders(tmp_path):
-    with pytest.raises(InputError, match=r"model\.json: no such file"):
+    with pytest.raises(InputError, match=r"model\.safetensors: no such file"):
         read_folder(tmp_path)
     write_folder(tmp_path, build(SMALL).state_dict(), {"model": {**SMALL, "blocks": 3}, "task": {}})
     with pytest.raises(InputError, match=r"does not belong to model\.json"):

@@ -40,7 +40,7 @@ def test_a_pack_trains_what_its_members_would_alone(stores, tmp_path):
         train(config, *stores, alone, alone / "checkpoint.pt", device="cpu", threads=1)
         assert weights(tmp_path / "models" / path) == weights(alone)
         assert {file.name for file in (tmp_path / "models" / path).iterdir()} == {
-            "model.safetensors", "model.json", "metrics.tsv",
+            "model.safetensors", "model.json", "metrics.tsv", "SHA256SUMS",
         }  # fmt: skip
         assert "epoch   3/3" in (tmp_path / "logs/train" / f"{path}.log").read_text()
         kept = tmp_path / "checkpoints" / f"{path}.finished/model.safetensors"

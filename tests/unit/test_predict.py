@@ -164,7 +164,7 @@ def test_batches_are_the_same_whatever_memory_is_free(model, monkeypatch):
 
 def test_wrong_paths(proformer, model, promoter_file, tmp_path):
     for folder, file, message in (
-        (tmp_path / "none", promoter_file, r"model\.json: no such file"),
+        (tmp_path / "none", promoter_file, r"model\.safetensors: no such file"),
         (model, tmp_path / "none.txt", r"none\.txt: no such file"),
     ):
         done = proformer("predict", "--model", folder, "--sequences", file, "--out", tmp_path / "out.tsv")

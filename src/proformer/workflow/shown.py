@@ -140,9 +140,8 @@ def _scored(results: Results, dataset: str) -> Words:
 
 def _medium(results: Results, medium: str | None) -> Words:
     files = [f"evaluations/{name}/scores.tsv" for name in results.sets_of_medium(medium)]
-    words = (
-        {"medium": medium, "of": f"the {medium} medium"} if medium else {"medium": "own", "of": "this configuration"}
-    )
+    words = {"medium": medium or "own", "of": f"the {medium} medium" if medium else "this configuration"}
+    words["job"] = f"5_{medium}" if medium else "models"
     return words | {"tables": files, "note": results.peers_note(medium)}
 
 
