@@ -193,7 +193,7 @@ def test_what_an_edit_runs_again(finished, file, some, none):
         ("evaluations: {drift: null}", {"compare"}, {"train", "split"}),
         ("score_samples: 500", {"score", "peers"}, {"train", "predict", "collect"}),
         ("runs: {grid: {predict: {blocks: 1}}}", {"predict", "score"}, {"train", "collect"}),
-        ("runs: {legnet: null}", {"compare"}, {"train", "predict", "split"}),
+        ("runs: {legnet: null}", {"compare"}, {"prepare", "split"}),
         ("near: null", {"pages"}, {"train", "peers"}),
         ("datasets: {dream: {fractions: {train: 0.7}}}", {"split", "train"}, {"prepare"}),
         ("datasets: {dream: {length: 79}}", {"prepare", "split", "train"}, {"simulate"}),
@@ -208,6 +208,8 @@ def test_what_a_setting_runs_again(finished, tmp_path, change, some, none):
 
 
 BROKEN = """
+import torch
+
 _build = build
 
 
