@@ -49,3 +49,11 @@ def test_at_full_size_nothing_of_the_demo_is_left_in_a_peer(root):
         name, recipe = keys.pop("model"), job.config["recipe"]
         run = {key: job.config["training"][key] for key in ("seed", "precision") if key in job.config["training"]}
         assert resolved(name, recipe, keys, job.config["training"]) == resolved(name, recipe, {}, run), job.label
+
+
+def test_paths_begin_at_home_as_in_a_shell(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    (tmp_path / "own.yaml").write_text("mirror: ~/mirror\ndatasets: {dream: {train: [~/a.txt, b~/c.txt]}}\n")
+    config, _ = read_configuration([tmp_path / "own.yaml"], root)
+    assert config["mirror"] == "/home/ada/mirror"
+    assert config["datasets"]["dream"]["train"] == ["/home/ada/a.txt", "b~/c.txt"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,12 +58,25 @@ def read_configuration(files: Sequence[str | Path], checkout: Path | None = None
 
 
 def complete(config: dict[str, Any], checkout: Path) -> None:
-    """Fill a configuration's defaults in. Raises InputError for the first key or value that the schema refuses."""
+    """Fill a configuration's defaults in, and the home folder for `~`, as a shell does.
+
+    Raises InputError for the first key or value that the schema refuses.
+    """
+    config.update(_with_home(config))
     schema = yaml.safe_load((checkout / SCHEMA).read_text(encoding="utf-8"))
     error = jsonschema.exceptions.best_match(_WithDefaults(schema).iter_errors(config))
     if error:
         where = ".".join(map(str, error.absolute_path))
         raise InputError(f"{where + ': ' if where else ''}{_what(error)}")
+
+
+def _with_home(value: Any) -> Any:
+    """The same, with the home folder in texts that begin with `~/`."""
+    if isinstance(value, dict):
+        return {key: _with_home(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_home(inner) for inner in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def _fill(validator: Any, properties: dict[str, Any], instance: Any, schema: dict[str, Any]) -> Iterator[Any]:
