@@ -238,3 +238,15 @@ def test_sample_data_are_read_from_a_mirror_and_counted(root, tmp_path):
     ).iloc[0]
     assert provenance["obtained_from"] == "mirror"
     assert provenance["expected"] == provenance["found"]
+
+
+def test_every_process_gives_logs_and_benchmarks_the_same_names(fresh, monkeypatch):
+    """Snakemake starts itself anew for each job; the order of sets differs between its processes."""
+    names = []
+    for seed in range(4):
+        monkeypatch.setenv("PYTHONHASHSEED", str(seed))
+        code, text = dry_run(fresh)
+        assert code == 0, text
+        names.append(sorted(re.findall(r"^    (?:log|benchmark): (.*)$", text, re.MULTILINE)))
+    assert names[0]
+    assert names[0] == names[1] == names[2] == names[3]

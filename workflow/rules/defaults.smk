@@ -5,7 +5,8 @@ def complete_rule(asked):
     """Logs and benchmarks in a folder of the rule's name, a file for each job; environment and resources of a small job."""
     if asked.norun or asked.is_run:
         return
-    words = "_".join(f"{{{name}}}" for name in asked.wildcard_names)
+    # The names are a set, which the processes of the jobs may have in another order.
+    words = "_".join(f"{{{name}}}" for name in sorted(asked.wildcard_names))
     name = Path(re.sub("^(atac|train)_", r"\1/", asked.name), words)
     asked.log_modifier = asked.benchmark_modifier = asked.output_modifier
     if not asked.log:
