@@ -367,7 +367,7 @@ rule atac_multiqc:
         # Once it is installed, the page is made again.
         installed=shutil.which("multiqc") is not None,
     shell:
-        "(if command -v multiqc > /dev/null; then python -m proformer.provenance multiqc &&"
+        "(python -m proformer.provenance multiqc && if command -v multiqc > /dev/null; then"
         " echo \"# version multiqc $(multiqc --version | awk '{{print $NF}}')\" &&"
         " multiqc --force --no-data-dir --no-version-check --outdir {params.folder:q} --filename multiqc.html {input:q};"
         " else echo 'MultiQC is not installed (make multiqc)' && cp {params.missing:q} {output:q}; fi) > {log:q} 2>&1"

@@ -61,7 +61,7 @@ def simulate_vaishnav(
     drift: Annotated[Count, "rows"] = 150,
     seed: Annotated[CountOrZero, "random seed"] = 1,
 ) -> None:
-    """Write simulated evaluation sets in the file formats of Vaishnav et al..
+    """Write simulated evaluation sets in the file formats that Vaishnav et al. published.
 
     examples:
       proformer simulate-vaishnav --out simulated_vaishnav --native 400 --random 400 --drift 150
