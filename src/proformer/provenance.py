@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     *("snakemake", "torch", "numpy", "pandas", "scipy", "matplotlib", "seaborn", "safetensors"),
-    *("pysam", "pyBigWig", "MACS2"),
+    *("pysam", "pybedtools", "pyBigWig", "MACS2"),
 )
 SLURM = ("SLURM_JOB_NAME", "SLURM_CPUS_PER_TASK", "SLURM_MEM_PER_NODE", "SLURM_RESTART_COUNT")
 

@@ -461,7 +461,14 @@ def test_the_command_line_says_it_in_one_line(tmp_path, capfd):
     assert capfd.readouterr().err == f"proformer atac: error: {tmp_path}/a: no such file\n"
 
 
-def test_windows_on_the_blacklist(genome):
+def test_windows_on_the_blacklist_leave_no_temporary_folder(genome, tmp_path):
+    """pybedtools would fill the machine's temporary folder; its own is beside the output, and removed."""
+    import pybedtools
+
+    before = pybedtools.get_tempdir()
     drawn = pd.DataFrame({"contig": [0, 0, 1, 0, 0], "start": [100, 500, 100, 50, 51]})
     black = pd.DataFrame({"contig": ["I"], "start": [150], "end": [160]})
-    assert on_blacklist(drawn, 100, genome, black).tolist() == [True, False, False, False, True]
+    listed = on_blacklist(drawn, 100, genome, black, tmp_path / "w")
+    assert listed.tolist() == [True, False, False, False, True]
+    assert list(tmp_path.iterdir()) == []
+    assert pybedtools.get_tempdir() == before

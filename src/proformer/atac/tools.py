@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -86,6 +86,22 @@ def pipeline(
     if failed:
         index = next((i for i in failed if codes[i] not in _BROKEN_PIPE), failed[0])
         raise InputError(f"{commands[index][0]} failed (exit code {codes[index]}): {_cause(texts[index])}")
+
+
+@contextmanager
+def bedtools_session(beside: Path) -> Iterator[None]:
+    """pybedtools with a temporary folder of its own, removed at the end (it would fill the machine's otherwise)."""
+    import pybedtools
+
+    before = tempfile.gettempdir()
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside.parent, prefix=f".{beside.name}.") as folder:
+        pybedtools.set_tempdir(folder)
+        try:
+            yield
+        finally:
+            pybedtools.cleanup()
+            pybedtools.set_tempdir(before)
 
 
 def output_of(command: Command) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from proformer.atac.contigs import Genome
-from proformer.atac.fragments import overlaps, read_bed
+from proformer.atac.fragments import read_bed
 from proformer.atac.signal import Signal
+from proformer.atac.tools import bedtools_session
 from proformer.datasets.prepare import Layout
 from proformer.datasets.store import StoreWriter
 from proformer.errors import InputError
@@ -81,7 +82,7 @@ def make_windows(
     counts["over a contig's end"] = int((~inside).sum())
     drawn = drawn[inside]
     if blacklist is not None:
-        listed = on_blacklist(drawn, plan.length, genome, read_bed(blacklist, genome, contig_names))
+        listed = on_blacklist(drawn, plan.length, genome, read_bed(blacklist, genome, contig_names), out)
         counts["on the blacklist"] = int(listed.sum())
         drawn = drawn[~listed]
     contig, start = drawn["contig"].to_numpy(), drawn["start"].to_numpy()
@@ -119,11 +120,20 @@ def make_windows(
     return pd.DataFrame({"what": list(counts), "count": list(counts.values())})
 
 
-def on_blacklist(windows: pd.DataFrame, length: int, genome: Genome, blacklist: pd.DataFrame) -> np.ndarray:
+def on_blacklist(
+    windows: pd.DataFrame, length: int, genome: Genome, blacklist: pd.DataFrame, beside: Path
+) -> np.ndarray:
     """Whether each window overlaps the blacklist by a base or more: bool [n]."""
-    listed = np.zeros(len(windows), dtype=bool)
-    for name, rows in blacklist.groupby("contig"):
-        here = (windows["contig"] == genome.index([str(name)])[0]).to_numpy()
-        starts = windows["start"].to_numpy()[here]
-        listed[here] = overlaps(starts, starts + length, rows)
+    import pybedtools
+
+    names = np.array(genome.names, dtype=object)[windows["contig"]]
+    bed = pd.DataFrame({"contig": names, "start": windows["start"], "end": windows["start"] + length})
+    bed["row"] = np.arange(len(bed))
+    listed = np.zeros(len(bed), dtype=bool)
+    if len(bed) and len(blacklist):
+        with bedtools_session(beside):
+            listed_bed = pybedtools.BedTool.from_dataframe(blacklist)
+            found = pybedtools.BedTool.from_dataframe(bed).intersect(listed_bed, u=True).to_dataframe()
+            if len(found):
+                listed[found.iloc[:, 3].to_numpy()] = True
     return listed
