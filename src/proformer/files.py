@@ -90,7 +90,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds, remove it when not.
 
     Devices and FIFOs are written into when the block succeeds. Errors that name no file (a full disk) name `path`.
-    Raises InputError for a folder, and for a file that this command reads (`protect`).
+    Raises InputError for a folder, and for a file that this command reads (`protected`).
     """
     path = Path(path)
     _check_output(path)
