@@ -59,6 +59,6 @@ def test_near_copies_fall_to_one_part_and_the_others_stay_where_they_were(tmp_pa
 
 
 def test_too_many_pairs(monkeypatch):
-    monkeypatch.setattr("proformer.datasets.near_groups.MOST_PAIRS", 10)
-    with pytest.raises(InputError, match="near 1: 25 pairs of sequences to compare"):
+    monkeypatch.setattr("proformer.datasets.nearest.MOST_PAIRS", 10)
+    with pytest.raises(InputError, match="near copies: 25 pairs of sequences to compare"):
         near_groups(np.zeros((5, 8), np.uint8), np.arange(5), 1)

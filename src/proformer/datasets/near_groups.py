@@ -10,11 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from proformer.datasets.nearest import centred_reverse_complement, pairs
-from proformer.errors import InputError
-
-CHUNK = 1 << 16
-MOST_PAIRS = 1 << 32
+from proformer.datasets.nearest import SegmentIndex, centred_reverse_complement, segments
 
 
 def near_groups(codes: np.ndarray, group: np.ndarray, within: int) -> np.ndarray:
@@ -28,17 +24,11 @@ def near_groups(codes: np.ndarray, group: np.ndarray, within: int) -> np.ndarray
     rows = np.asarray(codes[first])
     both = np.concatenate([rows, centred_reverse_complement(rows)])
     left, right = [], []
-    for weights in _segments(both, within):
-        hashes = np.concatenate([both[i : i + CHUNK].astype(np.float64) @ weights for i in range(0, len(both), CHUNK)])
-        order = np.argsort(hashes, kind="stable")
-        low = np.searchsorted(hashes[order], hashes[: len(rows)], side="left")
-        counts = np.searchsorted(hashes[order], hashes[: len(rows)], side="right") - low
-        if counts.sum() > MOST_PAIRS:
-            raise InputError(f"near {within}: {counts.sum():,} pairs of sequences to compare; take fewer mismatches")
-        for mates, places in pairs(np.arange(len(rows)), low, counts):
-            once = order[places] % len(rows) > mates
-            mates, entries = mates[once], order[places][once]
-            near = np.count_nonzero(both[mates] != both[entries], axis=1) <= within
+    for weights in segments(_entropy(both), within):
+        for mates, entries in SegmentIndex(both, weights).candidates(rows):
+            once = entries % len(rows) > mates
+            mates, entries = mates[once], entries[once]
+            near = np.count_nonzero(rows[mates] != both[entries], axis=1) <= within
             left.append(mates[near])
             right.append(entries[near] % len(rows))
     edges = np.concatenate(left), np.concatenate(right)
@@ -49,14 +39,10 @@ def near_groups(codes: np.ndarray, group: np.ndarray, within: int) -> np.ndarray
     return lowest[component][inverse]
 
 
-def _segments(codes: np.ndarray, within: int) -> np.ndarray:
-    """Whole-number weights, 0 outside each segment: float64 [k + 1, L]; segments hold equally much that differs.
+def _entropy(codes: np.ndarray) -> np.ndarray:
+    """How much rows differ at each position: float64 [L].
 
     What all rows have in common separates none, so that a segment of it would have every row compared with every other.
     """
     shares = np.array([(codes == code).mean(axis=0) for code in range(5)])
-    entropy = -(shares * np.log(shares, where=shares > 0, out=np.zeros_like(shares))).sum(axis=0) + 1e-6
-    segment = np.minimum((np.cumsum(entropy) - entropy / 2) / entropy.sum() * (within + 1), within).astype(int)
-    # Sums of codes up to 4 stay below 2^53, where float64 is exact in any order.
-    weights = np.random.default_rng(0).integers(1, (1 << 50) // codes.shape[1], codes.shape[1]).astype(np.float64)
-    return np.where(np.arange(within + 1)[:, None] == segment, weights, 0.0)
+    return -(shares * np.log(shares, where=shares > 0, out=np.zeros_like(shares))).sum(axis=0) + 1e-6

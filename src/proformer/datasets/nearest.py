@@ -27,9 +27,60 @@ from proformer.sequences import N, centre_pad, reverse_complement
 
 CHUNK = 1 << 15
 PAIRS = 1 << 17  # compared at once
+MOST_PAIRS = 1 << 32
 _BITS = 22
+_LAST_BITS = (1 << _BITS) - 1
 _FAR = np.iinfo(np.int64).max
 _ROW_BITS = 48
+
+
+def segments(share: np.ndarray, within: int) -> np.ndarray:
+    """Cut L positions into k + 1 segments that hold equally much of `share` [L].
+
+    Returns whole-number weights, by which sequences are hashed, 0 outside each segment: float64 [k + 1, L].
+    """
+    middle = (np.cumsum(share) - share / 2) / share.sum()
+    segment = np.minimum((middle * (within + 1)).astype(int), within)
+    # Sums of codes up to 4 stay below 2^53, where float64 is exact in any order.
+    weights = np.random.default_rng(0).integers(1, (1 << 50) // len(share), len(share)).astype(np.float64)
+    return np.where(np.arange(within + 1)[:, None] == segment, weights, 0.0)
+
+
+class SegmentIndex:
+    """Rows uint8 [n, L], indexed to find those that agree with others in one segment (a row of `segments`)."""
+
+    def __init__(self, codes: np.ndarray, weights: np.ndarray) -> None:
+        self.weights = weights
+        hashes = self._hash(codes)
+        self.order = np.argsort(hashes, kind="stable")
+        self.hashes = hashes[self.order]
+        # Whether any row has a hash that ends in these bits: one look-up settles almost all others.
+        self.seen = np.zeros(1 << _BITS, dtype=bool)
+        self.seen[self.hashes & _LAST_BITS] = True
+
+    def _hash(self, codes: np.ndarray) -> np.ndarray:
+        pieces = (codes[i : i + CHUNK].astype(np.float64) @ self.weights for i in range(0, len(codes), CHUNK))
+        return np.concatenate([*pieces, []]).astype(np.int64)
+
+    def candidates(self, codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield (row of `codes`, row of the index) of all that agree in the segment, about `PAIRS` at once.
+
+        Raises InputError when there are more than `MOST_PAIRS`.
+        """
+        hashes = self._hash(codes)
+        rows = np.flatnonzero(self.seen[hashes & _LAST_BITS])
+        low = np.searchsorted(self.hashes, hashes[rows], side="left")
+        counts = np.searchsorted(self.hashes, hashes[rows], side="right") - low
+        if counts.sum() > MOST_PAIRS:
+            raise InputError(f"near copies: {counts.sum():,} pairs of sequences to compare; take fewer mismatches")
+        ends = np.cumsum(counts)
+        start = 0
+        while start < len(rows):
+            stop = max(start + 1, int(np.searchsorted(ends, (ends[start - 1] if start else 0) + PAIRS, side="right")))
+            part = counts[start:stop]
+            offset = np.arange(part.sum()) - np.repeat(np.cumsum(part) - part, part)
+            yield np.repeat(rows[start:stop], part), self.order[np.repeat(low[start:stop], part) + offset]
+            start = stop
 
 
 class NearIndex:
@@ -40,38 +91,14 @@ class NearIndex:
             raise InputError(f"distance: found {within}, expected 0 to {codes.shape[1] - 1} mismatches")
         self.within, self.rows = within, len(codes)
         self.codes = np.concatenate([codes, centred_reverse_complement(codes)])
-        self.weights = self._segments(np.random.default_rng(0))
-        self.hashes = self._hash(self.codes)
-        self.order = np.argsort(self.hashes, axis=0, kind="stable")
-        self.hashes = np.take_along_axis(self.hashes, self.order, axis=0)
-        # Whether any evaluation row has a hash that ends in these bits: one look-up settles almost all training rows.
-        self.seen = np.zeros((within + 1, 1 << _BITS), dtype=bool)
-        for segment, hashes in enumerate(self.hashes.T):
-            self.seen[segment, hashes & ((1 << _BITS) - 1)] = True
+        known_bases = (self.codes != N).sum(axis=0) + 1e-6
+        self.indices = [SegmentIndex(self.codes, weights) for weights in segments(known_bases, within)]
         self.best = np.full(len(self.codes), _FAR)
-
-    def _segments(self, random: np.random.Generator) -> np.ndarray:
-        """Whole-number weights, 0 outside each segment: float64 [L, k + 1]; segments hold equally many known bases."""
-        known = (self.codes != N).sum(axis=0) + 1e-6
-        middle = (np.cumsum(known) - known / 2) / known.sum()
-        segment = np.minimum((middle * (self.within + 1)).astype(int), self.within)
-        # Sums stay below 2^53, where float64 is exact in any order: L · 4 · 2^40 < 2^53 for L < 2048.
-        weights = random.integers(1, 1 << 40, len(segment)).astype(np.float64)
-        return np.where(segment[:, None] == np.arange(self.within + 1), weights[:, None], 0.0)
-
-    def _hash(self, codes: np.ndarray) -> np.ndarray:
-        return (codes.astype(np.float64) @ self.weights).astype(np.int64)
 
     def update(self, codes: np.ndarray, first: int) -> None:
         """Compare training rows `first`, `first + 1`, …: uint8 [m, L]."""
-        hashes = self._hash(codes)
-        for segment in range(self.within + 1):
-            mine, known = hashes[:, segment], self.hashes[:, segment]
-            rows = np.flatnonzero(self.seen[segment][mine & ((1 << _BITS) - 1)])
-            low = np.searchsorted(known, mine[rows], side="left")
-            counts = np.searchsorted(known, mine[rows], side="right") - low
-            for mates, places in pairs(rows, low, counts):
-                entries = self.order[places, segment]
+        for index in self.indices:
+            for mates, entries in index.candidates(codes):
                 distance = np.count_nonzero(codes[mates] != self.codes[entries], axis=1)
                 near = distance <= self.within
                 key = (distance[near].astype(np.int64) << _ROW_BITS) + first + mates[near]
@@ -152,15 +179,3 @@ def summary(
         "warn_distance": warn_distance,
     }
     return pd.DataFrame([row | {"warning": warning if share > warn_share else ""}])
-
-
-def pairs(rows: np.ndarray, low: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (training row, place in the index) of each candidate, at most about `PAIRS` at once."""
-    ends = np.cumsum(counts)
-    start = 0
-    while start < len(rows):
-        stop = max(start + 1, int(np.searchsorted(ends, (ends[start - 1] if start else 0) + PAIRS, side="right")))
-        part = counts[start:stop]
-        offset = np.arange(part.sum()) - np.repeat(np.cumsum(part) - part, part)
-        yield np.repeat(rows[start:stop], part), np.repeat(low[start:stop], part) + offset
-        start = stop
