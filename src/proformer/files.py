@@ -35,29 +35,38 @@ class OutputFolder(Output):
     """An argument that names a folder to write into."""
 
 
+class InputFolder(PosixPath):
+    """An argument that names a folder to read, within which nothing may be written."""
+
+
 @contextmanager
 def protected(arguments: Iterable[object]) -> Iterator[None]:
     """Refuse a command that would overwrite what it reads, or write one file twice, before anything is read.
 
-    `arguments`: the values of a command's options; files that are to be written are `Output`s. Within the block,
-    `atomic` refuses the other files, too. Raises InputError.
+    `arguments`: the values of a command's options; what is to be written are `Output`s, which may not lie in an
+    `InputFolder`, either. Within the block, `atomic` refuses the other files, too. Raises InputError.
     """
     flat = [each for value in arguments for each in (value if isinstance(value, list | tuple) else [value])]
     paths = [value for value in flat if isinstance(value, Path) and value.name != "-"]  # standard input and output
+    outputs = [path for path in paths if isinstance(path, Output)]
+    folders = [Path(os.path.realpath(path)) for path in paths if isinstance(path, InputFolder)]
     _inputs.clear()
     for path in paths:
         if not isinstance(path, Output):
             _inputs.update((_place(path), os.path.realpath(path)))
     seen: set[str] = set()
-    for path in paths:
-        if isinstance(path, OutputFolder):
-            if path.exists() and not path.is_dir():
-                raise InputError(f"{path}: found a file, expected a folder to write into")
-        elif isinstance(path, Output):
+    for path in outputs:
+        is_folder = isinstance(path, OutputFolder)
+        if is_folder and path.exists() and not path.is_dir():
+            raise InputError(f"{path}: found a file, expected a folder to write into")
+        if not is_folder:
             _check_output(path)
-            if _place(path) in seen and not _is_stream(path):
-                raise InputError(f"{path}: named twice as an output, expected a file for each")
-            seen.add(_place(path))
+        place = os.path.realpath(path) if is_folder else _place(path)
+        if inside := [folder for folder in folders if Path(place).is_relative_to(folder)]:
+            raise InputError(f"{path}: lies in {inside[0]}, which is an input, expected another place to write to")
+        if place in seen and not is_folder and not _is_stream(path):
+            raise InputError(f"{path}: named twice as an output, expected a file for each")
+        seen.add(place)
     try:
         yield
     finally:

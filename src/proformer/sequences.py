@@ -71,13 +71,10 @@ def reverse_complement(codes: np.ndarray) -> np.ndarray:
     return _COMPLEMENT[codes[..., ::-1]]
 
 
-def first_invalid(block: np.ndarray, spans: Spans) -> int | None:
-    """Index of the first span that holds an `INVALID` code, or None."""
-    bad = np.flatnonzero(block == INVALID)
-    if not len(bad) or not len(spans):
-        return None
-    inside = np.searchsorted(bad, spans.starts + spans.lengths) > np.searchsorted(bad, spans.starts)
-    return int(np.argmax(inside)) if inside.any() else None
+def contain(block: np.ndarray, spans: Spans, code: int) -> np.ndarray:
+    """Which spans hold a code: bool [n]."""
+    places = np.flatnonzero(block == code)
+    return np.searchsorted(places, spans.starts + spans.lengths) > np.searchsorted(places, spans.starts)
 
 
 def has_flanks(block: np.ndarray, spans: Spans, left: str, right: str) -> np.ndarray:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Sequence
-
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-LARGEST = 3.4028234e38  # of float32, in which targets are stored
 
 
 def whole_number(text: str) -> int | None:
@@ -15,20 +11,22 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def finite_number(text: str) -> float | None:
-    """A decimal number that float32 can hold, in ASCII (float() takes 1_5, and digits of other scripts); else None."""
-    number = float(text) if _NUMBER.fullmatch(text) else math.inf
-    return number if abs(number) <= LARGEST else None
+def plain_number(text: str) -> float:
+    """A number in ASCII (float() takes 1_5, and digits of other scripts), else NaN."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return math.nan
 
 
-def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> str:
-    """Rows of text as a table with aligned columns, some of them to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = [
-        [cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
-        for row in rows
-    ]
-    return "\n".join("  ".join(row).rstrip() for row in cells)
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] | None = None) -> str:
+    """Rows of text, the first a heading, in aligned columns, some of them to the right (None: those of numbers)."""
+    columns = []
+    for index, column in enumerate(zip(*rows, strict=True)):
+        numbers = all(cell[:1].isdigit() or cell == "?" for cell in column[1:])
+        width, to_right = max(map(len, column)), numbers if right is None else index in right
+        columns.append([cell.rjust(width) if to_right else cell.ljust(width) for cell in column])
+    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 def as_bytes(size: float) -> str:

@@ -39,6 +39,11 @@ def text(path, values, sequences=SEQUENCES, heading="sequence\tleaf\troot\n"):
     return path
 
 
+def latin_1(path):
+    path.write_bytes("sequence\tprediction\nACGT\t1.5 µg\n".encode("latin-1"))
+    return path
+
+
 @pytest.fixture
 def stores(tmp_path):
     return store(tmp_path / "p.safetensors", PREDICTED), store(tmp_path / "t.safetensors", TRUTH)
@@ -101,6 +106,7 @@ def measured(metric, x, y, over):
         (lambda folder: table(folder / "p.tsv", [["x", 1.0]] * N), r"line 2: found 'x', '1\.0', expected a finite"),
         (lambda folder: table(folder / "p.tsv", np.empty((N, 0)), names=()), "no column 'prediction'"),
         (lambda folder: folder / "none.tsv", "no such file"),
+        (lambda folder: latin_1(folder / "p.tsv"), r"p\.tsv: found no table \('utf-8' codec"),
     ],
 )
 def test_what_does_not_belong_together_is_named(stores, tmp_path, change, message):

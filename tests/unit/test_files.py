@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from proformer.cli import main
 from proformer.errors import InputError, printable
-from proformer.files import Output, OutputFolder, atomic, existing, protected, scratch, write_text
+from proformer.files import InputFolder, Output, OutputFolder, atomic, existing, protected, scratch, write_text
 
 
 @pytest.fixture
@@ -48,6 +49,17 @@ def test_an_output_named_twice_is_refused(tmp_path):
         pass
 
 
+def test_an_output_within_an_input_folder_is_refused(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "model")
+    outputs = Output(tmp_path / "link/p.tsv"), OutputFolder(tmp_path / "model/x"), OutputFolder(tmp_path / "link")
+    for output in outputs:
+        with pytest.raises(InputError, match=r"lies in .*model, which is an input, expected another place"):
+            refused([[InputFolder(tmp_path / "model")], output])
+    with protected([InputFolder(tmp_path / "model"), Output(tmp_path / "model.tsv"), OutputFolder(tmp_path)]):
+        pass
+
+
 def test_folders_and_files_are_not_taken_for_each_other(text, tmp_path):
     with pytest.raises(InputError, match="found a folder, expected a file to write"):
         refused([Output(tmp_path)])
@@ -55,6 +67,24 @@ def test_folders_and_files_are_not_taken_for_each_other(text, tmp_path):
         refused([OutputFolder(text)])
     with pytest.raises(InputError, match="found a folder"), atomic(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--config", "in.txt", "--train", "a", "--validation", "b", "--out", "c", "--checkpoint", "in.txt"],
+        ["pages", "--captions", "in.txt", "--tables", ".", "--out", "in.txt"],
+        ["describe", "--config", "{}", "in.txt", "--out", "a.json", "in.txt"],
+        ["predict", "--model", "model", "--sequences", "in.txt", "--out", "model/p.tsv"],
+        ["public-test", "--subsets", "model", "--leaderboard", "in.txt", "--out", "model/p.tsv"],
+    ],
+)
+def test_outputs_that_are_settings_or_within_a_model(text, tmp_path, monkeypatch, capsys, words):
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert re.search(r"error: (in|model/p)\.t.* expected (another|a folder)", capsys.readouterr().err)
+    assert text.read_text() == "ACGT\t1\n"
 
 
 @pytest.mark.parametrize(

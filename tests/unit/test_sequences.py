@@ -13,9 +13,9 @@ from proformer.sequences import (
     INVALID,
     Spans,
     centre_pad,
+    contain,
     decode,
     encode,
-    first_invalid,
     has_flanks,
     mix,
     reverse_complement,
@@ -85,10 +85,10 @@ def test_flanks_are_compared_not_assumed():
     assert has_flanks(codes, spans, "ACG", "GG").tolist() == [True, False, False, True, False, True]
 
 
-def test_first_invalid_names_the_row():
-    codes, spans = block(["ACGT", "AC-T", "A*GT"])
-    assert first_invalid(codes, spans) == 1
-    assert first_invalid(*block(["ACGT", "NNNN"])) is None
+def test_which_sequences_contain_a_code():
+    codes, spans = block(["ACGT", "AC-T", "A*GT", "NNNN"])
+    assert contain(codes, spans, INVALID).tolist() == [False, True, True, False]
+    assert contain(codes, spans, encode("N")[0]).tolist() == [False, False, False, True]
 
 
 @given(st.lists(st.text("ACGTN", min_size=12, max_size=12), min_size=1, max_size=8))

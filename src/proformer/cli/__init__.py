@@ -39,7 +39,7 @@ VERBS = {verb: module for group in GROUPS.values() for module, verbs in group.it
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns 0, or 2 after a one-line message when the input was wrong."""
     from proformer import __version__
-    from proformer.cli.options import NothingToRun, read_words
+    from proformer.cli.options import read_words
     from proformer.errors import InputError, ending_in_order, printable
     from proformer.files import protected
     from proformer.provenance import log_job
@@ -59,8 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             log_job({"verb": verb} | given)
             work()
             sys.stdout.flush()
-    except NothingToRun as left:
-        return left.code
+    except SystemExit as end:  # help was asked for, or a training was stopped
+        return int(end.code or 0)
     except BrokenPipeError:  # `… | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:

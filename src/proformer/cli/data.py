@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, Medium, one_of
-from proformer.files import Output
+from proformer.errors import InputError
+from proformer.files import Output, write_table, write_text
 from proformer.settings import Count, CountOrZero, Flanks, Share, read
 
 
@@ -43,7 +44,6 @@ def prepare(
     `activity` or `target`, else all after the sequence. Several columns are several tasks.
     """
     from proformer.datasets.prepare import Layout, longest, prepare
-    from proformer.files import write_table
 
     keys = {"flanks": flanks, "too_long": too_long, "wrong_flank": wrong_flank}
     size = length or longest(sequences, read(Layout, keys, "layout"), medium, targets, values)
@@ -90,8 +90,6 @@ def split(
     Copies of a sequence and its reverse complement never fall to different parts; with --near, near copies neither.
     """
     from proformer.datasets.parts import split
-    from proformer.errors import InputError
-    from proformer.files import write_table
 
     one_of(required=True, fractions=fractions, chromosomes=chromosomes, folds=folds, parts=parts)
     for name, given in (("fractions", fractions), ("chromosomes", chromosomes)):
@@ -134,7 +132,6 @@ def measured(
       proformer predict --model model --sequences drift.txt --out predictions.tsv
     """
     from proformer.datasets.measured import evaluation_table
-    from proformer.files import write_table, write_text
 
     table, found = evaluation_table(name, file, medium, rows, flanks)
     write_table(out, table)
@@ -169,7 +166,6 @@ def nearest(
 
     from proformer.datasets.nearest import nearest, summary
     from proformer.datasets.store import open_store
-    from proformer.files import write_table
 
     found = nearest(open_store(store), sequences, within, progress=True)
     table = summary(name, against, found, within, warn_distance, warn_share)

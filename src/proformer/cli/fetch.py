@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from proformer.cli.options import in_columns
-from proformer.files import Output, OutputFolder
+from proformer.errors import InputError
+from proformer.files import InputFolder, Output, OutputFolder, write_table
 from proformer.settings import Count, Positive
+from proformer.units import aligned
 
 if TYPE_CHECKING:
     from proformer.sources import Source
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 def fetch(
     names: Annotated[tuple[str, ...], "names of catalogue entries"],
-    /,
     *,
     list_: Annotated[bool, "print the catalogue and stop"] = False,
     out: Annotated[OutputFolder | None, "folder for the files"] = None,
     mirror: Annotated[
-        Path | None, "folder of <host>/<path> copies that is read in place of the network (default: $PROFORMER_MIRROR)"
+        InputFolder | None,
+        "folder of <host>/<path> copies that is read in place of the network (default: $PROFORMER_MIRROR)",
     ] = None,
     catalogue: Annotated[tuple[Path, ...], "further catalogues; their entries replace those of the same name"] = (),
     provenance: Annotated[Output | None, "table to write: what came from where"] = None,
@@ -42,7 +43,6 @@ def fetch(
 
     A download that was stopped goes on where it stopped when the same command is given again.
     """
-    from proformer.errors import InputError
     from proformer.sources import load_catalogue, lookup
 
     known = load_catalogue(*catalogue)
@@ -52,7 +52,7 @@ def fetch(
     if not names or out is None:
         raise InputError("expected NAME and --out DIR, or --list")
     if mirror is None and "PROFORMER_MIRROR" in os.environ:
-        mirror = Path(os.environ["PROFORMER_MIRROR"])
+        mirror = InputFolder(os.environ["PROFORMER_MIRROR"])
     sources = [lookup(known, name) for name in dict.fromkeys(names)]
     by_filename: dict[str, str] = {}
     for source in sources:
@@ -62,8 +62,6 @@ def fetch(
     rows = [_fetch(source, out, mirror=mirror, attempts=attempts, timeout=timeout) for source in sources]
     if provenance:
         import pandas as pd
-
-        from proformer.files import write_table
 
         write_table(provenance, pd.DataFrame(rows))
 
@@ -89,7 +87,7 @@ def as_table(catalogue: Mapping[str, Source]) -> str:
     for source in catalogue.values():
         check = source.algorithm or (source.publisher[0] if source.publisher else "nothing")
         rows.append((source.name, f"{source.size:,}" if source.size else "?", check, source.title))
-    return in_columns(rows)
+    return aligned(rows)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from inspect import Parameter, cleandoc, signature
 from pathlib import Path
@@ -34,14 +34,6 @@ class WithoutValue:
     value: Any
 
 
-class NothingToRun(Exception):
-    """There is nothing to run; `code` is the exit code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class Parser(argparse.ArgumentParser):
     """Errors are one line, and name the option that was meant."""
 
@@ -54,11 +46,6 @@ class Parser(argparse.ArgumentParser):
         if unknown := re.match(r"unrecognized arguments: (-\S+)", message):
             message = f"no option {unknown[1]}{did_you_mean(unknown[1], self._option_string_actions)}"
         self.exit(2, f"{self.prog}: error: {message}\n")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Stop reading: with help, or with an error."""
-        print(message or "", end="", file=sys.stderr)
-        raise NothingToRun(status)
 
 
 class _Tuple(argparse.Action):
@@ -73,23 +60,27 @@ def read_words(
 ) -> tuple[dict[str, Any], Callable[[], object]]:
     """The arguments of a verb's function, from the words of the command line, and what calls it with them.
 
-    `--help` prints the function's docstring. Positional-only parameters are words without an option.
+    `--help` prints the function's docstring. Parameters that are not keyword-only are words without an option.
     """
-    summary, _, text = cleandoc(function.__doc__ or "").partition("\n\n")
-    module = import_module(function.__module__)
-    if hasattr(module, "add_arguments"):  # a verb of several steps
-        parser = Parser(f"proformer {verb}", summary, module.EXAMPLES)
-        module.add_arguments(parser)
-        args = parser.parse_args(words)
-        return vars(args), lambda: function(args)
-    parser = Parser(f"proformer {verb}", summary, text)
-    hints, parameters = get_type_hints(function, include_extras=True), signature(function).parameters
-    for name, parameter in parameters.items():
-        _add(parser, name, parameter, hints[name])
+    parser = Parser(f"proformer {verb}", **_texts(function))
+    functions = {"": function}
+    if steps := getattr(import_module(function.__module__), "STEPS", ()):  # a verb of several steps
+        functions = {step: getattr(import_module(f"proformer.{verb}.steps"), step) for step in steps}
+        parsers = parser.add_subparsers(dest="step", metavar="STEP", required=True)
+    for step, each in functions.items():
+        texts: dict[str, Any] = _texts(each)
+        to = parsers.add_parser(step, help=texts["description"], **texts) if step else parser
+        hints = get_type_hints(each, include_extras=True)
+        for name, parameter in signature(each).parameters.items():
+            _add(to, name, parameter, hints[name])
     given = vars(parser.parse_args(words))
-    first = [name for name, parameter in parameters.items() if parameter.kind is Parameter.POSITIONAL_ONLY]
-    rest = {name: value for name, value in given.items() if name not in first}
-    return given, lambda: function(*(given[name] for name in first), **rest)
+    values = {name: value for name, value in given.items() if name != "step"}
+    return given, partial(functions[given.get("step", "")], **values)
+
+
+def _texts(function: Callable[..., object]) -> dict[str, str]:
+    summary, _, text = cleandoc(function.__doc__ or "").partition("\n\n")
+    return {"description": summary, "epilog": text}
 
 
 def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
@@ -105,14 +96,14 @@ def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
     if kind is bool:
         more["action"] = "store_true"
     else:
-        element, more["nargs"] = _several(kind, required and parameter.kind is not Parameter.POSITIONAL_ONLY)
+        element, more["nargs"] = _several(kind, required and parameter.kind is Parameter.KEYWORD_ONLY)
         if get_origin(kind) is tuple:
             more["action"] = _Tuple
         more |= {"type": _reader(element), "metavar": _metavar(element)}
         more |= {} if required else {"default": default}
         if without := next((note for note in notes if isinstance(note, WithoutValue)), None):
             more |= {"nargs": "?", "const": without.value}
-    if parameter.kind is Parameter.POSITIONAL_ONLY:
+    if parameter.kind is not Parameter.KEYWORD_ONLY:
         parser.add_argument(name, **more)
     else:
         option = name.rstrip("_").replace("_", "-")
@@ -131,12 +122,13 @@ def _several(kind: Any, required: bool) -> tuple[Any, int | str | None]:
 
 def _reader(hint: Any) -> Callable[[str], Any]:
     """A function from the text of an option to a value of this annotation."""
-    if (path := _path_type(hint)) is not None:
-        return path
+    if hint == str | Path:  # YAML text begins with a brace
+        return lambda text: text if text.lstrip().startswith("{") else Path(text)
+    if _is_path(plain := _plain_type(hint)):
+        return plain  # a `Path`, or one that is written
 
     def read(text: str) -> Any:
-        plain = text.isascii() and "_" not in text
-        for kind in (int, float, Path, str) if plain else (Path, str):
+        for kind in (int, float, str) if text.isascii() and "_" not in text else (str,):
             with suppress(ValueError, OverflowError):
                 return fit(kind(text), hint)
         raise argparse.ArgumentTypeError(f"found {text!r}, expected {words(hint).removesuffix(' or null')}")
@@ -144,19 +136,23 @@ def _reader(hint: Any) -> Callable[[str], Any]:
     return read
 
 
-def _path_type(hint: Any) -> Any:
-    """The kind of path that an annotation asks for: `Path`, or one that is written."""
-    kinds = (kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Path))
-    return next(kinds, None)
+def _plain_type(hint: Any) -> Any:
+    """The type of a value whatever its limits, and whether or not it may be left out."""
+    while get_args(hint) and get_origin(hint) is not Literal:
+        hint = get_args(hint)[0]
+    return hint
+
+
+def _is_path(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Path)
 
 
 def _metavar(hint: Any) -> str:
     """What help calls the value of an option."""
-    if get_origin(hint) is Literal:
-        return "{" + ",".join(get_args(hint)) + "}"
-    if get_args(hint):
-        return _metavar(get_args(hint)[0])
-    return "PATH" if _path_type(hint) else {int: "N", float: "X"}.get(hint, "TEXT")
+    kind = _plain_type(hint)
+    if get_origin(kind) is Literal:
+        return "{" + ",".join(get_args(kind)) + "}"
+    return "PATH" if _is_path(kind) else {int: "N", float: "X"}.get(kind, "TEXT")
 
 
 def one_of(required: bool = False, **options: object) -> None:
@@ -176,23 +172,13 @@ def named(texts: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, value) for _, name, _, value in pairs]
 
 
-def read_yaml(text: str, option: str) -> dict[str, Any]:
-    """Settings from YAML text that begins with a brace, or from a YAML file. Raises InputError for anything else."""
+def read_yaml(settings: str | Path, option: str) -> dict[str, Any]:
+    """Settings from YAML text, or from a YAML file. Raises InputError for anything but keys and values."""
     from proformer import yaml_text  # here, as most verbs read no YAML
 
-    content: str | bytes = text
-    if not text.lstrip().startswith("{"):
-        option, content = text, existing(Path(text)).read_bytes()
-    found, _ = yaml_text.read_yaml(content, option)
+    text: str | bytes = existing(settings).read_bytes() if isinstance(settings, Path) else settings
+    where = str(settings) if isinstance(settings, Path) else option
+    found, _ = yaml_text.read_yaml(text, where)
     if not isinstance(found, dict):
-        raise InputError(f"{option}: found {str(found)[:80]!r}, expected keys and values")
+        raise InputError(f"{where}: found {str(found)[:80]!r}, expected keys and values")
     return found
-
-
-def in_columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text, the first a heading, in aligned columns; numbers to the right."""
-    columns = []
-    for column in zip(*rows, strict=True):
-        width, numbers = max(map(len, column)), all(cell[:1].isdigit() or cell == "?" for cell in column[1:])
-        columns.append([cell.rjust(width) if numbers else cell.ljust(width) for cell in column])
-    return "\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True))

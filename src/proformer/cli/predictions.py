@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, Medium, named
-from proformer.files import Output
+from proformer.errors import InputError
+from proformer.files import InputFolder, Output, write_table, write_text
 from proformer.settings import Count, CountOrZero, Flanks, Share
 from proformer.tasks import MetricName
 
 
 def predict(
     *,
-    model: Annotated[list[Path], "model folders"],
+    model: Annotated[list[InputFolder], "model folders"],
     sequences: Annotated[tuple[Path, ...], "files of sequences, or stores; -: standard input"] = (Path("-"),),
     out: Annotated[
         tuple[Output, ...],
@@ -37,7 +38,6 @@ def predict(
     """
     import sys
 
-    from proformer.errors import InputError
     from proformer.predict import load
     from proformer.training.device import choose_device, set_up
 
@@ -78,7 +78,6 @@ def evaluate(
       proformer evaluate --predictions a.tsv --truth t.tsv --columns dataset=leaves run=danq width=64 seed=1 --out b.tsv
     """
     from proformer.evaluation.evaluate import evaluate
-    from proformer.files import write_table
 
     table = evaluate(predictions, truth, metrics, samples, seed)
     front = dict(named(columns)) or {"run": predictions.stem, "evaluation": truth.stem}
@@ -94,8 +93,8 @@ def score(
     predictions: Annotated[list[Path], "one file per model"],
     names: Annotated[list[str] | None, "names of the models (default: names of the files)"] = None,
     truth: Annotated[Path | None, "sequence<TAB>measured value; not needed for the public part"] = None,
-    subsets: Annotated[tuple[Path, ...], "test_subset_ids: folder, or CSV files"] = (),
-    leaderboard: Annotated[tuple[Path, ...], "public_leaderboard_ids: folder, or JSON files"] = (),
+    subsets: Annotated[tuple[InputFolder, ...], "test_subset_ids: folder, or CSV files"] = (),
+    leaderboard: Annotated[tuple[InputFolder, ...], "public_leaderboard_ids: folder, or JSON files"] = (),
     part: Annotated[Literal["private", "public", "all"], "rows to score"] = "private",
     partial: Annotated[bool, "leave out subsets that the predictions do not cover"] = False,
     samples: Annotated[CountOrZero, "of the bootstrap; 0: none"] = 10_000,
@@ -118,12 +117,10 @@ def score(
 
     A file of predictions, plain or gz: a table of `proformer predict`, sequence<TAB>value, or JSON {"0": value, …}.
     """
-    from proformer.errors import InputError
     from proformer.evaluation import bootstrap
     from proformer.evaluation.density import density_table
     from proformer.evaluation.dream import MEASURES, SCORES, WEIGHTS, read_benchmark, score_table, with_ceiling
     from proformer.evaluation.submissions import predictions_of
-    from proformer.files import write_table
 
     names = names or [path.name.removesuffix(".gz").rpartition(".")[0] or path.name for path in predictions]
     if len(names) != len(predictions) or len(set(names)) != len(names):
@@ -192,7 +189,6 @@ def peers(
     from proformer.datasets.measured import published_predictions, read_evaluation
     from proformer.evaluation.peers import RECOMPUTED, Entry, run_entry, score_set
     from proformer.evaluation.peers import printed as printed_numbers
-    from proformer.files import write_table
     from proformer.simulate.perfect import perfect_sequences
 
     measured = read_evaluation(table)
@@ -213,8 +209,8 @@ def peers(
 
 def public_test(
     *,
-    subsets: Annotated[list[Path], "tables or folders of the test subsets"],
-    leaderboard: Annotated[list[Path], "files or folders of the leaderboard"],
+    subsets: Annotated[list[InputFolder], "tables or folders of the test subsets"],
+    leaderboard: Annotated[list[InputFolder], "files or folders of the leaderboard"],
     out: Annotated[Output, "file to write: sequence<TAB>value, by row of the test set"],
 ) -> None:
     """Write the sequences of the DREAM test set whose values are public.
@@ -225,7 +221,6 @@ def public_test(
     import numpy as np
 
     from proformer.evaluation.dream import read_benchmark
-    from proformer.files import write_text
 
     benchmark = read_benchmark("public", None, subsets, leaderboard)
     measured = set(np.flatnonzero(np.isfinite(benchmark.truth)).tolist())

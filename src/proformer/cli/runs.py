@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from proformer.cli.options import WithoutValue, named, one_of
-from proformer.files import Output
+from proformer.errors import InputError
+from proformer.files import Output, read_table, write_table
 from proformer.settings import Positive
 
 
@@ -83,7 +84,6 @@ def status(
     import time
 
     from proformer import status
-    from proformer.errors import InputError
     from proformer.points import training_jobs
 
     one_of(tsv=tsv, json=json)
@@ -144,9 +144,7 @@ def compare(
 
     Without --out, the table that the workflow wrote is printed; where there is none yet, what is finished is gathered.
     """
-    from proformer.errors import InputError
     from proformer.evaluation.compare import compare, learning_curves
-    from proformer.files import read_table, write_table
 
     written = results / "tables" / "comparison.tsv"
     if out or not written.is_file():

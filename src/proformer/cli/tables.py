@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import WithoutValue, read_yaml
-from proformer.files import Output, OutputFolder
+from proformer.errors import InputError
+from proformer.files import InputFolder, Output, OutputFolder, read_table, write_table, write_text
 
 
 def collect(
     *,
     dataset: Annotated[str, "its name in the tables"],
-    models: Annotated[list[Path], "model folders"],
+    models: Annotated[list[InputFolder], "model folders"],
     sequences: Annotated[Path, "store on which expression tokens are compared"],
     grid: Annotated[Output, "table to write: one row per point"],
     epochs: Annotated[Output, "table to write: one row per point and epoch"],
@@ -31,7 +32,6 @@ def collect(
     from proformer.datasets.store import open_store
     from proformer.evaluation.ceiling import store_ceiling
     from proformer.evaluation.collect import collect
-    from proformer.files import write_table
 
     ceiling = None
     if simulated is not None:
@@ -55,7 +55,6 @@ def test_grid(
           --spread spread.tsv
     """
     from proformer.evaluation import statistics
-    from proformer.files import read_table, write_table
 
     table = statistics.checked(read_table(grid), str(grid))
     write_table(tests, statistics.all_tests(table))
@@ -83,7 +82,6 @@ def report_card(
     from proformer.evaluation import claims_scores, grid_claims
     from proformer.evaluation.claims import to_html
     from proformer.evaluation.statistics import checked, published_grid
-    from proformer.files import read_table, write_table, write_text
 
     table = read_table(run)
     if figure == "4":
@@ -108,8 +106,6 @@ def join(
       proformer join --tables A.tsv B.tsv --out both.tsv
       proformer join --tables grid.tsv --where dream --out dream.tsv        rows whose first cell is dream
     """
-    from proformer.errors import InputError
-    from proformer.files import write_text
 
     head, rows = "", []
     for path in tables:
@@ -123,7 +119,7 @@ def join(
 
 def describe(
     *,
-    config: Annotated[list[str], "a Proformer's keys as YAML, with its recipe, per output"],
+    config: Annotated[list[str | Path], "a Proformer's keys as YAML, with its recipe, per output"],
     out: Annotated[list[Output], "JSON files"],
 ) -> None:
     """Describe models for Figures 1 and 2a, as they are built.
@@ -133,8 +129,6 @@ def describe(
     """
     import json
 
-    from proformer.errors import InputError
-    from proformer.files import write_text
     from proformer.models import build, find_recipe
     from proformer.models.describe import describe
     from proformer.models.proformer import Proformer
@@ -152,7 +146,7 @@ def describe(
 
 def draw(
     *,
-    figures: Annotated[str, "YAML file, or text: name: draw, tables, where, options, caption"],
+    figures: Annotated[str | Path, "YAML file, or text: name: draw, tables, where, options, caption"],
     out: Annotated[OutputFolder, "folder for NAME.pdf, .svg, .png, .tsv and .rst"],
     tables: Annotated[Path, "folder of the tables"] = Path(),
 ) -> None:
@@ -176,7 +170,7 @@ def draw(
 
 def pages(
     *,
-    captions: Annotated[str, "YAML file, or text: name of a table: its caption"],
+    captions: Annotated[str | Path, "YAML file, or text: name of a table: its caption"],
     tables: Annotated[Path, "folder of the tables, NAME.tsv"],
     out: Annotated[OutputFolder, "folder for NAME.html, and NAME.rst, the caption"],
 ) -> None:
@@ -185,7 +179,6 @@ def pages(
     examples:
       proformer pages --tables results/tables --out pages --captions '{dream/grid/grid: One row per model.}'
     """
-    from proformer.files import read_table, write_text
     from proformer.tables import to_page
 
     for name, caption in read_yaml(captions, "--captions").items():
@@ -204,7 +197,6 @@ def versions(
     examples:
       proformer versions --config '{seeds: [1]}' --out versions.tsv
     """
-    from proformer.files import write_table
     from proformer.provenance import describe_run
 
     write_table(out, describe_run(config))

@@ -7,9 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
-from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, in_columns, read_yaml
-from proformer.files import Output, OutputFolder
+from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, read_yaml
+from proformer.errors import InputError
+from proformer.files import Output, OutputFolder, write_table
 from proformer.settings import Count, Flanks, Positive, Threads
+from proformer.units import aligned
 
 
 def train(
@@ -17,7 +19,7 @@ def train(
     train: Annotated[Path, "store of training sequences"],
     validation: Annotated[Path, "store of validation sequences"],
     out: Annotated[OutputFolder, "model folder to write"],
-    config: Annotated[str, "YAML file, or text, with the keys model, training and recipe"] = "{}",
+    config: Annotated[str | Path, "YAML file, or text, with the keys model, training and recipe"] = "{}",
     checkpoint: Annotated[Output | None, "where to keep the checkpoint (default: OUT/checkpoint.pt)"] = None,
     checkpoint_minutes: Annotated[Positive, "minutes between checkpoints"] = 10.0,
     device: Device = "auto",
@@ -61,7 +63,7 @@ def train(
 
 def train_pack(
     *,
-    jobs: Annotated[str, "YAML file, or text: name of a model: its config"],
+    jobs: Annotated[str | Path, "YAML file, or text: name of a model: its config"],
     train: Annotated[Path, "store of training sequences"],
     validation: Annotated[Path, "store of validation sequences"],
     results: Annotated[OutputFolder, "folder for models, checkpoints and logs"],
@@ -81,7 +83,6 @@ def train_pack(
       deep: {model: {dim: 64, heads: 2, blocks: 8}, training: {epochs: 5}}
     The models come to RESULTS/models/NAME. The same command again goes on where it stopped.
     """
-    from proformer.errors import InputError
     from proformer.training.lock import exclusive
     from proformer.training.pack import train_pack
 
@@ -116,10 +117,10 @@ def models() -> None:
         count = sum(p.numel() for p in model.parameters())
         what = re.split(r" \(|:|, as |\.?\n", find(name).__doc__ or "")[0]
         rows.append((name, f"{count:,}", what, ", ".join(getattr(find(name), "RECIPES", {})) or "none"))
-    print(in_columns(rows))
+    print(aligned(rows))
 
 
-def config(of: Annotated[str, "model:NAME, training or task"], /) -> None:
+def config(of: Annotated[str, "model:NAME, training or task"]) -> None:
     """List the settings of a model or of the training, with types, defaults and meaning.
 
     examples:
@@ -130,7 +131,6 @@ def config(of: Annotated[str, "model:NAME, training or task"], /) -> None:
     """
     import json
 
-    from proformer.errors import InputError
     from proformer.models import find
     from proformer.settings import hints_of, meanings, words
     from proformer.tasks import Task
@@ -150,7 +150,7 @@ def config(of: Annotated[str, "model:NAME, training or task"], /) -> None:
         default = getattr(kind, key, "")
         shown = json.dumps(list(default) if isinstance(default, tuple) else default)
         rows.append((key, shown, words(hint), known.get(key, "")))
-    print(in_columns(rows))
+    print(aligned(rows))
     for name, parts in recipes.items():
         print(f"recipe {name}: {json.dumps({part: keys for part, keys in parts.items() if keys})}")
 
@@ -159,7 +159,7 @@ def import_weights(
     *,
     weights: Annotated[Path, ".npz or .safetensors with the original's arrays"],
     out: Annotated[OutputFolder, "model folder to write"],
-    config: Annotated[str, "YAML file, or text: model keys that differ from the final model's"] = "{}",
+    config: Annotated[str | Path, "YAML file, or text: model keys that differ from the final model's"] = "{}",
     mean: Annotated[float, "mean of the training targets"] = 0.0,
     sd: Annotated[Positive, "standard deviation of the training targets"] = 1.0,
     flanks: Annotated[Flanks, "constant ends of the sequences"] = DREAM_FLANKS,
@@ -195,8 +195,6 @@ def benchmark(
 
     Short trainings on random sequences, and beside each what plain matrix products reach on the same device.
     """
-    from proformer.errors import InputError
-    from proformer.files import write_table
     from proformer.planning.benchmark import measure
 
     try:

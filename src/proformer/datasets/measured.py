@@ -17,12 +17,11 @@ import numpy as np
 import pandas as pd
 
 from proformer.datasets.rows import read_rows, rows_of
-from proformer.datasets.store import open_store
-from proformer.datasets.text import Rows, blocks
+from proformer.datasets.text import FLOAT32_MAX, Rows, blocks
 from proformer.errors import InputError
 from proformer.files import read_table
-from proformer.sequences import decode, flank_extent
-from proformer.units import finite_number
+from proformer.sequences import flank_extent
+from proformer.units import plain_number
 
 MEDIA = {"complex": "NBT_S288CdU_YPD", "defined": "NBT_S288CdU_SCUra"}  # as the column `expt` calls them
 COLUMNS = ["set", "name", "sequence", "expression", "role", "reference", "flank"]
@@ -55,7 +54,7 @@ def is_table(path: Path) -> bool:
 
 
 def read_measured(path: Path, medium: str | None = None) -> pd.DataFrame:
-    """Read a CSV table or a `sequence<TAB>value` file (plain or gz).
+    """Read a CSV table or a `sequence<TAB>value` file (plain or gz), or a store of one number a row.
 
     Returns one row per row of the file, in order: `name`; `sequence`, as measured but for padding; `expression`;
     `prediction`, where the file has one, else NaN; `role`, "row", or "duplicate" for a sequence that stood above
@@ -68,7 +67,7 @@ def read_measured(path: Path, medium: str | None = None) -> pd.DataFrame:
     """
     if medium is not None and medium not in MEDIA:
         raise InputError(f"medium: found {medium!r}, expected one of {', '.join(MEDIA)}")
-    if not is_table(path):
+    if path.suffix == ".safetensors" or not is_table(path):
         return _finish(path, _plain(path), None)
     table = _read_csv(path)
     if medium and "expt" in table:
@@ -97,7 +96,7 @@ def evaluation_table(
     or an insert is empty.
     """
     stored = path.suffix == ".safetensors"
-    table = _of_store(path) if stored else read_measured(path, medium)
+    table = read_measured(path, medium)
     count = int((table["role"] != "reference").sum())
     if rows is not None and count != rows:
         raise InputError(f"{path}: found {count:,} rows, expected {rows:,}: another set of this name?")
@@ -189,23 +188,13 @@ def _one(path: Path, table: pd.DataFrame, names: Sequence[str]) -> str:
 def _numbers(path: Path, table: pd.DataFrame, *names: str) -> np.ndarray:
     """The column of the first of these names that there is, as finite numbers."""
     column = _one(path, table, names)
-    values = [finite_number(text.strip()) for text in table[column]]
-    if None in values:
-        row = values.index(None)
+    values = table[column].str.strip().map(plain_number).to_numpy(np.float64)
+    good = np.abs(values) <= FLOAT32_MAX
+    if not good.all():
+        row = int(np.argmin(good))
         found = f"{table[column].iloc[row]!r} in {column!r}"
         raise InputError(f"{path}, line {row + 2}: found {found}, expected a finite number")
-    return np.array(values, dtype=np.float64)
-
-
-def _of_store(path: Path) -> pd.DataFrame:
-    """The rows of an encoded store, such as a test part, whose targets are one number each."""
-    store = open_store(path)
-    if store.target.shape[1:] != (1, 1):
-        shape = list(store.target.shape[1:])
-        raise InputError(f"{path}: found targets of {shape} (tasks, positions), expected one number a row")
-    plain = pd.DataFrame({"sequence": [decode(codes).strip("N") for codes in store.codes]})
-    plain["expression"] = np.asarray(store.target[:, 0, 0], dtype=np.float64)
-    return _finish(path, plain.assign(name=plain.index.astype(str), prediction=np.nan), None)
+    return values
 
 
 def _plain(path: Path) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from proformer.datasets.store import StoreWriter
 from proformer.datasets.text import Rows, first_error_first
 from proformer.errors import InputError
 from proformer.files import file_digest
-from proformer.sequences import MAX_LENGTH, Spans, centre_pad, flank_extent, has_flanks, strand_free_keys
+from proformer.sequences import MAX_LENGTH, N, Spans, centre_pad, contain, flank_extent, has_flanks, strand_free_keys
 from proformer.settings import Flanks, at_least, at_most
 from proformer.tasks import Task
 
@@ -151,7 +151,7 @@ def append(
         target=target[kept].astype(np.float32),
         group=strand_free_keys(rows.codes, spans),
     )
-    return counts + Counter(with_n=_contain_n(rows, spans))
+    return counts + Counter(with_n=int(contain(rows.codes, spans, N).sum()))
 
 
 def longest(
@@ -172,9 +172,3 @@ def longest(
 def _checked(rows: Rows, layout: Layout) -> tuple[np.ndarray, tuple[np.ndarray, Spans, Counter[str]]]:
     """Values and trimmed sequences of rows, whose first wrong row is named, whatever is wrong with it."""
     return first_error_first(rows, lambda part: (part.numbers(), layout.trim(part)))
-
-
-def _contain_n(rows: Rows, spans: Spans) -> int:
-    positions = np.flatnonzero(rows.codes == 4)
-    ends = np.searchsorted(positions, spans.starts + spans.lengths)
-    return int((ends > np.searchsorted(positions, spans.starts)).sum())

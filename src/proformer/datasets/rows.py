@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from proformer.datasets.store import open_store
-from proformer.datasets.text import BLOCK_BYTES, NEWLINE, RETURN, RowError, Rows, blocks, is_number, is_sequence
+from proformer.datasets.text import BLOCK_BYTES, NEWLINE, RETURN, RowError, Rows, blocks, is_sequence
 from proformer.errors import InputError
 from proformer.sequences import ALPHABET, Spans, decode, to_codes
 from proformer.settings import did_you_mean
+from proformer.units import plain_number
 
 SEQUENCE = ("sequence", "seq")
 VALUE = ("expression", "value", "activity", "target")
@@ -135,10 +136,7 @@ def rows_of_strings(sequences: Iterable[str], name: str = "sequences") -> Rows:
     texts = [sequence.encode("latin-1", "replace") for sequence in sequences]
     if not texts:
         raise InputError(f"{name}: found none, expected one or more")
-    letters = np.frombuffer(b"".join(texts), dtype=np.uint8)
-    lengths = np.array([len(text) for text in texts])
-    spans = Spans(np.cumsum(lengths) - lengths, lengths)
-    return Rows(Path(name), letters, to_codes(letters), spans, lines=range(len(texts)), unit="row")
+    return _rows_in_memory(name, np.frombuffer(b"".join(texts), dtype=np.uint8), np.array([*map(len, texts)]))
 
 
 def rows_of_store(path: Path) -> Iterator[Rows]:
@@ -159,9 +157,12 @@ def rows_of_codes(codes: np.ndarray) -> Rows:
     if codes.ndim != 2 or not codes.size or codes.max() >= len(ALPHABET):
         raise InputError(f"sequences: found codes of the shape {list(codes.shape)}, expected [N, L], each from 0 to 4")
     letters = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)[codes].ravel()
-    lengths = np.full(len(codes), codes.shape[1])
+    return _rows_in_memory("sequences", letters, np.full(len(codes), codes.shape[1]))
+
+
+def _rows_in_memory(name: str, letters: np.ndarray, lengths: np.ndarray) -> Rows:
     spans = Spans(np.cumsum(lengths) - lengths, lengths)
-    return Rows(Path("sequences"), letters, codes.ravel(), spans, lines=range(len(codes)), unit="row")
+    return Rows(Path(name), letters, to_codes(letters), spans, lines=range(len(lengths)), unit="row")
 
 
 def find_columns(path: Path, heading: str, targets: Sequence[str] = (), key: Sequence[str] = SEQUENCE) -> Columns:
@@ -176,7 +177,7 @@ def find_columns(path: Path, heading: str, targets: Sequence[str] = (), key: Seq
     cells = [cell.strip() for cell in line]
     names = [cell.lower() for cell in cells]
     found = [index for index, name in enumerate(names) if name in key]
-    header = bool(found) or (len(cells) > 1 and not is_sequence(cells[0]) and not any(map(is_number, cells)))
+    header = bool(found) or (len(cells) > 1 and not is_sequence(cells[0]) and not any(map(_is_number, cells)))
     if not header:
         if targets:
             raise InputError(f"{path}, line 1: found no header line, expected one that names {', '.join(targets)}")
@@ -263,7 +264,11 @@ def _text(cell: bytes) -> str:
 def _value_in(words: Sequence[str]) -> str:
     """The value in the words of a FASTA name, or nothing."""
     last = words[-1].rpartition("=")[2] if len(words) > 1 else words[0].partition("|")[2].rpartition("|")[2]
-    return last if is_number(last) else ""
+    return last if _is_number(last) else ""
+
+
+def _is_number(text: str) -> bool:
+    return bool(np.isfinite(plain_number(text)))
 
 
 def read_values(path: Path, targets: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[str, list[str]]]:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -47,7 +46,7 @@ class StoreWriter:
 
     def __enter__(self) -> StoreWriter:
         self._temporary = self._stack.enter_context(atomic(self.path))
-        self._file = open(self._temporary, "wb")
+        self._file = self._stack.enter_context(open(self._temporary, "wb"))
         self._file.write(b" " * (8 + self._HEADER))
         return self
 
@@ -94,15 +93,11 @@ class StoreWriter:
         self._file.write(self._HEADER.to_bytes(8, "little") + text)
 
     def __exit__(self, *raised: Any) -> None:
-        try:
-            with self._file:
-                if raised[0] is None:
-                    self._finish()
-        except BaseException:
-            raised = sys.exc_info()
-            raise
-        finally:
+        if raised[0] is not None:
             self._stack.__exit__(*raised)
+            return
+        with self._stack:
+            self._finish()
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 
 from proformer.errors import InputError
-from proformer.sequences import Spans, first_invalid
+from proformer.sequences import INVALID, Spans, contain
+from proformer.units import plain_number
 
 T = TypeVar("T")
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 64 << 20
 NEWLINE, RETURN, UNDERSCORE = b"\n\r_"
 STDIN = Path("-")
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 _SWAP = "the sequence first: swap the columns, or name them in a header line"
 _OTHER_FORMATS = {
     b"\xff\xfe": "UTF-16 text", b"\xfe\xff": "UTF-16 text", b"PK\x03\x04": "a zip or Excel file",
@@ -98,14 +99,13 @@ class Rows:
     def _numbers(self, column: Spans) -> np.ndarray:
         values = np.full(len(self), np.nan)
         for rows, text in column.groups(self.letters):
-            if (text == UNDERSCORE).any():
-                values[rows] = [_number(self.text(row, column)) for row in rows]
-                continue
             try:
+                if (text == UNDERSCORE).any():
+                    raise ValueError
                 values[rows] = text.view(f"S{text.shape[1]}")[:, 0].astype(np.float64)
             except ValueError:
-                values[rows] = [_number(self.text(row, column)) for row in rows]
-        good = np.abs(values) <= _FLOAT32_MAX
+                values[rows] = [plain_number(self.text(row, column)) for row in rows]
+        good = np.abs(values) <= FLOAT32_MAX
         if not good.all():
             row = int(np.argmin(good))
             raise self.fail(row, *self._no_number(row, self.text(row, column)))
@@ -121,40 +121,30 @@ class Rows:
         sequence = self.text(row)
         if not text:
             return self._no_value(row)
-        if is_number(sequence) and is_sequence(text):
+        if np.isfinite(plain_number(sequence)) and is_sequence(text):
             return f"{sequence!r} before the sequence", _SWAP
         if re.fullmatch(r"\s*[+-]?[0-9]*,[0-9]+\s*", text):
             return f"{text!r}, with a decimal comma", f"a decimal point: {text.strip().replace(',', '.')}"
-        if np.isfinite(_number(text)):
+        if np.isfinite(plain_number(text)):
             return repr(text), "a number that float32 holds (at most 3.4e38)"
         return repr(text), "a finite number"
 
     def check_letters(self) -> None:
         """Refuse anything but A, C, G, T and N (either case)."""
-        row = first_invalid(self.codes, self.spans)
-        if not self.spans.lengths.all():
-            empty = int(np.argmin(self.spans.lengths > 0))
-            if row is None or empty < row:
-                raise self.fail(empty, "an empty sequence", "A, C, G, T and N")
-        if row is not None:
-            start = self.spans.starts[row]
-            bad = self.letters[start : start + self.spans.lengths[row]].tobytes().decode("utf-8", "replace")
-            letter = next(letter for letter in bad if letter not in "ACGTNacgtn")
-            raise self.fail(row, *self._wrong_letter(row, letter))
+        wrong = (self.spans.lengths == 0) | contain(self.codes, self.spans, INVALID)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise self.fail(row, *self._no_sequence(self.text(row)))
 
-    def _wrong_letter(self, row: int, letter: str) -> tuple[str, str]:
-        sequence = self.text(row)
-        if is_number(sequence):
-            return (
-                f"{sequence!r} in place of the sequence",
-                _SWAP,
-            )
-        expected = "only A, C, G, T and N"
-        if letter in "Uu":
-            expected += ": write T for U"
-        elif letter in "RYSWKMBDHVryswkmbdhv":
-            expected += ": write N where a base is not known"
-        return f"the letter {letter!r} in {sequence[:40]!r}", expected
+    def _no_sequence(self, sequence: str) -> tuple[str, str]:
+        if not sequence:
+            return "an empty sequence", "A, C, G, T and N"
+        letter = next(letter for letter in sequence if letter not in "ACGTNacgtn")
+        if np.isfinite(plain_number(sequence)):
+            return f"{sequence!r} in place of the sequence", _SWAP
+        advice = ": write N where a base is not known" if letter in "RYSWKMBDHVryswkmbdhv" else ""
+        advice = ": write T for U" if letter in "Uu" else advice
+        return f"the letter {letter!r} in {sequence[:40]!r}", f"only A, C, G, T and N{advice}"
 
 
 def first_error_first(rows: Rows, work: Callable[[Rows], T]) -> T:
@@ -165,19 +155,6 @@ def first_error_first(rows: Rows, work: Callable[[Rows], T]) -> T:
         if error.row:
             first_error_first(rows.head(error.row), work)
         raise
-
-
-def _number(text: str) -> float:
-    """A plain ASCII number, or NaN."""
-    try:
-        return float(text) if text.isascii() and "_" not in text else np.nan
-    except ValueError:
-        return np.nan
-
-
-def is_number(text: str) -> bool:
-    """Whether a text is a finite number."""
-    return bool(np.isfinite(_number(text)))
 
 
 def is_sequence(text: str) -> bool:
@@ -208,8 +185,9 @@ def blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         with open_text(path) as handle:
             while piece := handle.read(size):
                 if empty:
-                    piece = _check_format(path, piece).removeprefix(b"\xef\xbb\xbf")
-                    empty = False
+                    if found := next((name for magic, name in _OTHER_FORMATS.items() if piece.startswith(magic)), ""):
+                        raise InputError(f"{path}: found {found}, expected text (UTF-8), plain or gz")
+                    piece, empty = piece.removeprefix(b"\xef\xbb\xbf"), False
                 if b"\0" in piece:
                     raise InputError(f"{path}: found binary data, expected text, plain or gz")
                 cut = piece.rfind(b"\n") + 1
@@ -225,10 +203,3 @@ def blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         raise InputError(f"{path}: the file is empty, expected one sequence per line")
     if last := b"".join(kept):
         yield last + b"\n"
-
-
-def _check_format(path: Path, text: bytes) -> bytes:
-    for magic, name in _OTHER_FORMATS.items():
-        if text.startswith(magic):
-            raise InputError(f"{path}: found {name}, expected text (UTF-8), plain or gz")
-    return text
