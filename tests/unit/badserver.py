@@ -18,6 +18,7 @@ class Fault:
     cut: int | None = None  # stop after so many bytes of the answer
     stall: float = 0.0  # and keep the line open in silence for so many seconds
     drip: float = 0.0  # seconds between two bytes of the answer
+    drip_header: float = 0.0  # and between two bytes of a header line without end
     becomes: File | None = None  # from the next request on, the address serves this
 
 
@@ -77,6 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self, request: Request, status: int, headers: dict[str, str | None], body: bytes, fault: Fault) -> None:
         request.status = status
+        if fault.drip_header:
+            return self.drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"." * 1000, fault.drip_header)
         self.send_response(status)
         for key, value in headers.items():
             if value is not None:
@@ -84,18 +87,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         body = body[: fault.cut]
         try:
-            while fault.drip and body:
-                self.wfile.write(body[:1])
-                self.wfile.flush()
-                body = body[1:]
-                time.sleep(fault.drip)
-            self.wfile.write(body)
+            if fault.drip:
+                self.drip(body, fault.drip)
+            else:
+                self.wfile.write(body)
             self.wfile.flush()
         except ConnectionError:  # the client has gone
             return
         request.sent = len(body)
         if fault.stall:
             time.sleep(fault.stall)
+
+    def drip(self, text: bytes, seconds: float) -> None:
+        for position in range(len(text)):
+            self.wfile.write(text[position : position + 1])
+            self.wfile.flush()
+            if self.server.over.wait(seconds):
+                return
 
 
 class BadServer(ThreadingHTTPServer):
@@ -105,6 +113,7 @@ class BadServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, File] = {}
         self.requests: list[Request] = []
+        self.over = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self) -> BadServer:
@@ -112,5 +121,6 @@ class BadServer(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.over.set()
         self.shutdown()
         self.server_close()

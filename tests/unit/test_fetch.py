@@ -112,6 +112,15 @@ def test_dripping_server_is_given_up_on(server, tmp_path):
         download_module.read(f"{server.url}/list", download_module.Patience(1, 0.3))
 
 
+def test_dripping_header_is_given_up_on(server, tmp_path):
+    serve(server, always=Fault(drip_header=0.02))
+    began = time.monotonic()
+    with pytest.raises(InputError, match="given up after 2 attempts: the header lines are not all there after"):
+        quick(source_at(server), tmp_path / "data.bin", attempts=2, timeout=0.3)
+    assert time.monotonic() - began < 5
+    assert left(tmp_path / "data.bin") == []
+
+
 @pytest.mark.parametrize("length", [True, False])
 def test_a_server_that_goes_on_and_on_is_stopped(server, tmp_path, length):
     serve(server, length=length)

@@ -9,8 +9,10 @@ import json
 import os
 import random
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -258,7 +260,7 @@ def _get(url: str, timeout: float, headers: dict[str, str]) -> requests.Response
     if not re.match(r"https?://", url):
         raise InputError(f"{url}: only http and https addresses are fetched")
     headers = {"Accept-Encoding": "identity", "User-Agent": f"proformer/{__version__}", **headers}
-    response = requests.get(url, headers=headers, stream=True, timeout=timeout)
+    response = _within(2 * timeout, partial(requests.get, url, headers=headers, stream=True, timeout=timeout))
     status = response.status_code
     if status in (200, 206) or (status == 416 and "Range" in headers):
         return response
@@ -268,6 +270,23 @@ def _get(url: str, timeout: float, headers: dict[str, str]) -> requests.Response
         raise Transient(answer, _retry_after(response))
     hint = f" ({_HINTS[status]})" if status in _HINTS else ""
     raise InputError(f"{url}: {answer}{hint}")
+
+
+def _within(seconds: float, ask: Callable[[], requests.Response]) -> requests.Response:
+    """An answer whose header lines are all there in time: requests' timeout starts anew with every byte of them."""
+    answer: Future[requests.Response] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise Dripping(f"the header lines are not all there after {seconds:.0f} s") from None
 
 
 def _validator(response: requests.Response) -> str | None:
