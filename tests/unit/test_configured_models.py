@@ -40,6 +40,13 @@ def test_null_in_an_overlay_is_the_recipe_alone(root, tmp_path):
     assert (job.config["training"], job.config["recipe"]) == ({"seed": 1}, "as-released")
 
 
+def test_a_length_of_null_counts_as_not_given(root, tmp_path):
+    (tmp_path / "own.yaml").write_text("datasets: {dream: {length: null}}")
+    config, _ = read_configuration([tmp_path / "own.yaml"], root)
+    assert config["datasets"]["dream"]["length"] == 100
+    assert resolve({"model": "legnet", "length": None}, {"length": 30})["length"] == 30
+
+
 def test_at_full_size_nothing_of_the_demo_is_left_in_a_peer(root):
     """Overlays are merged key by key, so a key of the demo that is not set again would stay."""
     peers = [job for job in jobs_of(root, "paper") if job.config["model"]["model"] != "proformer"]

@@ -67,15 +67,16 @@ def find_recipe(model: str, name: str | None = None) -> dict[str, dict[str, Any]
 def resolve(config: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The full config of a model, with its defaults filled in: `{"model": "proformer", "dim": 512, …}`.
 
-    data: facts of the data (`length`, `flanks`), which fill the keys of those names where the model has them. Raises
-    InputError for an unknown model, an unknown key or an impossible value.
+    data: facts of the data (`length`, `flanks`), which fill the keys of those names where the model has them and they
+    are left out or null. Raises InputError for an unknown model, an unknown key or an impossible value.
     """
     keys = dict(config)
     name = keys.pop("model", DEFAULT)
     kind = find(name).Config
     known = {"length", "flanks"} & hints_of(kind).keys()
     facts = {key: value for key, value in (data or {}).items() if key in known}
-    return {"model": name, **asdict(read(kind, facts | keys, f"model {name}"))}
+    given = {key: value for key, value in keys.items() if value is not None or key not in facts}
+    return {"model": name, **asdict(read(kind, facts | given, f"model {name}"))}
 
 
 def build(config: Mapping[str, Any]) -> Model:

@@ -60,6 +60,7 @@ def read_configuration(files: Sequence[str | Path], checkout: Path | None = None
 def complete(config: dict[str, Any], checkout: Path) -> None:
     """Fill a configuration's defaults in, and the home folder for `~`, as a shell does.
 
+    A null where the schema expects something else counts as not given.
     Raises InputError for the first key or value that the schema refuses.
     """
     config.update(_with_home(config))
@@ -82,8 +83,9 @@ def _with_home(value: Any) -> Any:
 def _fill(validator: Any, properties: dict[str, Any], instance: Any, schema: dict[str, Any]) -> Iterator[Any]:
     if validator.is_type(instance, "object"):
         for name, keys in properties.items():
-            if "default" in keys:
-                instance.setdefault(name, copy.deepcopy(keys["default"]))
+            is_off = name in instance and validator.evolve(schema=keys).is_valid(None)
+            if "default" in keys and instance.get(name) is None and not is_off:
+                instance[name] = copy.deepcopy(keys["default"])
     yield from jsonschema.Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
