@@ -61,13 +61,8 @@ def split(
     store: Annotated[Path, "the store to draw from"],
     out: Annotated[list[Output], "one store per part, training first"],
     fractions: Annotated[list[Share] | None, "share of each part; 0: an empty part"] = None,
-    chromosomes: Annotated[
-        list[str] | None, "chromosomes of each part, with commas between them; '': all that are left"
-    ] = None,
-    folds: Annotated[
-        list[CountOrZero] | None,
-        "how many, and which one (from 0) tests; with a third number, validation is one of so many nested folds",
-    ] = None,
+    chromosomes: Annotated[list[str] | None, "of each part, with commas between them; '': all that are left"] = None,
+    folds: Annotated[list[CountOrZero] | None, "how many; which one (from 0) tests; nested ones, one validates"] = None,
     parts: Annotated[Path | None, "file with a line per row: the number of its part, or -1"] = None,
     seed: Annotated[CountOrZero, "of the draw"] = 1,
     by: Annotated[Literal["random", "chromosome"], "what to draw"] = "random",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from proformer.errors import InputError
 from proformer.files import InputFolder, Output, OutputFolder, write_table
@@ -24,10 +24,7 @@ def fetch(
     *,
     list_: Annotated[bool, "print the catalogue and stop"] = False,
     out: Annotated[OutputFolder | None, "folder for the files"] = None,
-    mirror: Annotated[
-        InputFolder | None,
-        "folder of <host>/<path> copies that is read in place of the network (default: $PROFORMER_MIRROR)",
-    ] = None,
+    mirror: Annotated[InputFolder | None, "folder of <host>/<path> copies to read (default: $PROFORMER_MIRROR)"] = None,
     catalogue: Annotated[tuple[Path, ...], "further catalogues; their entries replace those of the same name"] = (),
     provenance: Annotated[Output | None, "table to write: what came from where"] = None,
     attempts: Annotated[Count, "failures in a row that end a download"] = 6,
@@ -59,26 +56,24 @@ def fetch(
         other = by_filename.setdefault(source.filename, source.name)
         if other != source.name:
             raise InputError(f"{other} and {source.name} would both be {out / source.filename}: fetch them apart")
-    rows = [_fetch(source, out, mirror=mirror, attempts=attempts, timeout=timeout) for source in sources]
+    from proformer.sources.fetch import fetch as bring
+
+    how = {"already there": "already there, left alone", "mirror": "from the mirror", "network": "downloaded"}
+    rows = []
+    for source in sources:
+        file = out / source.filename
+        with meter(source.name) as progress:
+            row = bring(source, file, mirror=mirror, attempts=attempts, timeout=timeout, progress=progress)
+        verdict = "as expected" if row["expected"] else "nothing to compare with"
+        print(
+            f"{source.name}: {file}: {how[str(row['obtained_from'])]}; {row['size']:,} bytes; "
+            f"{row['algorithm']} {row['found']}, {verdict} ({row['digest_from']})"
+        )
+        rows.append(row)
     if provenance:
         import pandas as pd
 
         write_table(provenance, pd.DataFrame(rows))
-
-
-def _fetch(source: Source, folder: Path, **options: Any) -> dict[str, object]:
-    from proformer.sources.fetch import fetch as fetch_source
-
-    out = folder / source.filename
-    with meter(source.name) as progress:
-        row = fetch_source(source, out, progress=progress, **options)
-    how = {"already there": "already there, left alone", "mirror": "from the mirror", "network": "downloaded"}
-    verdict = "as expected" if row["expected"] else "nothing to compare with"
-    print(
-        f"{source.name}: {out}: {how[str(row['obtained_from'])]}; {row['size']:,} bytes; "
-        f"{row['algorithm']} {row['found']}, {verdict} ({row['digest_from']})"
-    )
-    return row
 
 
 def as_table(catalogue: Mapping[str, Source]) -> str:

@@ -16,11 +16,7 @@ def predict(
     *,
     model: Annotated[list[InputFolder], "model folders"],
     sequences: Annotated[tuple[Path, ...], "files of sequences, or stores; -: standard input"] = (Path("-"),),
-    out: Annotated[
-        tuple[Output, ...],
-        "tables (name, sequence, prediction, or a column for each task), or stores of profiles (NAME.safetensors): "
-        "each file's, by model; -: standard output",
-    ] = (Output("-"),),
+    out: Annotated[tuple[Output, ...], "tables or stores: each file's, by model; -: standard output"] = (Output("-"),),
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     batch_size: Annotated[Count | None, "sequences at once (default: by the model's size)"] = None,
     device: Device = "auto",
@@ -34,7 +30,8 @@ def predict(
       zcat promoters.txt.gz | proformer predict --model model > predictions.tsv
       proformer predict --model model --sequences test.safetensors --out profiles.safetensors
 
-    A file of sequences: TSV or CSV, plain or gz, with a column sequence or seq, or the sequence first; or FASTA.
+    A file of sequences: TSV or CSV, plain or gz, with a column sequence or seq, or the sequence first; or FASTA. Tables
+    have the columns name, sequence, and prediction or one for each task; stores (NAME.safetensors) hold profiles, too.
     """
     import sys
 
@@ -58,16 +55,11 @@ def predict(
 def evaluate(
     *,
     predictions: Annotated[Path, "table or store made by `proformer predict`"],
-    truth: Annotated[
-        Path, "sequences with a value for each task, a table of `proformer measured`, or a store, in the same order"
-    ],
+    truth: Annotated[Path, "in the same order: a file of values, a table of `proformer measured`, or a store"],
     metrics: Annotated[tuple[MetricName, ...], "default: those of the task, else pearson, spearman, r2 and mse"] = (),
     samples: Annotated[CountOrZero, "of the bootstrap; 0: no intervals"] = 1000,
     seed: Annotated[CountOrZero, "of the bootstrap"] = 0,
-    columns: Annotated[
-        tuple[str, ...],
-        "NAME=VALUE, columns in front, of data set, run, axes, seed (default: run, evaluation: the files' names)",
-    ] = (),
+    columns: Annotated[tuple[str, ...], "NAME=VALUE, in front (default: run, evaluation: the files' names)"] = (),
     out: Annotated[Output | None, "table: a row per task and metric, with its 95 % interval"] = None,
 ) -> None:
     """Score predictions against measurements, task by task.

@@ -128,10 +128,7 @@ def compare(
     points: Annotated[list[str] | None, "folders below RESULTS/models (default: all that are finished)"] = None,
     truth: Annotated[tuple[str, ...], "DATASET/SET=FILE, measured: see `proformer evaluate`"] = (),
     dream: Annotated[tuple[Path, ...], "tables of `proformer score`"] = (),
-    simulated: Annotated[
-        tuple[str, ...],
-        "DATASET[=FOLDER], simulated data sets: a perfect model's r beside; FOLDER: the ATAC-seq experiment of windows",
-    ] = (),
+    simulated: Annotated[tuple[str, ...], "DATASET[=FOLDER of the ATAC-seq]: a perfect model's r beside"] = (),
     called: Annotated[tuple[str, ...], "POINT=NAME, names of the points in these tables"] = (),
     peers: Annotated[tuple[Path, ...], "tables of `proformer peers`, with intervals"] = (),
 ) -> None:

@@ -25,6 +25,7 @@ import urllib3
 
 from proformer import __version__
 from proformer.errors import InputError
+from proformer.sources.publishers import Expected
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 T = TypeVar("T")
@@ -138,25 +139,12 @@ def open_partial(out: Path) -> Iterator[PartialFile]:
                 part.memo.unlink(missing_ok=True)
 
 
-def download(
-    url: str,
-    part: PartialFile,
-    patience: Patience,
-    *,
-    size: int | None,
-    checked: bool,
-    progress: Progress | None = None,
-) -> None:
-    """Bring `part` to the whole file at `url`.
-
-    `size` is the number of bytes expected, where known; `checked` says that a digest will be compared afterwards, so
-    that resuming is safe even when the server names no version. Raises InputError.
-    """
-    if checked and part.size and part.size == size:
+def download(want: Expected, part: PartialFile, patience: Patience, progress: Progress | None = None) -> None:
+    """Bring `part` to the whole of a file; the caller compares the digest. Raises InputError."""
+    if want.digest and part.size and part.size == want.size:
         part.resumed = True
         return
-    transfer = partial(_transfer, url, part, patience.timeout, size, checked, progress)
-    persist(transfer, patience, what=url, reached=lambda: part.size)
+    persist(lambda: _transfer(want, part, patience.timeout, progress), patience, want.url, lambda: part.size)
 
 
 def read(url: str, patience: Patience) -> bytes:
@@ -171,10 +159,10 @@ def read(url: str, patience: Patience) -> bytes:
                     raise InputError(f"{url}: found more than {_LARGEST_ANSWER >> 20} MB, expected a short answer")
         return text
 
-    return persist(ask, patience, what=url)
+    return persist(ask, patience, url)
 
 
-def persist(try_once: Callable[[], T], patience: Patience, *, what: str, reached: Callable[[], int] = lambda: 0) -> T:
+def persist(try_once: Callable[[], T], patience: Patience, what: str, reached: Callable[[], int] = lambda: 0) -> T:
     """Try until it succeeds or patience ends; `reached` says how many bytes there are."""
     failures, furthest = 0, reached()
     while True:
@@ -194,13 +182,11 @@ def persist(try_once: Callable[[], T], patience: Patience, *, what: str, reached
         time.sleep(max(wait, pause))
 
 
-def _transfer(
-    url: str, part: PartialFile, timeout: float, size: int | None, checked: bool, progress: Progress | None
-) -> None:
-    known = part.remembered(url)
+def _transfer(want: Expected, part: PartialFile, timeout: float, progress: Progress | None) -> None:
+    url, size, known = want.url, want.size, part.remembered(want.url)
     start, validator = part.size, known.get("validator")
     headers = {}
-    if start and known and (validator or checked):
+    if start and known and (validator or want.digest):  # a digest tells two versions apart, too
         headers["Range"] = f"bytes={start}-"
         if validator:
             headers["If-Range"] = validator

@@ -9,7 +9,7 @@ from pathlib import Path
 from proformer.errors import InputError
 from proformer.files import atomic, file_digest
 from proformer.sources.catalogue import Source
-from proformer.sources.download import PartialFile, Patience, Progress, Unreachable, download, open_partial, read
+from proformer.sources.download import Patience, Progress, Unreachable, download, open_partial, read
 from proformer.sources.publishers import Expected, expectation
 
 
@@ -89,15 +89,12 @@ def _copy(source: Source, local: Path, out: Path, want: Expected) -> None:
 
 
 def _download(source: Source, out: Path, want: Expected, patience: Patience, progress: Progress | None) -> None:
-    def bring(part: PartialFile) -> None:
-        download(want.url, part, patience, size=want.size, checked=want.digest is not None, progress=progress)
-
     with open_partial(out) as part:
-        bring(part)
+        download(want, part, patience, progress)
         fault = _fault(part.path, want)
         if fault and part.resumed:  # what an earlier try left may be of another version: once more, from nothing
             part.clear()
-            bring(part)
+            download(want, part, patience, progress)
             fault = _fault(part.path, want)
         if fault:
             part.clear()
