@@ -14,7 +14,7 @@ from proformer.datasets.batches import DeviceData, reverse_complement
 from proformer.datasets.parts import split
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
-from proformer.evaluation.metrics import measure
+from proformer.evaluation.metrics import METRICS, measure
 from proformer.models.base import Model
 from proformer.tasks import Task
 from proformer.training.config import Training
@@ -137,10 +137,10 @@ def test_profiles_train_and_resume_with_the_same_pieces(stores, tmp_path):
 def test_validation_of_profiles(stores):
     data, model = DeviceData(open_store(stores[1]), CPU, TASK), Counting()
     row = validate(model, data, Training(select="jensen_shannon", batch_size=7))
-    prediction, truth = predict_all(model, data), np.asarray(data.target)
+    prediction, truth = predict_all(model, data), np.asarray(data.target, dtype=np.float64)
     assert row["validation_loss"] == pytest.approx(np.mean((prediction - truth) ** 2))
     assert row["validation_r"] == pytest.approx(measure("pearson", prediction, truth).mean())
-    expected = measure("jensen_shannon", prediction, truth, "sequence").mean()
+    expected = METRICS["jensen_shannon"].rows(prediction, truth).mean()
     assert row["validation_jensen_shannon"] == pytest.approx(expected)
 
 

@@ -18,8 +18,7 @@ from proformer.figures import bars, convergence, grid, peers, scores, style, vio
 from proformer.simulate import dream
 from proformer.simulate.atac import simulate_fragments, simulate_genome
 from proformer.simulate.dream import write_dream
-from proformer.simulate.perfect import perfect_codes, perfect_sequences
-from proformer.simulate.perfect_windows import perfect_windows
+from proformer.simulate.perfect import perfect_codes, perfect_sequences, perfect_windows
 from proformer.simulate.promoters import LEFT_FLANK, LONGEST, RIGHT_FLANK, simulate_promoters
 from proformer.simulate.vaishnav import NATIVE, write_vaishnav
 

@@ -76,7 +76,7 @@ def test_streaming_equals_whole_however_it_is_cut(cuts, offset, tensors):
     for part in np.split(np.arange(1000), sorted(cuts)):
         x, y = X[part] + offset, Y[part]
         accumulator.update(*(map(torch.from_numpy, (x, y)) if tensors else (x, y)))
-        accumulator = PearsonAccumulator.from_state(json.loads(json.dumps(accumulator.state())))
+        accumulator = PearsonAccumulator(**json.loads(json.dumps(accumulator.state())))
     assert accumulator.n == 1000
     assert accumulator.value == pytest.approx(stats.pearsonr(X, Y).statistic, abs=1e-9)
 
@@ -87,7 +87,7 @@ def test_torch_batches_of_low_precision_with_gradients():
     accumulator, resumed = PearsonAccumulator(), PearsonAccumulator()
     for a, b in zip(x, y, strict=True):
         accumulator.update(a, b)
-        resumed = PearsonAccumulator.from_state(json.loads(json.dumps(resumed.state()))).update(a, b)
+        resumed = PearsonAccumulator(**json.loads(json.dumps(resumed.state()))).update(a, b)
     assert not accumulator.product.requires_grad
     assert resumed.state() == accumulator.state()  # to the last bit: a resumed training ends with the same numbers
     expected = stats.pearsonr(x.detach().double().flatten(), y.double().flatten()).statistic

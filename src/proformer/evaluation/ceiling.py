@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from proformer.datasets.store import open_store
-from proformer.evaluation.contrasts import CHANGE, contrast, contrasts
-from proformer.evaluation.evaluate import read_measurements
+from proformer.evaluation.evaluate import VALUE, contrasts, read_measurements
 from proformer.evaluation.metrics import score
-from proformer.simulate.perfect import perfect_codes, perfect_sequences
-from proformer.simulate.perfect_windows import perfect_windows
+from proformer.simulate.perfect import perfect_codes, perfect_sequences, perfect_windows
 
 
 @cache
@@ -22,21 +20,16 @@ def store_ceiling(path: Path, experiment: Path | None = None) -> dict[str, float
     `experiment`: the folder of a simulated ATAC-seq experiment, when the store holds windows of it.
     """
     store = open_store(path)
-    if experiment:
-        perfect = perfect_windows(experiment, store.columns, store.meta)
-    else:
-        perfect = perfect_codes(np.asarray(store.codes))
-    return score(perfect, np.asarray(store.target).ravel())
+    known = perfect_windows(experiment, store.columns, store.meta) if experiment else perfect_codes(store.codes)
+    return score(known, np.asarray(store.target).ravel())
 
 
 @cache
 def file_ceiling(path: Path) -> dict[str, float]:
     """The same of a file of measured sequences as `evaluate` takes it; change_n, change_pearson, … of changes."""
     measured = read_measurements(path)
-    perfect = perfect_sequences(measured.sequences)
-    found: dict[str, float] = {}
-    for what, rows, base in contrasts(measured.table):
-        truth = contrast(measured.values[:, 0, 0], rows, base)
-        numbers = score(contrast(perfect, rows, base), truth)
-        found |= {f"{what}_{name}" if what == CHANGE else name: value for name, value in numbers.items()}
+    perfect, truth, found = perfect_sequences(measured.sequences), measured.values[:, 0, 0], dict[str, float]()
+    for what, _, compared in contrasts(measured.table):
+        numbers = score(compared(perfect), compared(truth))
+        found |= {name if what == VALUE else f"{what}_{name}": value for name, value in numbers.items()}
     return found

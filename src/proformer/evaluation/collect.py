@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -16,16 +18,8 @@ from proformer.evaluation.heads import head_of
 from proformer.models.folder import TrainedModel, read_folder
 from proformer.models.proformer import Proformer
 
-EPOCH_COLUMNS = [
-    "epoch",
-    "train_loss",
-    "train_r",
-    "validation_loss",
-    "validation_r",
-    "validation_rho",
-    "validation_r_batches",
-    "learning_rate",
-]
+EPOCH_COLUMNS = ["epoch", "train_loss", "train_r", "validation_loss", "validation_r", "validation_rho"]
+EPOCH_COLUMNS += ["validation_r_batches", "learning_rate"]
 
 
 def collect(
@@ -42,43 +36,38 @@ def collect(
     for folder in folders:
         trained = read_folder(folder)
         made = trained.description
-        point = made.get("point") or {"run": folder.name, "axes": {}}
+        point = point_of(made, folder.name)
         key = {"dataset": dataset, "run": point["run"], **point["axes"]}
         if isinstance(trained.model, Proformer):
             key |= {name: made["model"][name] for name in ("dim", "heads", "blocks")}
             key["head"] = head_of(made["model"])
         key["seed"] = made["training"]["seed"]
         metrics = _read_metrics(folder)
-        best = metrics[metrics["epoch"] == made["best_epoch"]].iloc[0]
-        points.append(
-            key
-            | {
-                "r": 0.0 if pd.isna(best["validation_r"]) else best["validation_r"],
-                "rho": 0.0 if pd.isna(best["validation_rho"]) else best["validation_rho"],
-                **ideal,
-                "collapsed": bool(pd.isna(best["validation_r"])),
-                "best_epoch": made["best_epoch"],
-                "epochs": len(metrics),
-                "parameters": made["parameters"],
-                "distinct_tokens": distinct_tokens(trained, sequences),
-                "n_train": made["data"]["train"],
-                "n_validation": made["data"]["validation"],
-                "digest": made["made_by"]["run"],
-            }
-        )
+        best = metrics.set_index("epoch").loc[made["best_epoch"]]
+        row = {"r": best["validation_r"], "rho": best["validation_rho"], **ideal}
+        row |= {"collapsed": bool(np.isnan(best["validation_r"])), "best_epoch": made["best_epoch"]}
+        row |= {"epochs": len(metrics), "parameters": made["parameters"]}
+        row |= {"distinct_tokens": distinct_tokens(trained, sequences)}
+        row |= {f"n_{part}": made["data"][part] for part in ("train", "validation")}
+        points.append(key | row | {"digest": made["made_by"]["run"]})
         epochs.append(pd.DataFrame(key, index=metrics.index).join(metrics[EPOCH_COLUMNS]).assign(**ideal))
     if not points:
         raise InputError(f"{dataset}: no model folders to collect")
-    return pd.DataFrame(points), pd.concat(epochs, ignore_index=True)
+    return pd.DataFrame(points).fillna({"r": 0.0, "rho": 0.0}), pd.concat(epochs, ignore_index=True)
+
+
+def point_of(description: dict[str, Any], name: str) -> dict[str, Any]:
+    """The run, the data set and the axes of a trained point; of a model that belongs to no run, its `name`."""
+    return description.get("point") or {"run": name, "dataset": "", "axes": {}}
 
 
 @torch.inference_mode()
 def distinct_tokens(trained: TrainedModel, sequences: Store, count: int = 8, tolerance: float = 1e-9) -> int | None:
     """How many of the H expression tokens differ after the last block (None without tokens).
 
-    As released, all tokens start equal and only the depthwise convolution, which sees their neighbours, tells them
-    apart. Two tokens count as one when they agree in every sequence and dimension to `tolerance` of the token scale;
-    computed in float64, so that rounding neither joins nor parts them.
+    As released, all tokens start equal and only the depthwise convolution, which sees their neighbours, makes them
+    differ. Two tokens count as one when they agree in every sequence and dimension to `tolerance` of the token scale,
+    in float64.
     """
     if not isinstance(trained.model, Proformer) or not trained.model.tokens:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ import pandas as pd
 
 from proformer.errors import InputError
 from proformer.evaluation.ceiling import file_ceiling, store_ceiling
-from proformer.evaluation.contrasts import CHANGE, VALUE
-from proformer.evaluation.evaluate import evaluate
+from proformer.evaluation.collect import point_of
+from proformer.evaluation.evaluate import CHANGE, VALUE, evaluate
 from proformer.evaluation.peers import published_name
 from proformer.files import read_table
 from proformer.models.folder import read_description
@@ -23,18 +23,6 @@ SHORT = {"pearson": "r", "spearman": "rho"}  # as metrics.tsv calls them
 MEAN = "mean"  # over tasks
 # Columns of epochs, before and after those of axes.
 FIRST, LAST = ["dataset", "run", "model"], ["seed", "epoch", "part", "metric", "value"]
-COSTS = [
-    "parameters",
-    "forward_gflop",
-    "training_minutes",
-    "epochs",
-    "best_epoch",
-    "n_train",
-    "hardware",
-    "precision",
-    "digest",
-    "config",
-]
 
 
 def compare(
@@ -61,35 +49,36 @@ def compare(
     wanted = trained_points(results, points)
     scores = pd.concat([pd.DataFrame(columns=["model", "subset", "measure"]), *map(read_table, dream)])
     intervals = pd.concat([pd.DataFrame(columns=["set", "what", "model", "seed"]), *map(read_table, peers)])
-    parts, axes = [], dict[str, Any]()
+    tables, axes, costs = [], dict[str, Any](), dict[str, Any]()
     for path in sorted(wanted, key=lambda path: path.count("~")):  # where two are one, that of fewer axes stays
         folder = results / "models" / path
         made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
-        task, point = Task.read(folder, made["task"]), _point(path, made)
+        task, point, costs = Task.read(folder, made["task"]), point_of(made, path), _cost(made, epochs)
         dataset, seed, axes = point["dataset"], made["training"]["seed"], axes | point["axes"]
         is_simulated = dataset in (simulated or {})
         store = results / f"data/{dataset}/seed~{seed}/validation.safetensors"
         ceilings = store_ceiling(store, simulated[dataset]) if simulated and is_simulated else {}
         label = " ".join([point["run"], *map(str, point["axes"].values())])
-        of_point = intervals["model"].isin([published_name(label), published_name(f"{label}-{dataset}")])
-        of_point &= intervals["seed"].astype(str) == str(seed)
+        names = [published_name(label), published_name(f"{label}-{dataset}")]
+        mine = intervals[intervals["model"].isin(names) & (intervals["seed"].astype(str) == str(seed))]
         rows = _validation(made, task, epochs, ceilings)
-        for name, predictions, file in _test_sets(results, path, dataset, truth or {}):
-            rows += _tests(
-                name, predictions, file, task, is_simulated, intervals[of_point & (intervals["set"] == name)]
-            )
+        for key, file in (truth or {}).items():
+            name, predictions = key.removeprefix(f"{dataset}/"), results / "predictions" / path
+            if name != key and (table := predictions / f"{name}.tsv").is_file():
+                rows += _tests(name, table, Path(file), task, is_simulated, mine[mine["set"] == name])
         rows += _dream(scores[scores["model"] == (called or {}).get(path)])
-        parts.append(pd.DataFrame([_identity(path, made) | row for row in rows]).assign(**_cost(made, epochs)))
+        tables.append(pd.DataFrame([_identity(path, made) | row for row in rows]).assign(**costs))
     ceiling = ["ceiling"] if simulated else []
-    table = pd.concat(parts, ignore_index=True).reindex(
-        columns=["dataset", "run", "model", *axes, *MEASURED, *ceiling, *COSTS]
-    )
-    # A training that stands there under two names is one.
+    columns = [*FIRST, *axes, *MEASURED, *ceiling, *costs]
+    table = pd.concat(tables, ignore_index=True).reindex(columns=columns)
+    # A training that is there under two names is one.
     table = table.drop_duplicates(["dataset", "digest", "evaluation", "task", "metric", "over"])
     order = ["dataset", "evaluation", "task", "metric", "over", "run", *axes, "seed"]
-    return table.sort_values(
-        order, key=lambda column: column.astype(str) if column.name in axes else column, ignore_index=True
-    )
+
+    def level(column: pd.Series) -> pd.Series:
+        return column.astype(str) if column.name in axes else column
+
+    return table.sort_values(order, key=level, ignore_index=True)
 
 
 def trained_points(results: Path, points: Iterable[str] | None = None) -> list[str]:
@@ -131,16 +120,9 @@ def _validation(
     key |= {"task": task.names[0] if len(task.names) == 1 else MEAN, "over": "all"}
     columns = {name: f"validation_{SHORT.get(name, name)}" for name in (*SHORT, *task.metrics)}
     found = {metric: best[column] for metric, column in columns.items() if column in best}
-    return [key | {"metric": metric, "value": value} | _ceiling(ceilings, metric) for metric, value in found.items()]
-
-
-def _test_sets(results: Path, path: str, dataset: str, truth: Mapping[str, Path]) -> Iterator[tuple[str, Path, Path]]:
-    """Name, predictions and measurements of each evaluation set that a model predicted."""
-    for key, file in truth.items():
-        name = key.removeprefix(f"{dataset}/")
-        predictions = results / "predictions" / path / f"{name}.tsv"
-        if name != key and predictions.is_file():
-            yield name, predictions, Path(file)
+    return [
+        key | {"metric": metric, "value": value, "ceiling": ceilings.get(metric)} for metric, value in found.items()
+    ]
 
 
 def _tests(
@@ -155,11 +137,7 @@ def _tests(
         what = VALUE if metric == row["metric"] else CHANGE
         for found in intervals[intervals["what"] == what].to_dict("records"):
             row |= {end: found.get(f"{metric}_{end}") for end in ("low", "high")}
-    return [row | {"evaluation": name} | _ceiling(ceilings, row["metric"]) for row in rows]
-
-
-def _ceiling(ceilings: Mapping[str, float], metric: str) -> dict[str, float]:
-    return {"ceiling": ceilings[metric]} if metric in ceilings else {}
+    return [row | {"evaluation": name, "ceiling": ceilings.get(row["metric"])} for row in rows]
 
 
 def _dream(scores: pd.DataFrame) -> list[dict[str, Any]]:
@@ -169,13 +147,9 @@ def _dream(scores: pd.DataFrame) -> list[dict[str, Any]]:
     return kept.reindex(columns=[*MEASURED[1:], "ceiling"]).to_dict("records")
 
 
-def _point(path: str, made: dict[str, Any]) -> dict[str, Any]:
-    return made.get("point") or {"run": path, "dataset": "", "axes": {}}
-
-
 def _identity(path: str, made: dict[str, Any]) -> dict[str, Any]:
     """Data set, run, model, axes and seed."""
-    point = _point(path, made)
+    point = point_of(made, path)
     who = {"dataset": point["dataset"], "run": point["run"], "model": made["model"]["model"], **point["axes"]}
     return who | {"seed": made["training"]["seed"]}
 

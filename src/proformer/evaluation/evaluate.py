@@ -8,7 +8,7 @@ Both may be tables or stores. Tables: those of `proformer predict` (sequence, th
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from proformer.datasets.measured import is_evaluation, read_evaluation
 from proformer.datasets.rows import read_rows
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
-from proformer.evaluation.contrasts import VALUE, contrast, contrasts, families
 from proformer.evaluation.metrics import METRICS, NUMBERS, checked
 from proformer.evaluation.paired import bootstrap, drawn_rows, interval
 from proformer.files import read_table
@@ -28,7 +27,8 @@ from proformer.tasks import MetricName, Task
 
 SAMPLES = 1000
 COLUMNS = ["task", "metric", "over", "value", "low", "high", "n"]
-ALL, SEQUENCE = "all", "sequence"
+ALL, SEQUENCE = "all", "sequence"  # what a metric is over
+VALUE, CHANGE = "value", "change"  # what is compared
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,36 @@ def evaluate(
     predicted, measured = read_predictions(predictions), read_measurements(truth)
     check_rows(predicted, measured)
     tables = []
-    for what, rows, base in contrasts(measured.table):
+    for what, rows, compared in contrasts(measured.table):
         for task, name in enumerate(measured.tasks or predicted.tasks):
-            x, y = checked(*(contrast(numbers.values[:, task], rows, base) for numbers in (predicted, measured)))
+            x, y = checked(*(compared(numbers.values[:, task]) for numbers in (predicted, measured)))
             table = _score(x, y, measured.group[rows], metrics or measured.metrics, samples, seed).assign(task=name)
             tables.append(table.assign(metric=("" if what == VALUE else f"{what}_") + table["metric"]))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def contrasts(
+    table: pd.DataFrame | None,
+) -> Iterator[tuple[str, np.ndarray | slice, Callable[[np.ndarray], np.ndarray]]]:
+    """What is compared of a table of `proformer measured`: its name, the rows, and the function that computes it.
+
+    The function takes the values of all rows. Compared are the values of distinct rows, and the changes of rows that
+    have a reference from that reference. None stands for measurements of another kind: values of all rows.
+    """
+    if table is None:
+        yield VALUE, slice(None), lambda values: values
+        return
+    distinct, reference = table["role"] == "row", table["reference"].to_numpy()
+    rows, changed = np.flatnonzero(distinct), np.flatnonzero(distinct & (reference >= 0))
+    yield VALUE, rows, lambda values: values[rows]
+    if len(changed) > 2:
+        yield CHANGE, changed, lambda values: values[changed] - values[reference[changed]]
+
+
+def families(table: pd.DataFrame) -> np.ndarray:
+    """Rows that belong together, those with one reference, have the same number: int [n]."""
+    reference = table["reference"].to_numpy()
+    return np.where(reference >= 0, reference, np.arange(len(table)))
 
 
 def _score(

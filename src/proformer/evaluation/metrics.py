@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,17 +23,13 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
     scipy's `rankdata` would take half a second of each training to import.
     """
-    if values.dtype.kind == "u":
-        flat = values.reshape(-1, values.shape[-1]).astype(np.intp)
-        size = int(flat.max(initial=0)) + 1
-        keys = flat + size * np.arange(len(flat))[:, None]
-        count = np.bincount(keys.ravel(), minlength=size * len(flat)).reshape(len(flat), size)
-        middle = np.cumsum(count, axis=1) - (count - 1) / 2
-        return np.take_along_axis(middle, flat, axis=1).reshape(values.shape)
-    if values.ndim > 1:
-        return np.apply_along_axis(ranks, -1, values)
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]
+    coded = values if values.dtype.kind == "u" else codes(values)
+    flat = coded.reshape(math.prod(values.shape[:-1]), values.shape[-1]).astype(np.intp)
+    size = int(flat.max(initial=0)) + 1
+    keys = flat + size * np.arange(len(flat))[:, None]
+    count = np.bincount(keys.ravel(), minlength=size * len(flat)).reshape(len(flat), size)
+    middle = np.cumsum(count, axis=1) - (count - 1) / 2
+    return np.take_along_axis(middle, flat, axis=1).reshape(values.shape)
 
 
 def codes(values: np.ndarray) -> np.ndarray:
@@ -141,41 +136,23 @@ def score(prediction: ArrayLike, truth: ArrayLike, names: Sequence[MetricName] =
     return {"n": len(x)} | {name: float(METRICS[name].rows(x, y)) for name in names}
 
 
-def measure(
-    name: MetricName, prediction: ArrayLike, truth: ArrayLike, over: Literal["all", "sequence"] = "all"
-) -> np.ndarray:
-    """One metric of predictions [N, T, P], per task: float64 [T].
+def measure(name: MetricName, prediction: ArrayLike, truth: ArrayLike) -> np.ndarray:
+    """One metric of predictions [N, T, P], per task, over all sequences and positions: float64 [T].
 
-    over: "all" sequences and positions at once; or within each "sequence", over its positions, and then the mean of
-    the sequences for which it is defined. Raises as `pearson`.
+    Raises as `pearson`.
     """
-    x, y = checked(prediction, truth)
-    if over == "all":
-        return METRICS[name].rows(*(values.transpose(1, 0, 2).reshape(values.shape[1], -1) for values in (x, y)))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice")
-        return np.nanmean(METRICS[name].rows(x, y), axis=0)
+    by_task = (values.transpose(1, 0, 2).reshape(values.shape[1], -1) for values in checked(prediction, truth))
+    return METRICS[name].rows(*by_task)
 
 
 def checked(prediction: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both as float64; raises InputError for different shapes and for NaN or infinite values."""
-    arrays = []
-    for name, values in (("first", prediction), ("second", truth)):
-        array = double(values)
-        array = array.cpu().numpy() if hasattr(array, "detach") else array
-        if bad := int((~np.isfinite(array)).sum()):
+    x, y = (np.asarray(values, dtype=np.float64) for values in (prediction, truth))
+    for name, values in (("first", x), ("second", y)):
+        if bad := int((~np.isfinite(values)).sum()):
             raise InputError(f"correlation, {name} array: found {bad} NaN or infinite values, expected none")
-        arrays.append(array)
-    check_shapes(*arrays)
-    return arrays[0], arrays[1]
-
-
-def double(values: Any) -> Any:
-    """Return float64 values: a torch tensor on its own device (Apple's has no float64: on the CPU), else numpy."""
-    if hasattr(values, "detach"):
-        values = values.detach()
-        return (values.cpu() if values.device.type == "mps" else values).double()
-    return np.asarray(values, dtype=np.float64)
+    check_shapes(x, y)
+    return x, y
 
 
 def flat(square: Any, mean: Any, n: float) -> Any:

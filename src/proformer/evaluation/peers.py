@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
-from proformer.evaluation.contrasts import VALUE, contrast, contrasts, families
-from proformer.evaluation.evaluate import check_rows, of_table, read_predictions
+from proformer.evaluation.evaluate import VALUE, check_rows, contrasts, families, of_table, read_predictions
 from proformer.evaluation.metrics import METRICS, score
 from proformer.evaluation.paired import SAMPLES, bootstrap, interval, pair_tests
 from proformer.files import read_table
@@ -31,19 +30,9 @@ COLUMNS = ["set", "title", "medium", "what", "source", "model", "seed", "n", "pe
 COLUMNS += ["spearman", "spearman_low", "spearman_high", "note"]
 CORRELATIONS: tuple[MetricName, ...] = ("pearson", "spearman")
 CEILINGS = [f"{name}_ceiling" for name in CORRELATIONS]  # of simulated sets: a perfect model's
-PAIR_COLUMNS = [
-    "set",
-    "what",
-    "model_a",
-    "source_a",
-    "model_b",
-    "source_b",
-    "n",
-    "pearson_a",
-    "pearson_b",
-    "difference",
-]
-PAIR_COLUMNS += ["low", "high", "p_bootstrap", "p_bootstrap_holm", "williams_t", "p_williams", "p_williams_holm"]
+PAIR_COLUMNS = ["set", "what", "model_a", "source_a", "model_b", "source_b", "n", "pearson_a", "pearson_b"]
+PAIR_COLUMNS += ["difference", "low", "high", "p_bootstrap", "p_bootstrap_holm"]
+PAIR_COLUMNS += ["williams_t", "p_williams", "p_williams_holm"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +43,11 @@ class Entry:
     model: str
     seed: str
     prediction: np.ndarray
+
+    @property
+    def named_source(self) -> str:
+        """The source as the table of pairs has it, with the seed."""
+        return self.source + (f", seed {self.seed}" if self.seed else "")
 
 
 def printed(evaluation: str | None) -> pd.DataFrame:
@@ -103,36 +97,25 @@ def score_set(
     correlations, beside those of this run.
     """
     key = {"set": name, "title": title, "medium": medium}
-    scores = [
-        pd.DataFrame(
-            {**key, "what": VALUE, "source": PRINTED, "model": numbers["model"], "seed": "", "n": np.nan}
-            | {"pearson": numbers["pearson"], "note": numbers["source"]}
-        )
-    ]
-    tests = []
-    for what, rows, base in contrasts(table):
-        if not entries:
-            break
-        measured = table["expression"].to_numpy(np.float64)
-        truth = contrast(measured, rows, base)
-        predictions = np.stack([contrast(entry.prediction, rows, base) for entry in entries])
+    of_papers = numbers.rename(columns={"source": "note"}).assign(**key, what=VALUE, source=PRINTED, seed="")
+    scores, tests = [of_papers], []
+    for what, rows, compared in contrasts(table) if entries else ():
+        truth = compared(table["expression"].to_numpy(np.float64))
+        predictions = np.stack([compared(entry.prediction) for entry in entries])
         family = families(table)[rows]
         draws = {name: bootstrap(name, truth, predictions, family, samples) for name in CORRELATIONS}
         scores.append(_scores(truth, predictions, entries, draws).assign(**key, what=what))
         if perfect is not None:
-            ideal = score(contrast(perfect, rows, base), truth, CORRELATIONS)
+            ideal = score(compared(perfect), truth, CORRELATIONS)
             scores[-1] = scores[-1].assign(**{f"{name}_ceiling": ideal[name] for name in CORRELATIONS})
         pairs = pair_tests(truth, predictions, draws["pearson"])
         for side in ("a", "b"):
-            chosen = [entries[i] for i in pairs[side]]
-            pairs[f"model_{side}"] = [entry.model for entry in chosen]
-            pairs[f"source_{side}"] = [
-                entry.source + (f", seed {entry.seed}" if entry.seed else "") for entry in chosen
-            ]
+            pairs[f"model_{side}"] = [entries[i].model for i in pairs[side]]
+            pairs[f"source_{side}"] = [entries[i].named_source for i in pairs[side]]
         tests.append(pairs.assign(set=name, what=what, n=len(truth)))
-    joined = pd.concat(tests, ignore_index=True) if tests else pd.DataFrame(columns=PAIR_COLUMNS)
     columns = COLUMNS if perfect is None else [*COLUMNS, *CEILINGS]
-    return pd.concat(scores, ignore_index=True).reindex(columns=columns), joined[PAIR_COLUMNS]
+    pairs = pd.concat(tests, ignore_index=True) if tests else pd.DataFrame(columns=PAIR_COLUMNS)
+    return pd.concat(scores, ignore_index=True).reindex(columns=columns), pairs[PAIR_COLUMNS]
 
 
 def _scores(

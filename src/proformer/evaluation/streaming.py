@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from proformer.evaluation.metrics import METRICS, check_shapes, double, flat
+from proformer.evaluation.metrics import METRICS, check_shapes, flat
 from proformer.tasks import MetricName
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-STATE = ("n", "mean_x", "mean_y", "square_x", "square_y", "product")
 
-
+@dataclass
 class PearsonAccumulator:
     """Pearson r over batches that come one after another.
 
     Keeps the count, both means and the centred sums of squares and products in float64, and merges batches by the
     pairwise update of Chan, Golub and LeVeque (1983), which loses no digits however far the means are from zero.
     With torch tensors the sums stay on their device: `update` does not wait for it, `value` and `state` do.
+    `PearsonAccumulator(**state)` goes on from what `state` returned.
 
     A NaN in any batch makes the value NaN: a diverged model has no r, and that is no error here.
     """
 
-    def __init__(self) -> None:
-        self.n = 0
-        self.mean_x = self.mean_y = self.square_x = self.square_y = self.product = 0.0  # or 0-d tensors
+    n: float = 0  # a whole number
+    mean_x: Any = 0.0  # or a 0-d tensor, as what follows
+    mean_y: Any = 0.0
+    square_x: Any = 0.0
+    square_y: Any = 0.0
+    product: Any = 0.0
 
     def update(self, x: Any, y: Any) -> PearsonAccumulator:
         """Add a batch: two numpy arrays (or sequences), or two torch tensors, of one shape; returns itself."""
-        x, y = double(x), double(y)
+        x, y = _double(x), _double(y)
         check_shapes(x, y)
         x, y = x.reshape(-1), y.reshape(-1)
         if not (n := x.shape[0]):
@@ -61,15 +65,15 @@ class PearsonAccumulator:
 
     def state(self) -> dict[str, float]:
         """Return the sums as plain numbers, for a checkpoint."""
-        return {"n": self.n} | {name: float(getattr(self, name)) for name in STATE[1:]}
+        return {name: number if name == "n" else float(number) for name, number in vars(self).items()}
 
-    @classmethod
-    def from_state(cls, state: dict[str, float]) -> PearsonAccumulator:
-        """Go on from what `state` returned."""
-        accumulator = cls()
-        for name in STATE:
-            setattr(accumulator, name, int(state[name]) if name == "n" else float(state[name]))
-        return accumulator
+
+def _double(values: Any) -> Any:
+    """Return float64 values: a torch tensor on its own device (Apple's has no float64: on the CPU), else numpy."""
+    if hasattr(values, "detach"):
+        values = values.detach()
+        return (values.cpu() if values.device.type == "mps" else values).double()
+    return np.asarray(values, dtype=np.float64)
 
 
 class Streamed:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from proformer.evaluation.contrasts import CHANGE
+from proformer.evaluation.evaluate import CHANGE
 from proformer.evaluation.peers import CEILINGS, COLUMNS, MEAN, MODELS, PRINTED, PROFORMER, RECOMPUTED, RUN
 from proformer.figures import style
 
@@ -37,23 +37,20 @@ def draw(*scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     bars = one_row_per_bar(style.needed(pd.concat(scores, ignore_index=True), COLUMNS, "scores"))
     panels = sorted(dict.fromkeys(zip(bars["set"], bars["what"], strict=True)), key=lambda panel: panel[1] == CHANGE)
     crowded = bars.groupby(["set", "what"]).size().max() > CROWD
-    columns = 1 if crowded else min(2, len(panels))
-    rows = -(-len(panels) // columns)
+    columns = 1 if crowded else 2
     note = wrap("whiskers: 95 % bootstrap intervals" + (f". {label}" if label else ""), NOTE, break_on_hyphens=False)
-    height = 5 + 3 * len(note) + (LOWEST if rows == 1 else LOWEST - 4) * rows
-    figure = style.new(style.DOUBLE, height, letter, "\n".join(note))
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_axis_off()
-    shown = {}
-    for axes, (name, what) in zip(grid.flat, panels, strict=False):
-        shown[axes] = _panel(axes, bars[(bars["set"] == name) & (bars["what"] == what)])
-    for upper, lower in zip(grid[:-1].flat, grid[1:].flat, strict=True):
-        if shown[upper] == shown.get(lower):
-            upper.set_xticklabels([])  # the names stand below
+    height = (5 + 3 * len(note), LOWEST if len(panels) <= columns else LOWEST - 4)
+    figure, grid = style.panels(len(panels), columns, height, letter, "\n".join(note))
+    shown = [
+        _panel(axes, bars[(bars["set"] == name) & (bars["what"] == what)])
+        for axes, (name, what) in zip(grid, panels, strict=True)
+    ]
+    for axes, models, below in zip(grid, shown, shown[columns:], strict=False):
+        if models == below:
+            axes.set_xticklabels([])  # the names are below
     present = [keywords for source, keywords in BARS.items() if source in set(bars["source"])]
     handles: list[Any] = [Patch(edgecolor=style.DARK, linewidth=0.5, **keywords) for keywords in present]
-    handles += grid.flat[0].get_legend_handles_labels()[0]
+    handles += grid[0].get_legend_handles_labels()[0]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handlelength=2.2, handleheight=1.1)
     return figure, bars
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from proformer.sequences import ALPHABET, encode, reverse_complement
 from proformer.simulate.model import PARAMETERS, evaluate
-from proformer.simulate.promoters import INSERT, Library, random_inserts
+from proformer.simulate.promoters import INSERT, LIBRARY, Library, random_inserts
 
 # Shares of the test rows; the rest is random. In the published set SNVs take 3 of 4 rows: a small set needs the others.
 SHARES = {"yeast": 0.08, "high_exp": 0.06, "low_exp": 0.06, "challenging": 0.08, "SNVs": 0.28}
@@ -95,7 +95,7 @@ def expression(codes: np.ndarray, additive: bool = False) -> np.ndarray:
     return evaluate(np.ascontiguousarray(codes.T), additive=additive).expression
 
 
-def random_designs(rng: np.random.Generator, prefix: str, library: Library) -> Iterator[Design]:
+def random_designs(rng: np.random.Generator, prefix: str, library: Library = LIBRARY) -> Iterator[Design]:
     """Endless random inserts."""
     for batch in itertools.count():
         for i, codes in enumerate(random_inserts(rng, 256, library).T.copy()):
@@ -131,12 +131,12 @@ def fill_gaps(rng: np.random.Generator, motif: np.ndarray) -> np.ndarray:
     return np.where(motif < 4, motif, rng.integers(0, 4, len(motif))).astype(np.uint8)
 
 
-def evolve(rng: np.random.Generator, score: Callable[[np.ndarray], np.ndarray], library: Library) -> np.ndarray:
+def evolve(rng: np.random.Generator, score: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Designs of all generations of a genetic algorithm that maximises `score`, in turn: uint8 [100, 80].
 
     Tournaments of three, two-point crossover, and the mutation and recombination rates of the challenge's designs.
     """
-    population = random_inserts(rng, POPULATION, library).T
+    population = random_inserts(rng, POPULATION).T
     column, generations = np.arange(INSERT), []
     for _ in range(GENERATIONS):
         fitness = score(population)
@@ -154,11 +154,11 @@ def evolve(rng: np.random.Generator, score: Callable[[np.ndarray], np.ndarray], 
 
 
 def evolved_designs(
-    rng: np.random.Generator, prefix: str, score: Callable[[np.ndarray], np.ndarray], library: Library
+    rng: np.random.Generator, prefix: str, score: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[Design]:
     """Endless designs: one population after the other."""
     for island in itertools.count():
-        for i, codes in enumerate(evolve(rng, score, library)):
+        for i, codes in enumerate(evolve(rng, score)):
             yield f"{prefix}_{POPULATION * island + i}", codes
 
 
@@ -249,14 +249,14 @@ def _mutate(
     return rows
 
 
-def build(n: int, rng: np.random.Generator, library: Library) -> TestSet:
+def build(n: int, rng: np.random.Generator) -> TestSet:
     """A test set of exactly `n` distinct inserts (at least 100), in alphabetical order."""
     tests = TestSet()
     quota = {name: round(n * share) for name, share in SHARES.items()}
     # Ten backgrounds for perturbations and three for tiling, as published; more when those give too few designs.
     perturbed, tiled = max(10, quota["motif_perturbation"] // 150), max(3, quota["motif_tiling"] // 700)
-    tests.fill("random", random_designs(rng, "rand", library), perturbed + tiled)
-    others = random_designs(rng, "HQ_", library)
+    tests.fill("random", random_designs(rng, "rand"), perturbed + tiled)
+    others = random_designs(rng, "HQ_")
     tests.fill("random", others, n - sum(quota.values()))
 
     def goal(subset: str, share: float = 1.0) -> int:
@@ -268,11 +268,11 @@ def build(n: int, rng: np.random.Generator, library: Library) -> TestSet:
     tests.fill("yeast", yeast_designs(rng), goal("yeast"))
     listed = tests.subsets["yeast"]
     listed += [((f"Gini.sim.{tag}_ED0",), row) for (tag,), row in listed[::3]]  # twice, as published
-    tests.fill("high_exp", evolved_designs(rng, "GA.sim.high", expression, library), goal("high_exp"))
-    tests.fill("low_exp", evolved_designs(rng, "GA.sim.low", lambda c: -expression(c), library), goal("low_exp"))
-    scores = {"GA.sim.full.vs.additive": contrast, "GA.sim.additive.vs.full": lambda c: -contrast(c)}
+    tests.fill("high_exp", evolved_designs(rng, "GA.sim.high", expression), goal("high_exp"))
+    tests.fill("low_exp", evolved_designs(rng, "GA.sim.low", lambda codes: -expression(codes)), goal("low_exp"))
+    scores = {"GA.sim.full.vs.additive": contrast, "GA.sim.additive.vs.full": lambda codes: -contrast(codes)}
     for prefix, score in scores.items():
-        tests.fill("challenging", evolved_designs(rng, prefix, score, library), goal("challenging", 0.5))
+        tests.fill("challenging", evolved_designs(rng, prefix, score), goal("challenging", 0.5))
     backgrounds = list(range(perturbed + tiled))
     _add_snvs(tests, rng, goal("SNVs"))
     sources = (reb1_designs, hsf1_designs)

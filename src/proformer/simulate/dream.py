@@ -8,26 +8,23 @@ Ours alone: `ground_truth.tsv` (what the model knows of each row) and `simulator
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from tqdm import tqdm
 
 from proformer import __version__
 from proformer.errors import InputError
 from proformer.files import atomic, write_text, writing
 from proformer.simulate.designs import PAIRS, SHARES, SINGLES, TestSet, build
-from proformer.simulate.model import PARAMETERS, Parameters, State, evaluate
-from proformer.simulate.promoters import BINS, LIBRARY, Library, promoter_blocks, stream, with_flanks
-
-if TYPE_CHECKING:
-    import pandas as pd
+from proformer.simulate.model import PARAMETERS, State, evaluate
+from proformer.simulate.promoters import BINS, LIBRARY, promoter_blocks, stream, with_flanks
 
 TRAIN, TEST = "train_sequences.txt", "test_sequences.txt"
 MEASURED = "filtered_test_data_with_MAUDE_expression.txt"
@@ -54,75 +51,45 @@ class Maude:
 MAUDE = Maude()
 
 
-def number(value: float) -> str:
-    """A value with 15 significant digits, as in the published files: 12, 15.1823836007871."""
-    return f"{value:.15g}"
+def _lines(sequences: list[str], values: np.ndarray) -> bytes:
+    """Rows of a data file; numbers with 15 significant digits, as in the published files: 12, 15.1823836007871."""
+    return "".join([f"{text}\t{value:.15g}\n" for text, value in zip(sequences, values.tolist(), strict=True)]).encode()
 
 
-@contextmanager
-def _open(path: Path, gz: bool) -> Iterator[TextIO]:
-    """Open a text file that appears whole or not at all."""
-    with writing(path, gz) as raw, io.TextIOWrapper(raw, encoding="ascii", newline="\n") as out:
-        yield out
-
-
-class _GroundTruth:
-    """The table of what the model knows, one line per row of the data files."""
-
-    def __init__(self, out: TextIO, parameters: Parameters) -> None:
-        factors = [factor.name for factor in parameters.factors]
-        self.out = out
-        self.form = "%d\t%s\t%.6f\t%.4f\t%d" + "\t%.4f" * len(factors) + "\n"
-        out.write(
-            "\t".join(["row", "file", "expression", "opening", "cells", *(f"occupancy_{f}" for f in factors)]) + "\n"
-        )
-
-    def write(self, first: int, file: str, state: State, cells: np.ndarray) -> None:
-        """Add rows `first`, `first + 1`, …; occupancy is [factors, n]."""
-        n = len(cells)
-        columns = (state.expression.tolist(), state.opening.tolist(), cells.tolist(), *state.occupancy.tolist())
-        rows = zip(range(first, first + n), [file] * n, *columns, strict=True)
-        self.out.write("".join([self.form % row for row in rows]))
+def _truth_lines(first: int, file: str, state: State, cells: np.ndarray) -> bytes:
+    """Rows `first`, `first + 1`, … of the table of what the model knows of a data file; occupancy is [factors, n]."""
+    n = len(cells)
+    form = "%d\t%s\t%.6f\t%.4f\t%d" + "\t%.4f" * len(PARAMETERS.factors) + "\n"
+    columns = (state.expression.tolist(), state.opening.tolist(), cells.tolist(), *state.occupancy.tolist())
+    return "".join([form % row for row in zip(range(first, first + n), [file] * n, *columns, strict=True)]).encode()
 
 
 def _progress(blocks: Iterable, total: int) -> Iterator:
     """Pass blocks on; report a large number of rows as a bar on a terminal, as a line per tenth elsewhere."""
-    bar = None
-    if total >= MANY and sys.stderr.isatty():
-        from tqdm import tqdm
-
-        bar = tqdm(total=total, unit=" promoters", unit_scale=True)
-    done = 0
-    for block in blocks:
-        yield block
-        before, done = done, done + len(block.cells)
-        if bar:
+    terminal, done = sys.stderr.isatty(), 0
+    with tqdm(total=total, unit=" promoters", unit_scale=True, disable=total < MANY or not terminal) as bar:
+        for block in blocks:
+            yield block
+            before, done = done, done + len(block.cells)
             bar.update(done - before)
-        elif total >= MANY and done * 10 // total > before * 10 // total:
-            print(f"simulate: {done:,} of {total:,} promoters", file=sys.stderr, flush=True)
-    if bar:
-        bar.close()
+            if total >= MANY and not terminal and done * 10 // total > before * 10 // total:
+                print(f"simulate: {done:,} of {total:,} promoters", file=sys.stderr, flush=True)
 
 
-def _measure(state: State, rng: np.random.Generator, library: Library) -> tuple[np.ndarray, np.ndarray]:
+def _measure(state: State, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Cells and MAUDE-like value of each test row; the value is what its 15 digits say."""
     cells = np.maximum(rng.poisson(MAUDE.cells, len(state.expression)), 1)
-    variance = (library.cell_spread / MAUDE.scale) ** 2 / cells + MAUDE.technical**2
+    variance = (LIBRARY.cell_spread / MAUDE.scale) ** 2 / cells + MAUDE.technical**2
     values = (state.expression - MAUDE.centre) / MAUDE.scale + np.sqrt(variance) * rng.standard_normal(len(cells))
-    return cells, np.array([float(number(value)) for value in values])
+    return cells, np.array([float(f"{value:.15g}") for value in values])
 
 
 def subset_table(tests: TestSet, name: str, sequences: list[str]) -> pd.DataFrame:
     """One table of `test_subset_ids`, as published: row numbers and sequences, no values."""
-    import pandas as pd
-
     tags, rows = (np.array(column, dtype=object).T for column in zip(*tests.subsets[name], strict=True))
+    kinds = {"tag": tags, "sequence": np.array(sequences, dtype=object)[rows.astype(int)], "pos": rows}
     columns: dict[str, Any] = {}
-    for kind, values in {
-        "tag": tags,
-        "sequence": np.array(sequences, dtype=object)[rows.astype(int)],
-        "pos": rows,
-    }.items():
+    for kind, values in kinds.items():
         columns |= {f"{end}{kind}": each for end, each in zip(ENDS[len(rows)], values, strict=True)}
     table = pd.DataFrame(columns | {f"{end}exp": np.nan for end in ENDS[len(rows)]})
     if name in SAVED_TWICE:
@@ -161,31 +128,31 @@ def write_dream(folder: str | Path, train: int, test: int, seed: int, gzip: bool
     (folder / "simulator.json").unlink(missing_ok=True)
     suffix = ".gz" if gzip else ""
 
-    tests = build(test, stream(seed, 1), LIBRARY)
+    tests = build(test, stream(seed, 1))
     codes = tests.codes()
     sequences = with_flanks(codes)
     state = evaluate(np.ascontiguousarray(codes.T))
-    cells, values = _measure(state, stream(seed, 2), LIBRARY)
-    for name, column in ((TEST, ["0"] * test), (MEASURED, [number(value) for value in values])):
-        with _open(folder / f"{name}{suffix}", gzip) as out:
-            out.writelines(f"{sequence}\t{value}\n" for sequence, value in zip(sequences, column, strict=True))
+    cells, values = _measure(state, stream(seed, 2))
+    for name, column in ((TEST, np.zeros(test)), (MEASURED, values)):
+        with writing(folder / f"{name}{suffix}", gzip) as out:
+            out.write(_lines(sequences, column))
     for name in (*SINGLES, *PAIRS):
         with atomic(folder / "test_subset_ids" / f"{TABLES[name]}.csv") as temporary:
             subset_table(tests, name, sequences).to_csv(temporary, lineterminator="\n")
     for file, content in public_rows(tests, values, stream(seed, 3)).items():
         write_text(folder / "public_leaderboard_ids" / f"{file}.json", json.dumps(content))
 
-    with (
-        _open(folder / f"{TRAIN}{suffix}", gzip) as out,
-        _open(folder / f"ground_truth.tsv{suffix}", gzip) as truth_out,
-    ):
-        truth, done = _GroundTruth(truth_out, PARAMETERS), 0
+    heading = ["row", "file", "expression", "opening", "cells", *(f"occupancy_{f.name}" for f in PARAMETERS.factors)]
+    training, known_of = (folder / f"{name}{suffix}" for name in (TRAIN, "ground_truth.tsv"))
+    with writing(training, gzip) as out, writing(known_of, gzip) as truth:
+        truth.write(("\t".join(heading) + "\n").encode())
+        done = 0
         for block in _progress(promoter_blocks(train, seed), train):
-            measured = zip(block.sequences(), block.measured.tolist(), strict=True)
-            out.write("".join([f"{sequence}\t{value:.15g}\n" for sequence, value in measured]))
-            truth.write(done, TRAIN, State(block.expression, block.occupancy.T, block.opening), block.cells)
+            out.write(_lines(block.sequences(), block.measured))
+            known = State(block.expression, block.occupancy.T, block.opening)
+            truth.write(_truth_lines(done, TRAIN, known, block.cells))
             done += len(block.cells)
-        truth.write(0, MEASURED, state, cells)
+        truth.write(_truth_lines(0, MEASURED, state, cells))
 
     settings = {"simulator": "proformer simulate", "version": __version__, "seed": seed, "train": train, "test": test}
     settings |= {"bins": BINS, "model": asdict(PARAMETERS), "library": asdict(LIBRARY)}

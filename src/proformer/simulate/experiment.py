@@ -21,14 +21,7 @@ from proformer import __version__
 from proformer.errors import InputError
 from proformer.files import write_text, writing
 from proformer.sequences import ALPHABET, N
-from proformer.simulate.atac import (
-    EXPERIMENT,
-    ORIGINS,
-    REGION,
-    SimulatedGenome,
-    simulate_fragments,
-    simulate_genome,
-)
+from proformer.simulate.atac import EXPERIMENT, ORIGINS, REGION, SimulatedGenome, simulate_fragments, simulate_genome
 from proformer.simulate.promoters import stream
 from proformer.simulate.reads import names, read_pairs, write_fastq
 
@@ -77,16 +70,11 @@ def beds(genome: SimulatedGenome) -> dict[str, pd.DataFrame]:
     named = regions["region"].map("region_{:04d}".format)
     promoters = regions[regions["strand"] != "."]
     score = (1000 * regions["accessibility"]).round().astype(int)
+    width, match = sites["end"] - sites["start"], 1000 - 500 * sites["mismatches"]
     # start, length, name, score, strand; positions of the whole genome
     extent = {
         "regions": (regions["centre"] - REGION // 2, REGION, named, score, "."),
-        "sites": (
-            sites["start"],
-            sites["end"] - sites["start"],
-            sites["motif"],
-            1000 - 500 * sites["mismatches"],
-            sites["strand"],
-        ),
+        "sites": (sites["start"], width, sites["motif"], match, sites["strand"]),
         "tss": (promoters["centre"], 1, named[promoters.index], 0, promoters["strand"]),
         "blacklist": (genome.artefacts, EXPERIMENT.artefact, "artefact", 0, "."),
         "repeats": (genome.repeats, EXPERIMENT.repeat, "repeat", 0, "."),
@@ -107,15 +95,7 @@ def _place(genome: SimulatedGenome, position: np.ndarray) -> tuple[np.ndarray, n
 
 def _known(genome: SimulatedGenome, fragments: pd.DataFrame, library: str) -> pd.DataFrame:
     contig, start = _place(genome, fragments["start"].to_numpy())
-    columns = {
-        "library": library,
-        "name": names(library, len(fragments)),
-        "contig": contig,
-        "start": start,
-        "end": start + fragments["length"],
-        "strand": np.where(fragments["reverse"], "-", "+"),
-        "origin": np.array(ORIGINS)[fragments["origin"]],
-        "region": fragments["region"],
-        "molecule": fragments["molecule"],
-    }
-    return pd.DataFrame(columns)
+    columns = {"library": library, "name": names(library, len(fragments)), "contig": contig, "start": start}
+    columns |= {"end": start + fragments["length"], "strand": np.where(fragments["reverse"], "-", "+")}
+    columns |= {"origin": np.array(ORIGINS)[fragments["origin"]]}
+    return pd.DataFrame(columns).join(fragments[["region", "molecule"]])

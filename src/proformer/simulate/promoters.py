@@ -22,7 +22,7 @@ import numpy as np
 
 from proformer.errors import InputError
 from proformer.sequences import ALPHABET, N
-from proformer.simulate.model import PARAMETERS, Parameters, evaluate
+from proformer.simulate.model import evaluate
 
 LEFT_FLANK, RIGHT_FLANK = "TGCATTTTTTTCACATC", "GGTTACGGCTGTT"
 INSERT, SHORTEST, LONGEST = 80, 48, 112  # nt
@@ -86,11 +86,9 @@ def with_flanks(codes: np.ndarray, lengths: np.ndarray | None = None) -> list[st
     """Inserts (uint8 [n, width], each at the right end of its row) as text between the flanks."""
     width = codes.shape[1]
     text = _LETTERS[codes].tobytes().decode()
-    starts = (
-        range(0, len(text), width) if lengths is None else (np.arange(1, len(codes) + 1) * width - lengths).tolist()
-    )
-    stops = range(width, len(text) + 1, width)
-    return [f"{LEFT_FLANK}{text[a:b]}{RIGHT_FLANK}" for a, b in zip(starts, stops, strict=True)]
+    stops = np.arange(1, len(codes) + 1) * width
+    starts = stops - (width if lengths is None else lengths)
+    return [f"{LEFT_FLANK}{text[a:b]}{RIGHT_FLANK}" for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
 
 
 def _composition(library: Library) -> np.ndarray:
@@ -116,18 +114,18 @@ def random_inserts(rng: np.random.Generator, n: int, library: Library = LIBRARY)
     return _composition(library)[shift + rng.integers(0, 256, (INSERT, n), dtype=np.uint8)]
 
 
-def _library_inserts(rng: np.random.Generator, n: int, library: Library) -> tuple[np.ndarray, np.ndarray]:
+def _library_inserts(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Inserts of all lengths, some with a run of N: codes uint8 [112, n] and lengths int64 [n]."""
-    length = SHORTEST + _draw(rng, library.lengths(), n)
+    length = SHORTEST + _draw(rng, LIBRARY.lengths(), n)
     codes = np.full((LONGEST, n), N, dtype=np.uint8)
-    codes[LONGEST - INSERT :] = random_inserts(rng, n, library)
+    codes[LONGEST - INSERT :] = random_inserts(rng, n)
     odd = np.flatnonzero(length != INSERT)
-    longer = random_inserts(rng, len(odd), library)[: LONGEST - INSERT]
+    longer = random_inserts(rng, len(odd))[: LONGEST - INSERT]
     row = np.arange(LONGEST)[:, None]
     block = np.concatenate([longer, codes[LONGEST - INSERT :, odd]])
     codes[:, odd] = np.where(row < LONGEST - length[odd], N, block)
     # In the published sample a run begins near position 18 or, four times as often, near 60, and has 13 to 23 N.
-    unknown = np.flatnonzero(rng.random(n) < library.unknown)
+    unknown = np.flatnonzero(rng.random(n) < LIBRARY.unknown)
     start = np.where(rng.random(len(unknown)) < 0.2, 17, 58) + rng.integers(0, 5, len(unknown))
     first = LONGEST - length[unknown] + np.minimum(start, length[unknown] - 2)
     run = (row >= first) & (row < first + rng.integers(13, 24, len(unknown)))
@@ -135,14 +133,12 @@ def _library_inserts(rng: np.random.Generator, n: int, library: Library) -> tupl
     return codes, length
 
 
-def sort_cells(
-    rng: np.random.Generator, expression: np.ndarray, library: Library = LIBRARY
-) -> tuple[np.ndarray, np.ndarray]:
+def _sort_cells(rng: np.random.Generator, expression: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sort the cells of each promoter: number of cells int64 [n], mean bin weighted by reads float64 [n]."""
     n = len(expression)
-    cells = rng.geometric(library.single_cell, n)
+    cells = rng.geometric(LIBRARY.single_cell, n)
     owner = np.repeat(np.arange(n), cells)
-    level = expression[owner] + library.cell_spread * rng.standard_normal(len(owner))
+    level = expression[owner] + LIBRARY.cell_spread * rng.standard_normal(len(owner))
     bins = np.clip(np.rint(level), 0, BINS - 1)
     reads = 0.2 + rng.standard_exponential(len(owner))
     mean = np.bincount(owner, reads * bins, minlength=n) / np.bincount(owner, reads, minlength=n)
@@ -151,30 +147,28 @@ def sort_cells(
     return cells, np.where(low == high, low, mean)
 
 
-def promoter_blocks(
-    n: int, seed: int, parameters: Parameters = PARAMETERS, library: Library = LIBRARY
-) -> Iterator[Promoters]:
+def promoter_blocks(n: int, seed: int) -> Iterator[Promoters]:
     """Yield n promoters in blocks of at most `BLOCK`; the k-th promoter does not depend on n."""
     if n < 1 or seed < 0:
         raise InputError(f"found {n} promoters with seed {seed}, expected at least 1 promoter and a seed from 0 on")
     for block, start in enumerate(range(0, n, BLOCK)):
         rng = stream(seed, 0, block)
-        codes, length = _library_inserts(rng, BLOCK, library)
-        state = evaluate(codes[LONGEST - INSERT :], parameters)
+        codes, length = _library_inserts(rng, BLOCK)
+        state = evaluate(codes[LONGEST - INSERT :])
         long = np.flatnonzero(length > INSERT)
         if len(long):
-            for values, better in zip(state, evaluate(codes[:, long], parameters), strict=True):
+            for values, better in zip(state, evaluate(codes[:, long]), strict=True):
                 values[..., long] = better
-        cells, measured = sort_cells(rng, state.expression, library)
+        cells, measured = _sort_cells(rng, state.expression)
         keep = slice(0, min(BLOCK, n - start))
         columns = (codes.T, length, state.expression, state.occupancy.T, state.opening, cells, measured)
         yield Promoters(*(np.ascontiguousarray(column[keep]) for column in columns))
 
 
-def simulate_promoters(n: int, seed: int, parameters: Parameters = PARAMETERS, library: Library = LIBRARY) -> Promoters:
+def simulate_promoters(n: int, seed: int) -> Promoters:
     """n random promoters with their noise-free and measured expression; the same seed gives the same promoters.
 
     Raises InputError when n < 1 or seed < 0. For many millions use `promoter_blocks`, which holds one block at a time.
     """
-    blocks = list(promoter_blocks(n, seed, parameters, library))
+    blocks = list(promoter_blocks(n, seed))
     return Promoters(*(np.concatenate([getattr(b, name) for b in blocks]) for name in Promoters.__dataclass_fields__))

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from proformer.errors import InputError
 from proformer.files import atomic
 from proformer.sequences import ALPHABET
 from proformer.simulate.designs import expression, yeast_designs
-from proformer.simulate.promoters import LIBRARY, random_inserts, simulate_promoters, stream, with_flanks
-
-if TYPE_CHECKING:
-    import pandas as pd
+from proformer.simulate.promoters import random_inserts, simulate_promoters, stream, with_flanks
 
 NATIVE, RANDOM, DRIFT = "All_promoter_fragments_Native.csv", "Random_complex.csv", "Drift_testdata.csv"
 LENGTH = 110  # nt that were kept
@@ -48,8 +45,6 @@ def write_vaishnav(folder: str | Path, native: int, random: int, drift: int, see
 
 
 def _native(n: int, seed: int) -> pd.DataFrame:
-    import pandas as pd
-
     rng = stream(seed, 301)
     codes = np.stack([codes for _, codes in islice(yeast_designs(rng), n)])
     measured = _measured(rng, expression(codes))
@@ -57,8 +52,6 @@ def _native(n: int, seed: int) -> pd.DataFrame:
 
 
 def _random(n: int, seed: int) -> pd.DataFrame:
-    import pandas as pd
-
     promoters = simulate_promoters(n, (1 << 32) + seed)
     measured = _measured(stream(seed, 302), promoters.expression)
     kept = [sequence[-LENGTH:].rjust(LENGTH, "N") for sequence in promoters.sequences()]
@@ -67,10 +60,8 @@ def _random(n: int, seed: int) -> pd.DataFrame:
 
 
 def _drift(n: int, seed: int) -> pd.DataFrame:
-    import pandas as pd
-
     rng = stream(seed, 303)
-    bases = random_inserts(rng, -(-n // 3), LIBRARY).T
+    bases = random_inserts(rng, -(-n // 3)).T
     parents = np.repeat(np.arange(len(bases)), 3)[:n]
     changes = np.tile([1, 2, 3], len(bases))[:n]
     mutants, names = bases[parents].copy(), []

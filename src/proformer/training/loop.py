@@ -122,7 +122,7 @@ class Run:
         if state.precisions[-1:] != [self.settings.precision]:
             state.precisions.append(self.settings.precision)
         first = state.step - state.epoch * self.steps_per_epoch
-        train_r = PearsonAccumulator.from_state(state.train_r) if state.train_r else PearsonAccumulator()
+        train_r = PearsonAccumulator(**state.train_r)
         self.model.train()
         saved = started = time.monotonic()
         before = state.seconds
