@@ -14,7 +14,7 @@ from proformer.evaluation.ceiling import file_ceiling, store_ceiling
 from proformer.evaluation.dream import MEASURES, SCORES, read_benchmark, score_table, with_ceiling
 from proformer.evaluation.peers import CEILINGS, COLUMNS, RUN, Entry, printed, score_set
 from proformer.evaluation.statistics import all_tests, published_grid
-from proformer.figures import bars, convergence, grid, peers, scores, style, violins
+from proformer.figures import curves, grid, peers, scores, style
 from proformer.simulate import dream
 from proformer.simulate.atac import simulate_fragments, simulate_genome
 from proformer.simulate.dream import write_dream
@@ -124,12 +124,12 @@ def grid_table() -> pd.DataFrame:
 def figures(ceiling: dict):
     runs = grid_table().assign(**ceiling)
     yield "grid", grid.draw(runs)
-    yield "bars", bars.draw(runs)
-    yield "violins", violins.draw(runs, factor="blocks", tests=all_tests(runs))
+    yield "bars", grid.bars(runs)
+    yield "violins", grid.violins(runs, factor="blocks", tests=all_tests(runs))
     epochs = pd.DataFrame({"epoch": [1, 2, 3], "train_r": [0.3, 0.5, 0.6], "validation_r": [0.3, 0.4, 0.5]})
     key = {"dataset": "dream", "dim": 8, "heads": 1, "blocks": 2, "seed": 1}
     both = pd.concat([epochs.assign(head=head, **key) for head in ("AP", "8")])
-    yield "convergence", convergence.draw(both.assign(**ceiling))
+    yield "convergence", curves.convergence(both.assign(**ceiling))
 
 
 @pytest.mark.parametrize("name", ["grid", "bars", "violins", "convergence"])

@@ -13,7 +13,7 @@ from PIL import Image
 from proformer.cli import main
 from proformer.errors import InputError
 from proformer.evaluation.statistics import FACTORS, TWO_SIDED, all_tests, published_grid
-from proformer.figures import architecture, bars, convergence, grid, style, violins
+from proformer.figures import architecture, curves, grid, style
 from proformer.files import read_table, write_table
 
 DREAM = published_grid("dream")
@@ -89,11 +89,11 @@ def description(heads: int = 32) -> dict:
 def all_figures():
     for name, table in GRIDS.items():
         yield f"{name}: grid", lambda t=table: grid.draw(t)
-        yield f"{name}: bars", lambda t=table: bars.draw(t)
+        yield f"{name}: bars", lambda t=table: grid.bars(t)
         for factor in FACTORS:
-            yield f"{name}: {factor}", lambda t=table, f=factor: violins.draw(t, all_tests(t), f)
-    yield "20 epochs", lambda: convergence.draw(epochs_table())
-    yield "one epoch", lambda: convergence.draw(epochs_table(1, 1))
+            yield f"{name}: {factor}", lambda t=table, f=factor: grid.violins(t, all_tests(t), f)
+    yield "20 epochs", lambda: curves.convergence(epochs_table())
+    yield "one epoch", lambda: curves.convergence(epochs_table(1, 1))
     yield "model", lambda: architecture.draw(description())
     yield "heads", lambda: architecture.draw_heads(description(0), description())
 
@@ -160,7 +160,7 @@ def test_published_grid_highlights_the_papers_best():
 
 
 def test_bars_draw_what_their_table_says():
-    figure, table = bars.draw(small_grid())
+    figure, table = grid.bars(small_grid())
     heights = [patch.get_height() for patch in figure.axes[0].patches]
     means = table[table["element"] == "bar"]
     assert sorted(heights) == pytest.approx(sorted(means["r"]))
@@ -174,7 +174,7 @@ def test_bars_draw_what_their_table_says():
 @pytest.mark.parametrize("factor", FACTORS)
 def test_violins_draw_what_their_table_says(factor):
     tests = all_tests(DREAM)
-    figure, table = violins.draw(DREAM, tests, factor)
+    figure, table = grid.violins(DREAM, tests, factor)
     axes = figure.axes[0]
     points = table[table["element"] == "point"]
     assert len(points) == 48
@@ -196,10 +196,10 @@ def test_violins_draw_what_their_table_says(factor):
 
 def test_violins_without_p_have_no_brackets_and_many_levels_only_neighbours():
     one_size = DREAM[(DREAM["dim"] == 64) & (DREAM["blocks"] == 1)]
-    _, table = violins.draw(one_size, all_tests(one_size), "head")
+    _, table = grid.violins(one_size, all_tests(one_size), "head")
     assert set(table["element"]) == {"point", "box"}
     more = pd.concat([DREAM, DREAM[DREAM["head"] == "64"].assign(head="128")])
-    _, table = violins.draw(more, all_tests(more), "head")
+    _, table = grid.violins(more, all_tests(more), "head")
     brackets = table[table["element"] == "bracket"]
     assert list(zip(brackets["a"], brackets["b"], strict=True)) == [
         ("8", "16"),
@@ -210,7 +210,7 @@ def test_violins_without_p_have_no_brackets_and_many_levels_only_neighbours():
 
 
 def test_convergence_draws_what_its_table_says():
-    figure, table = convergence.draw(epochs_table())
+    figure, table = curves.convergence(epochs_table())
     assert len(table) == 2 * 2 * 4 * 20
     left, right = figure.axes
     for axes, panel in ((left, "training"), (right, "validation")):
@@ -261,13 +261,13 @@ def test_bad_input():
     with pytest.raises(InputError, match="column dataset: found 2 values"):
         grid.draw(published_grid())
     with pytest.raises(InputError, match="column dim: found 2 values"):
-        convergence.draw(pd.concat([epochs_table(), epochs_table().assign(dim=8)]))
+        curves.convergence(pd.concat([epochs_table(), epochs_table().assign(dim=8)]))
     with pytest.raises(InputError, match="no column train_r"):
-        convergence.draw(epochs_table().drop(columns="train_r"))
+        curves.convergence(epochs_table().drop(columns="train_r"))
     with pytest.raises(InputError, match="'width'"):
-        violins.draw(DREAM, factor="width")
+        grid.violins(DREAM, factor="width")
     with pytest.raises(InputError, match="more than one expression head"):
-        violins.draw(DREAM[DREAM["head"] == "AP"], factor="dim")
+        grid.violins(DREAM[DREAM["head"] == "AP"], factor="dim")
 
 
 def test_draw_draws_filtered_rows_and_refuses_bad_ones(tmp_path, capsys):
@@ -277,7 +277,7 @@ def test_draw_draws_filtered_rows_and_refuses_bad_ones(tmp_path, capsys):
     write_table(tmp_path / "grid.tsv", published_grid())
     write_table(tmp_path / "tests.tsv", all_tests(published_grid()))
     (tmp_path / "model.json").write_text(json.dumps(description()))
-    violins = {"draw": "violins", "tables": ["grid.tsv", "tests.tsv"], "options": {"factor": "dim"}}
+    violins = {"draw": "grid.violins", "tables": ["grid.tsv", "tests.tsv"], "options": {"factor": "dim"}}
     some = violins | {"where": {"dataset": "atac", "blocks": [1, 2, 4, 8]}, "caption": "What it shows."}
     assert run(some=some, fig1={"draw": "architecture", "tables": ["model.json"]}) == 0
     drawn = read_table(tmp_path / "some.tsv")
@@ -288,7 +288,10 @@ def test_draw_draws_filtered_rows_and_refuses_bad_ones(tmp_path, capsys):
         (violins, "none, from .*grid.tsv, .*tests.tsv: .* found 2 values .atac, dream., expected one"),
         (violins | {"where": {"dataset": "moon"}}, "found no rows with {'dataset': 'moon'}, expected some"),
         (violins | {"where": {"moon": 1}}, "found no column 'moon', expected one of dataset, "),
-        (violins | {"options": {"colour": "red"}}, "found 2 table.s. and the options colour, expected what draw takes"),
+        (
+            violins | {"options": {"colour": "red"}},
+            "found 2 table.s. and the options colour, expected what violins",
+        ),
         (violins | {"colour": "red"}, "none: unknown key 'colour'; known: draw, tables"),
         ({"draw": "pie", "tables": ["grid.tsv"]}, "none: draw: found 'pie', expected MODULE or MODULE.FUNCTION"),
         ({"draw": "grid", "tables": ["tests.tsv"], "where": {"dataset": "dream"}}, "found no column dim, heads"),

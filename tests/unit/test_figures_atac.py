@@ -12,7 +12,7 @@ from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
 
 from proformer.cli import main
 from proformer.errors import InputError
-from proformer.figures import fragments, locus, profile, style, windows
+from proformer.figures import atac, locus, style
 from proformer.files import read_table, write_table
 
 
@@ -56,15 +56,15 @@ def locus_table(reads: int = 200, more: int = 8, contig: str | None = "chr2") ->
 
 
 FIGURES = {
-    "fragments": lambda: fragments.draw(lengths_table()),
-    "one sample": lambda: fragments.draw(lengths_table(1, 200)),
-    "nine samples": lambda: fragments.draw(lengths_table(9)),
-    "short fragments": lambda: fragments.draw(lengths_table().query("length < 90")),
-    "profile": lambda: profile.draw(*profile_tables()),
-    "one summit": lambda: profile.draw(*profile_tables(1)),
-    "no signal": lambda: profile.draw(profile_tables()[0], profile_tables()[1].assign(signal=0.0)),
-    "windows": lambda: windows.draw(windows_table()),
-    "one window": lambda: windows.draw(windows_table(1)),
+    "fragments": lambda: atac.fragments(lengths_table()),
+    "one sample": lambda: atac.fragments(lengths_table(1, 200)),
+    "nine samples": lambda: atac.fragments(lengths_table(9)),
+    "short fragments": lambda: atac.fragments(lengths_table().query("length < 90")),
+    "profile": lambda: atac.profile(*profile_tables()),
+    "one summit": lambda: atac.profile(*profile_tables(1)),
+    "no signal": lambda: atac.profile(profile_tables()[0], profile_tables()[1].assign(signal=0.0)),
+    "windows": lambda: atac.windows(windows_table()),
+    "one window": lambda: atac.windows(windows_table(1)),
     "locus": lambda: locus.draw(locus_table()),
     "crowded locus": lambda: locus.draw(locus_table(2000, 60, None)),
     "sparse locus": lambda: locus.draw(locus_table(1, 0)),
@@ -97,9 +97,9 @@ def test_files_are_the_same_bytes_twice(tmp_path):
 
 
 def test_fragments_are_shares_of_all():
-    figure, table = fragments.draw(lengths_table())
+    figure, table = atac.fragments(lengths_table())
     whole = lengths_table()
-    assert table["length"].max() <= fragments.LONGEST < whole["length"].max()
+    assert table["length"].max() <= atac.LONGEST < whole["length"].max()
     sums = table.groupby("sample")["share"].sum()
     kept = whole[whole["length"] <= 1000].groupby("sample")["count"].sum() / whole.groupby("sample")["count"].sum()
     assert (sums / 1000).tolist() == pytest.approx(kept.tolist())
@@ -114,7 +114,7 @@ def test_fragments_are_shares_of_all():
 
 
 def test_profile_shows_rows_in_order_and_bins_in_place():
-    figure, table = profile.draw(*profile_tables())
+    figure, table = atac.profile(*profile_tables())
     aggregate, cells = profile_tables()
     assert figure.axes[0].lines[0].get_ydata().tolist() == aggregate["mean"].tolist()
     mesh = figure.axes[1].collections[0]
@@ -122,16 +122,14 @@ def test_profile_shows_rows_in_order_and_bins_in_place():
     assert values[0].tolist() == cells[cells["row"] == 1]["signal"].tolist()
     assert figure.axes[1].get_ylim() == (50.5, 0.5)  # the first row on top
     assert mesh.get_coordinates()[0, [0, 50, -1], 0].tolist() == [-1000, 0, 1000]
-    middles = profile.draw(aggregate, cells.assign(bin=cells["bin"] + 10))[0].axes[1].collections[0]
+    middles = atac.profile(aggregate, cells.assign(bin=cells["bin"] + 10))[0].axes[1].collections[0]
     assert middles.get_coordinates()[0, [0, 50, -1], 0].tolist() == [-1000, 0, 1000]
     assert table["element"].value_counts().to_dict() == {"heatmap": 5000, "profile": 2001}
 
 
 def test_windows_are_counted_once_in_each_panel():
-    figure, table = windows.draw(windows_table())
-    assert table.groupby("panel")["count"].sum().to_dict() == dict.fromkeys(
-        [*windows.PANELS, "target by distance"], 3000
-    )
+    figure, table = atac.windows(windows_table())
+    assert table.groupby("panel")["count"].sum().to_dict() == dict.fromkeys([*atac.PANELS, "target by distance"], 3000)
     by = table[table["panel"] == "target by distance"]
     middle = by[(by["low"] <= 0) & (by["high"] > 0)].iloc[0]
     mine = windows_table().query("@middle.low <= distance < @middle.high")["target"]
@@ -140,7 +138,7 @@ def test_windows_are_counted_once_in_each_panel():
     assert figure.axes[3].lines[0].get_ydata().tolist() == by["median"].tolist()
     gc = table[table["panel"] == "gc"]
     assert (gc["high"] - gc["low"]).nunique() == 1
-    assert windows.draw(windows_table(1))[1]["count"].sum() == 4
+    assert atac.windows(windows_table(1))[1]["count"].sum() == 4
 
 
 def test_locus_shows_the_mean_of_the_central_bases():
@@ -180,15 +178,15 @@ def test_locus_packs_reads_without_overlap_and_says_what_it_leaves_out():
 
 def test_bad_input():
     with pytest.raises(InputError, match="no column count"):
-        fragments.draw(lengths_table().drop(columns="count"))
+        atac.fragments(lengths_table().drop(columns="count"))
     with pytest.raises(InputError, match="fragment lengths table: found no rows"):
-        fragments.draw(lengths_table().query("length > 1100"))
+        atac.fragments(lengths_table().query("length > 1100"))
     with pytest.raises(InputError, match="profile table: found no column position"):
-        profile.draw(*reversed(profile_tables()))
+        atac.profile(*reversed(profile_tables()))
     with pytest.raises(InputError, match="heat map table: found no column row"):
-        profile.draw(profile_tables()[0], profile_tables()[0])
+        atac.profile(profile_tables()[0], profile_tables()[0])
     with pytest.raises(InputError, match="windows table: found no rows"):
-        windows.draw(windows_table(0))
+        atac.windows(windows_table(0))
     with pytest.raises(InputError, match="found no row of track summit, window"):
         locus.draw(locus_table().query("track not in ('summit', 'window')"))
     with pytest.raises(InputError, match="found 9 windows and 8 centres"):
@@ -203,12 +201,13 @@ def test_draw_draws_each_kind(tmp_path, capsys):
     aggregate, cells = profile_tables()
     tables = {"fragments": [lengths_table()], "windows": [windows_table()], "locus": [locus_table()]}
     for kind, made in (tables | {"profile": [aggregate, cells]}).items():
+        draw = kind if kind == "locus" else f"atac.{kind}"
         names = [f"{kind}_{i}.tsv" for i in range(len(made))]
         for name, table in zip(names, made, strict=True):
             write_table(tmp_path / name, table)
-        assert run(kind, draw=kind, tables=names) == 0
+        assert run(kind, draw=draw, tables=names) == 0
         assert len(read_table(tmp_path / "figures" / f"{kind}.tsv"))
         assert all((tmp_path / "figures" / f"{kind}.{suffix}").exists() for suffix in ("pdf", "svg", "png"))
-    assert run("none", draw="profile", tables=["profile_0.tsv"]) == 2
-    assert "found 1 table(s) and the options none, expected what draw takes" in capsys.readouterr().err
+    assert run("none", draw="atac.profile", tables=["profile_0.tsv"]) == 2
+    assert "found 1 table(s) and the options none, expected what profile takes" in capsys.readouterr().err
     assert not list(tmp_path.rglob("none*"))

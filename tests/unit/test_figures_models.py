@@ -6,7 +6,7 @@ import pytest
 from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
 
 from proformer.errors import InputError
-from proformer.figures import learning, models
+from proformer.figures import curves, models
 
 NAMES = ["proformer-meh", "convolutional-repaired", "danq", "legnet", "crmnet", "deepsea", "bhi"]
 
@@ -29,7 +29,7 @@ def comparison(names=NAMES, seeds=(1, 2), tasks=("leaf", "root"), sets=("native"
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
 @pytest.mark.parametrize("names", [NAMES, NAMES[:1], [f"model {i}" for i in range(26)]])
 def test_any_number_of_models_and_seeds_is_drawn_whole(names, seeds):
-    figures = [learning.draw(epochs(names, seeds))[0], models.draw(comparison(names, seeds))[0]]
+    figures = [curves.learning(epochs(names, seeds))[0], models.draw(comparison(names, seeds))[0]]
     figures.append(models.draw(comparison(names, seeds, tasks=("expression",)).assign(low=np.nan, ceiling=0.95))[0])
     for figure in figures:
         assert_nothing_is_cut(figure)
@@ -37,7 +37,7 @@ def test_any_number_of_models_and_seeds_is_drawn_whole(names, seeds):
 
 
 def test_curves_hold_every_seed_and_their_mean():
-    drawn = learning.draw(epochs())[1]
+    drawn = curves.learning(epochs())[1]
     mine = drawn[(drawn["model"] == "danq") & (drawn["part"] == "validation") & (drawn["seed"] == "mean")]
     assert mine["value"].tolist() == pytest.approx([0.095, 0.195, 0.295])
     assert len(drawn) == len(NAMES) * 2 * 3 * 3
@@ -59,4 +59,4 @@ def test_undefined_means_say_so_and_what_was_not_measured_is_named():
     with pytest.raises(InputError, match=r"auroc, all.*no rows"):
         models.draw(table, metric="auroc")
     with pytest.raises(InputError, match="no column value"):
-        learning.draw(epochs().drop(columns="value"))
+        curves.learning(epochs().drop(columns="value"))

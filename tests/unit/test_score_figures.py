@@ -14,7 +14,7 @@ from proformer.evaluation.density import density_table
 from proformer.evaluation.dream import PARTIAL, WEIGHTS, Benchmark, score_table
 from proformer.evaluation.dream_files import ALL, SINGLES
 from proformer.evaluation.heads import head_of, head_title, published_head, published_scores, seed_of, without_seed
-from proformer.figures import convergence, density, scores
+from proformer.figures import curves, density, scores
 
 N = 900
 NAMES = [f"{head} (seed {seed})" for head in ("AP", "H = 1", "H = 8", "H = 8 + GLU") for seed in (1, 2, 3)]
@@ -120,13 +120,13 @@ def test_the_final_models_best_epoch_alone_is_a_red_dotted_line():
         for head, best in (("AP", 9), ("32", 6))
         for t in range(1, 13)
     ]
-    figure, _ = convergence.draw(pd.DataFrame(rows), letter="a", final="32")
+    figure, _ = curves.convergence(pd.DataFrame(rows), letter="a", final="32")
     for axes in figure.axes:
         dotted = [line for line in axes.lines if line.get_linestyle() == ":" and len(line.get_xdata())]
         assert [(line.get_xdata()[0], line.get_color()) for line in dotted] == [(6, "red")]
     assert_nothing_is_cut(figure)
     with pytest.raises(InputError, match="found no head 64"):
-        convergence.draw(pd.DataFrame(rows), final="64")
+        curves.convergence(pd.DataFrame(rows), final="64")
 
 
 def test_names_of_models():

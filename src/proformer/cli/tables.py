@@ -157,8 +157,8 @@ def draw(
           --figures '{heatmap: {draw: grid, tables: [dream/grid/grid.tsv]}}'
       proformer draw --figures figures.yaml --tables results/tables --out figures
     where figures.yaml holds a figure per name:
-      depth: {draw: violins, tables: [dream/grid/grid.tsv, dream/grid/tests.tsv], options: {factor: blocks, letter: e}}
-      curves: {draw: convergence, tables: [dream/grid/epochs.tsv], where: {width: 16/2, blocks: 2, head: [AP, 8]}}
+      depth: {draw: grid.violins, tables: [dream/grid/grid.tsv, dream/grid/tests.tsv], options: {factor: blocks}}
+      curves: {draw: curves.convergence, tables: [dream/grid/epochs.tsv], where: {width: 16/2, blocks: 2}}
     src/proformer/workflow/figures.yaml has all of the report's.
     """
     from proformer.figures.draw import draw_figure

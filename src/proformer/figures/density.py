@@ -26,11 +26,10 @@ def draw(density: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     """
     style.one_dataset(style.needed(density, [*COLUMNS, *NUMBERS], "density"), ["model"])
     subsets = [name for name in WEIGHTS if name in set(density["subset"])]
-    rows = -(-len(subsets) // 3)
-    figure = style.new(style.DOUBLE, 26 + 52 * rows, letter, f"{density['model'].iloc[0]}; {label or 'this run'}")
-    panels = figure.subplots(rows, 3, squeeze=False)
+    note = f"{density['model'].iloc[0]}; {label or 'this run'}"
+    figure, panels = style.panels(len(subsets), 3, (26, 52), letter, note)
     norm = LogNorm(1, max(2, density["count"].max()))
-    for axes, name in zip(panels.flat, subsets, strict=False):
+    for axes, name in zip(panels, subsets, strict=True):
         cells = density[density["subset"] == name]
         x, y = (_edges(cells, axis) for axis in ("measured", "predicted"))
         counts = np.full((len(y) - 1, len(x) - 1), np.nan)
@@ -43,8 +42,6 @@ def draw(density: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
         axes.margins(0.03)
         axes.set(xlabel="measured expression", ylabel="predicted expression")
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    for axes in panels.flat[len(subsets) :]:
-        axes.set_axis_off()
     mesh = ScalarMappable(norm, matplotlib.colormaps["viridis"])
     bar = style.colour_bar(figure, mesh, panels, "sequences or pairs per cell", pad=0.02, aspect=60, shrink=0.6)
     bar.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")

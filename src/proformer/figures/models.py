@@ -37,31 +37,24 @@ def draw(
     # One undefined seed leaves the mean undefined: it is no average of the others.
     means = groups[["value", "low", "high", *ceiling]].agg(lambda values: values.mean(skipna=False))
     means = means.assign(n_seeds=groups["seed"].nunique()).reset_index()
-    shown = sorted(dict.fromkeys(zip(means["evaluation"], means["task"], strict=True)), key=_first)
+    pairs = dict.fromkeys(zip(means["evaluation"], means["task"], strict=True))
+    shown = sorted(pairs, key=lambda pair: pair[0] != "validation")
     means["place"] = [shown.index(key) for key in zip(means["evaluation"], means["task"], strict=True)]
     means = means.sort_values(["place", "value"], ascending=[True, False], ignore_index=True)
     models = list(dict.fromkeys(means["model"]))
-    columns = min(COLUMNS, len(shown))
-    rows = -(-len(shown) // columns)
     note = f"{label or 'this run'}: {style.counted(len(models), seeds['seed'].nunique())}"
-    figure = style.new(style.DOUBLE, 14 + rows * (13 + 3.6 * len(models)), letter, note)
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True, sharex=metric not in ("mse", "poisson_nll"))
-    for axes in panels.flat[len(shown) :]:
-        axes.set_axis_off()
-    for axes, (evaluation, task) in zip(panels.flat, shown, strict=False):
+    height, same_scale = (14, 13 + 3.6 * len(models)), metric not in ("mse", "poisson_nll")
+    figure, panels = style.panels(len(shown), COLUMNS, height, letter, note, sharey=True, sharex=same_scale)
+    for axes, (evaluation, task) in zip(panels, shown, strict=True):
         of_panel = (seeds["evaluation"] == evaluation) & (seeds["task"] == task)
         _panel(axes, models, seeds[of_panel], means[(means["evaluation"] == evaluation) & (means["task"] == task)])
         axes.set_title(evaluation if seeds["task"].nunique() == 1 else f"{evaluation}: {task}")
         axes.set_xlabel(style.METRICS.get(metric, metric))
-    panels[0, 0].set_yticks(range(len(models)), models)
-    panels[0, 0].set_ylim(len(models) - 0.5, -0.5)
-    if entries := panels[0, 0].get_legend_handles_labels()[0]:
+    panels[0].set_yticks(range(len(models)), models)
+    panels[0].set_ylim(len(models) - 0.5, -0.5)
+    if entries := panels[0].get_legend_handles_labels()[0]:
         figure.legend(entries, [style.PERFECT], loc="outside upper center")
     return figure, means.drop(columns="place")
-
-
-def _first(panel: tuple[str, str]) -> bool:
-    return panel[0] != "validation"
 
 
 def _panel(axes: Axes, models: list[str], seeds: pd.DataFrame, means: pd.DataFrame) -> None:

@@ -55,6 +55,9 @@ SETTINGS: dict[Any, Any] = {
 PERFECT = "perfect model"  # of simulated data
 METRICS = {"pearson": "Pearson r", "spearman": "Spearman ρ", "r2": "r²", "mse": "mean squared error"}
 METRICS |= {"poisson_nll": "Poisson NLL", "jensen_shannon": "Jensen–Shannon distance", "auroc": "AUROC", "aupr": "AUPR"}
+# A small white dot.
+CIRCLE: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 1.8, "color": "white"}
+CIRCLE |= {"markeredgecolor": "black", "markeredgewidth": 0.4}
 PLATE: dict[str, Any] = {"facecolor": "white", "linewidth": 0, "pad": 0.4}  # behind a number that its line may cross
 # No dates and no versions in the files.
 METADATA: dict[str, dict[str, Any]] = {
@@ -89,6 +92,19 @@ def new(width: float, height: float, letter: str = "", note: str = "") -> Figure
     return figure
 
 
+def panels(
+    count: int, columns: int, height: tuple[float, float], letter: str, note: str, width: float = DOUBLE, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `count` axes in rows of `columns`; `height` is what all rows need beside them, and each."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = new(width, height[0] + height[1] * rows, letter, note)
+    axes = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
+    for empty in axes[count:]:
+        empty.set_axis_off()
+    return figure, axes[:count]
+
+
 @styled
 def save(figure: Figure, prefix: str, table: pd.DataFrame) -> None:
     """Write PREFIX.pdf, .svg, .png (300 dpi) and .tsv, the table of exactly what is drawn; each whole or not at all."""
@@ -107,12 +123,16 @@ def source(grid: pd.DataFrame, label: str = "") -> str:
 
 def point_names(table: pd.DataFrame) -> pd.Series:
     """The run and the levels of its axes (the columns between `model` and `seed`) of each row: "grid 64/2 4 AP"."""
-    axes = table.columns[table.columns.get_loc("model") + 1 : table.columns.get_loc("seed")]
 
     def text(level: object) -> str:
         return "" if pd.isna(level) else f" {level:g}" if isinstance(level, float) else f" {level}"
 
-    return table["run"].astype(str).str.cat([table[axis].map(text) for axis in axes])
+    return table["run"].astype(str).str.cat([table[axis].map(text) for axis in axis_columns(table, "model")])
+
+
+def axis_columns(table: pd.DataFrame, first: str) -> list[str]:
+    """The columns of axes: those between `first` and `seed`."""
+    return table.columns[table.columns.get_loc(first) + 1 : table.columns.get_loc("seed")].tolist()
 
 
 def counted(models: int, seeds: int) -> str:
