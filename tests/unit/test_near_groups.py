@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proformer.datasets.near_groups import near_groups
+from proformer.datasets.nearest import near_groups
 from proformer.datasets.parts import split
 from proformer.datasets.prepare import prepare
 from proformer.datasets.store import open_store

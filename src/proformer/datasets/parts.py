@@ -10,18 +10,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
-from proformer.datasets.near_groups import near_groups
+from proformer.datasets.nearest import near_groups
 from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.files import file_digest
 from proformer.sequences import mix
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CHUNK, CHUNK_BYTES = 1 << 17, 1 << 26  # rows at once; fewer where they are long, as profiles are
 
@@ -50,8 +48,6 @@ def split(
     Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
     Methods).
     """
-    import pandas as pd
-
     store, paths = open_store(source), [Path(out) for out in outs]
     if near:
         group = near_groups(store.codes, store.columns["group"], near)

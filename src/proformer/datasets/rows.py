@@ -63,22 +63,19 @@ def read_rows(
     columns = find_columns(path, _text(first[:end]).rstrip("\r"), targets, key)
     pieces = chain([first[end + 1 :] if columns.header else first], pieces)
     del first  # so that one block at a time is in memory
-    line, blank, empty = 1 + columns.header, 0, True
-    for text in pieces:
-        lines = used = text.count(b"\n")
-        if text.endswith((b"\n\n", b"\n\r\n")) or len(text) <= 2:
-            text = text.rstrip(b"\r\n") + b"\n"
-            used = 0 if text == b"\n" else text.count(b"\n")
-        if used:
-            if blank:
-                raise InputError(f"{path}, line {blank}: found a blank line, expected a sequence")
+    first_line = line = 1 + columns.header
+    blank = b""  # a line at the end of a block, which is an error if more follows
+    for piece in pieces:
+        text = piece.rstrip(b"\r\n")
+        rest = piece[len(text) :].partition(b"\n")[2] if text else piece
+        if text:
+            text = blank + text + b"\n"
             if b'"' in text:
                 text = without_quotes(path, text, line, columns.separator)
             yield from _until_an_error(path, text, line, columns)
-            empty = False
-        blank = blank or (line + used if used < lines else 0)
-        line += lines
-    if empty:
+            line += text.count(b"\n")
+        blank = b"\n" if rest else b""
+    if line == first_line:
         raise InputError(f"{path}: found no rows{' below the header' * columns.header}, expected sequences")
 
 
@@ -106,9 +103,9 @@ def rows_of(
     stops = ends - (letters[np.maximum(ends - 1, 0)] == RETURN) * (ends > starts)
     marks = np.flatnonzero(letters == ord(columns.separator))
     counts = columns.number - 1
-    if len(marks) != counts * len(ends) or not (stops > starts).all() or _straddle(marks, counts, starts, stops):
-        found = np.diff(np.searchsorted(marks, np.append(starts, len(letters))))
-        row = int(np.argmax((found != counts) | (stops <= starts)))
+    found = np.diff(np.searchsorted(marks, np.append(starts, len(letters))))
+    if (wrong := (found != counts) | (stops <= starts)).any():
+        row = int(np.argmax(wrong))
         what = "one column" if not found[row] else f"{found[row] + 1} columns"
         what += f", expected {columns.number}, as in the first line"
         what = what if stops[row] > starts[row] else "a blank line, expected a sequence"
@@ -121,14 +118,6 @@ def rows_of(
     label = None if columns.label is None else column(columns.label)
     targets = tuple(column(index) for index in columns.targets)
     return Rows(path, letters, to_codes(letters), column(columns.sequence), targets, columns.names, label, line, lines)
-
-
-def _straddle(marks: np.ndarray, counts: int, starts: np.ndarray, stops: np.ndarray) -> bool:
-    """Whether some line has a separator more, and another one less."""
-    if not counts:
-        return False
-    table = marks.reshape(len(starts), counts)
-    return bool((table[:, 0] < starts).any() or (table[:, -1] >= stops).any())
 
 
 def rows_of_strings(sequences: Iterable[str], name: str = "sequences") -> Rows:
