@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from proformer.datasets.batches import Batch
 from proformer.errors import InputError
-from proformer.models import blocks, build, find_recipe
+from proformer.models import blocks, build
 from proformer.models.blocks import Shape
 from proformer.models.composed import load_original
 from proformer.tasks import Task
-from proformer.training.config import read_training
+from proformer.training.config import read_job
 
 FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 TEAMS = ("autosome", "bhi", "unlock_dna")
@@ -356,7 +356,7 @@ def test_original_weights_of_dream_attn_under_their_names():
 
 def test_recipes_are_one_cycle_with_the_published_rates():
     for name, peak in (("autosome", 0.005), ("attention", 0.001)):
-        settings = read_training(find_recipe("composed", name)["training"])
+        settings = read_job({"model": "composed", "recipe": name})[1]
         assert settings.schedule == "onecycle"
         assert settings.learning_rate == peak
         assert settings.warmup_start == pytest.approx(peak / 25)

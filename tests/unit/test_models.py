@@ -9,9 +9,10 @@ from keras_reference import forward, random_arrays
 
 from proformer.datasets.batches import both_strands
 from proformer.errors import InputError
-from proformer.models import build, load_original, resolve, rewrites
+from proformer.models import build, resolve, rewrites
 from proformer.models.folder import read_folder, write_folder
 from proformer.models.layers import FeedForward, SeparableConv
+from proformer.models.original import load_original
 
 SIZES = {
     (64, 2): {1: 105_415, 2: 193_415, 4: 369_415, 8: 721_415},

@@ -409,7 +409,7 @@ def test_fill_mask_loss_counts_masked_positions_alone():
     positions = torch.tensor([[0, 2, 1], [2, 0, 3]])
     p = logits.float().log_softmax(-1)
     expected = -(p[0, 0, 0] + p[0, 1, 2] + p[1, 0, 1]) / (3 + 1)
-    assert fill_mask_loss(logits, codes, masked, positions, masked.sum()).item() == pytest.approx(
+    assert fill_mask_loss(logits, codes, masked, masked.sum(), positions).item() == pytest.approx(
         expected.item(), rel=1e-5
     )
 

@@ -23,10 +23,7 @@ from proformer.errors import InputError
 from proformer.settings import did_you_mean, hints_of, read
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from proformer.models.base import Model
-    from proformer.models.proformer import Proformer
 
 FILES = ("model.safetensors", "model.json", "metrics.tsv")  # of a trained model's folder
 SEAL = "SHA256SUMS"  # their digests, written last
@@ -84,10 +81,3 @@ def build(config: Mapping[str, Any]) -> Model:
     keys = resolve(config)
     module = find(keys.pop("model"))
     return module.build(module.Config(**keys))
-
-
-def load_original(model: Proformer, arrays: Mapping[str, np.ndarray]) -> Proformer:
-    """Copy weights of the original TensorFlow model into `model`; see `proformer.models.original`."""
-    from proformer.models.original import load
-
-    return load(model, arrays)

@@ -1,15 +1,11 @@
 """What every model is: a network from sequences to outputs, and the loss by which it is trained."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.datasets.batches import Batch
+from proformer.tasks import Task
 
 
 @dataclass

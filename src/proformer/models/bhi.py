@@ -16,8 +16,6 @@ last step, which sends predictions x through Φ(x - 0.0620), is left out: it is 
 and Pearson's r alone would change.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from proformer.errors import InputError

@@ -4,27 +4,22 @@ Each block states the channels and positions it gives for those it gets, so any 
 not fit is reported when the model is built, also on torch's meta device, which holds no weights.
 """
 
-from __future__ import annotations
-
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import torch
 from torch import Tensor
 
+from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models import blocks
 from proformer.models.base import Loss, Model
 from proformer.models.blocks import autosome
-from proformer.models.prix_fixe import load_original
 from proformer.settings import Count, Flanks, check, did_you_mean, within
-
-__all__ = ["RECIPES", "Composed", "Config", "build", "load_original"]
-
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -130,3 +125,51 @@ RECIPES = {
         "training": autosome.TRAINING | {"learning_rate": 0.001, "warmup_start": 4e-5, "final_rate": 4e-9},
     },
 }
+
+# Patterns of names in de-Boer-Lab/random-promoter-dream-challenge-2022 (f7b2e19), and ours.
+_NAMES = (
+    (r"^first\.block\.", "first.convolution."),
+    (r"^(first|core)\.conv_list\.(\d+)\.conv\.", r"\1.convolutions.branches.\2."),
+    (r"^core\.seqextractor\.inv_res_blc(\d+)\.", r"core.stages.\1.block."),
+    (r"^core\.seqextractor\.resize_blc(\d+)\.", r"core.stages.\1.resize."),
+    (r"\.6\.fc\.", ".6.gate."),
+    (r"\.(ff[12])\.layernorm\.", r".\1.ln."),
+    (r"\.(ff[12])\.linear", r".\1.dense"),
+    (r"\.layernorm1\.", ".conv.ln."),
+    (r"\.layernorm2\.", ".ln."),
+    (r"^(core\.blocks\.\d+)\.conv\.0\.", r"\1.conv.depthwise."),
+    (r"^(core\.blocks\.\d+)\.conv\.1\.", r"\1.conv.pointwise."),
+    (r"^final\.mapper\.0\.", "final.mapper."),
+    (r"^final\.main\.", "final.dense."),
+)
+
+
+@torch.no_grad()
+def load_original(model: Composed, state: Mapping[str, Tensor]) -> Composed:
+    """Copy weights that the original framework saved (a `PrixFixeNet`'s state dict), in place; nothing unless all fits.
+
+    Raises InputError, which lists every name and shape that does not fit.
+    """
+    ours, found, wrong = model.state_dict(), {}, []
+    for original, value in state.items():
+        name = original
+        for pattern, replacement in _NAMES:
+            name = re.sub(pattern, replacement, name)
+        if original == "final.bins":  # 0 to 17
+            continue
+        if name not in ours:
+            wrong.append(f"{original} has no place")
+            continue
+        if name.endswith("conv.pointwise.weight") and value.dim() == 3:
+            value = value.squeeze(2)
+        if name == "final.dense.0.weight" and value.shape == ours[name].shape:
+            # The original flattens channels before positions.
+            value = value.unflatten(1, (-1, model.core.gives.length)).transpose(1, 2).flatten(1)
+        if value.shape != ours[name].shape:
+            wrong.append(f"{original} has shape {tuple(value.shape)}, expected {tuple(ours[name].shape)}")
+        found[name] = value
+    wrong += [f"{name} is missing" for name in ours if name not in found]
+    if wrong:
+        raise InputError(f"original weights: {'; '.join(wrong)}")
+    model.load_state_dict(found)
+    return model

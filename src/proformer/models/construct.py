@@ -4,8 +4,6 @@ Stores hold inserts without their constant flanks, centred in N. Published peers
 end of a window of their own length.
 """
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Literal
 

@@ -8,8 +8,6 @@ Upstream reads 1000 nt and predicts 919 labels (`outputs`).
 One strand is read: the model is not strand-symmetric.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

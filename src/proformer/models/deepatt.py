@@ -8,8 +8,6 @@ predicts 919 labels (`outputs`).
 One strand is read: the model is not strand-symmetric.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,22 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from proformer.errors import InputError
+from proformer.models import keras
 from proformer.models.base import Model
-from proformer.models.keras import (
-    ActivatedAttention,
-    ConvolutionLSTM,
-    Dense,
-    Input,
-    Window,
-    glorot_uniform,
-    he_normal,
-    recipes,
-)
 from proformer.settings import BelowOne, Count
 
 
 @dataclass(frozen=True)
-class Config(Input):
+class Config(keras.Input):
     """Sizes of the layers.
 
     filters, kernel: of the convolution. pool: width and stride of pooling. units: of the LSTM, in one direction. gates:
@@ -65,18 +54,17 @@ class DeepAtt(Model):
         super().__init__()
         self.config = config
         self.by_category = config.attention == "category"
-        init = glorot_uniform if self.by_category else he_normal
-        states = 2 * config.units
-        self.window = Window(config)
-        self.states = ConvolutionLSTM(config, init)
+        states, sizes = 2 * config.units, (config.width, config.heads)
+        self.window = keras.Window(config)
+        self.states = keras.ConvolutionLSTM(config, keras.glorot_uniform if self.by_category else keras.he_normal)
         self.dropout = nn.Dropout(config.dropout)
-        self.attention = (
-            ActivatedAttention(config.outputs, states, config.width, config.heads, nn.Identity(), glorot_uniform)
-            if self.by_category
-            else ActivatedAttention(states, states, config.width, config.heads)
-        )
-        positions, outputs = (1, 1) if self.by_category else (self.states.positions, config.outputs)
-        self.dense = Dense(positions * config.width, config.dense, outputs)
+        if self.by_category:
+            linear = nn.Identity(), keras.glorot_uniform
+            self.attention = keras.ActivatedAttention(config.outputs, states, *sizes, *linear)
+            self.dense = keras.Dense(config.width, config.dense, 1)
+        else:
+            self.attention = keras.ActivatedAttention(states, states, *sizes)
+            self.dense = keras.Dense(self.states.positions * config.width, config.dense, config.outputs)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
@@ -90,7 +78,7 @@ class DeepAtt(Model):
 
 build = DeepAtt
 
-RECIPES = recipes(
+RECIPES = keras.recipes(
     {"dense": [100]},
     {
         "filters": 1024, "pool": 15, "units": 512, "gates": "logistic", "attention": "category", "width": 400,

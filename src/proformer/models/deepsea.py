@@ -8,23 +8,18 @@ Upstream reads 1000 nt and predicts 919 labels (`outputs`).
 One strand is read: the model is not strand-symmetric.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models.base import Loss, Model
 from proformer.models.keras import Dense, Input, SameConv1d, Window, initialised, max_pool_same, recipes
 from proformer.settings import BelowOne, Count, NotNegative
-
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """What a model is made of, read off the model itself: stages, shapes and parameters, for Figures 1 and 2a."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -17,52 +15,47 @@ def describe(model: Proformer) -> dict[str, Any]:
 
     Shapes are those that a sequence has on its way through the model, seen by hooks; nothing is assumed.
     """
-    config = model.config
-    shapes = _shapes(model)
+    config, shapes = model.config, _shapes(model)
     stem: Any = model.stem
     head: Any = model.head
     block: Any = model.core[0]
+    stages: list[dict[str, Any]] = []
 
-    def stage(part: str, label: str, module: nn.Module | nn.Parameter | None, shape: list[int], **more: Any) -> dict:
-        return {"part": part, "label": label, "output": shape, "parameters": _count(module), **more}
+    def stage(part: str, label: str, module: nn.Module | nn.Parameter | None, shape: list[int], **more: Any) -> None:
+        stages.append({"part": part, "label": label, "output": shape, "parameters": _count(module), **more})
 
     sequence = shapes["stem.kmer_dense"]
-    stages = [
-        stage("input", "both strands, one-hot", None, [2 * config.length, 6]),
-        stage("stem", f"{config.kmer}-mer embedding", stem.kmer_dense, sequence),
-        stage("stem", "position embedding", stem.position_embedding, sequence, join="add"),
-        stage("stem", "strand embedding", stem.strand_embedding, sequence, join="add"),
-    ]
+    stage("input", "both strands, one-hot", None, [2 * config.length, 6])
+    stage("stem", f"{config.kmer}-mer embedding", stem.kmer_dense, sequence)
+    stage("stem", "position embedding", stem.position_embedding, sequence, join="add")
+    stage("stem", "strand embedding", stem.strand_embedding, sequence, join="add")
     if model.tokens:
         tokens = stem.expression_start if stem.expression_embedding is None else stem.expression_embedding
         label = f"{model.tokens} expression token" + "s" * (model.tokens > 1)
-        stages.append(stage("stem", label, tokens, shapes["stem"], join="prepend"))
+        stage("stem", label, tokens, shapes["stem"], join="prepend")
     layers = [
-        {"label": label, "residual": residual, "output": shapes[f"core.0.{name}"], "parameters": _count(module)}
-        for label, name, module, residual in (
-            ("½ feed-forward, gated", "ff1", block.ff1, True),
-            ("separable convolution", "conv", block.conv, True),
-            ("layer norm", "ln", block.ln, False),
-            (f"attention, {config.heads} head" + "s" * (config.heads > 1), "attn", block.attn, True),
-            ("½ feed-forward, gated", "ff2", block.ff2, True),
+        {"label": label, "residual": name != "ln", "output": shapes[f"core.0.{name}"], "parameters": _count(module)}
+        for label, name, module in (
+            ("½ feed-forward, gated", "ff1", block.ff1),
+            ("separable convolution", "conv", block.conv),
+            ("layer norm", "ln", block.ln),
+            (f"attention, {config.heads} head" + "s" * (config.heads > 1), "attn", block.attn),
+            ("½ feed-forward, gated", "ff2", block.ff2),
         )
     ]
-    stages.append(stage("core", "macaron block", model.core, shapes["core.0"], repeat=len(model.core), layers=layers))
+    stage("core", "macaron block", model.core, shapes["core.0"], repeat=len(model.core), layers=layers)
+    expression, dense = {"branch": "expression"}, shapes["head.expression_dense"]
     if model.tokens:
         if head.glu_dense is not None:
-            shape = [model.tokens, config.dim]
-            stages.append(stage("head", "gated linear unit", head.glu_dense, shape, branch="expression"))
-        shape = shapes["head.expression_dense"]
-        stages.append(stage("head", "dense, per token", head.expression_dense, shape, branch="expression"))
-        stages.append(stage("head", "mean over tokens", None, [1], branch="expression"))
-        shape = shapes["head.nucleotide_dense"]
-        stages.append(stage("head", "dense, per position", head.nucleotide_dense, shape, branch="nucleotides"))
+            stage("head", "gated linear unit", head.glu_dense, [model.tokens, config.dim], **expression)
+        stage("head", "dense, per token", head.expression_dense, dense, **expression)
+        stage("head", "mean over tokens", None, [1], **expression)
+        nucleotides = shapes["head.nucleotide_dense"]
+        stage("head", "dense, per position", head.nucleotide_dense, nucleotides, branch="nucleotides")
     else:
-        stages.append(stage("head", "mean over positions", None, [config.dim], branch="expression"))
-        shape = shapes["head.expression_dense"]
-        stages.append(stage("head", "dense", head.expression_dense, shape, branch="expression"))
-    name = f"Proformer, {NAMES[config.head]}"
-    return {"name": name, "parameters": _count(model), "stages": stages}
+        stage("head", "mean over positions", None, [config.dim], **expression)
+        stage("head", "dense", head.expression_dense, dense, **expression)
+    return {"name": f"Proformer, {NAMES[config.head]}", "parameters": _count(model), "stages": stages}
 
 
 def _count(module: nn.Module | nn.Parameter | None) -> int:

@@ -1,7 +1,5 @@
 """The fill-mask objective (Proformer, Results, "Proformer overview"): masked nucleotides are predicted as well."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -25,16 +23,18 @@ def mask_nucleotides(codes: Tensor, noise: Tensor, rate: float) -> tuple[Tensor,
     return codes.masked_fill(chosen, MASK), chosen
 
 
-def fill_mask_loss(logits: Tensor, codes: Tensor, masked: Tensor, positions: Tensor, number: Tensor) -> Tensor:
+def fill_mask_loss(
+    logits: Tensor, codes: Tensor, masked: Tensor, number: Tensor, positions: Tensor | None = None
+) -> Tensor:
     """Cross-entropy on the masked nucleotides, sum / (number masked + 1), as released.
 
-    logits [B, K, 6] at `positions` [B, K]; codes uint8 and masked bool [B, 2L]. Positions that are not masked (they
-    fill the table up to the batch's maximum) do not count.
+    logits [B, K, 6] at `positions` [B, K] (None: at all); codes uint8 and masked bool [B, 2L]. Positions that are not
+    masked (they fill the table up to the batch's maximum) do not count.
     """
-    counted = masked.gather(1, positions)
-    truth = codes.gather(1, positions).flatten().long()
-    losses = F.cross_entropy(logits.float().flatten(0, 1), truth, reduction="none")
-    return (losses * counted.flatten()).sum() / (number + 1)
+    if positions is not None:
+        codes, masked = codes.gather(1, positions), masked.gather(1, positions)
+    losses = F.cross_entropy(logits.float().flatten(0, 1), codes.flatten().long(), reduction="none")
+    return (losses * masked.flatten()).sum() / (number + 1)
 
 
 def most_masked(positions: int, rate: float, joint: bool = False) -> int:

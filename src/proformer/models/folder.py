@@ -1,7 +1,5 @@
 """A model folder: `model.safetensors` and `model.json`, which rebuild the model alone."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

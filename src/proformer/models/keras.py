@@ -3,8 +3,6 @@
 Shapes: B sequences, W positions of the window, T time steps, c channels.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

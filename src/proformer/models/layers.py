@@ -5,8 +5,6 @@ Attention is written from plain products and a softmax, so that attribution meth
 equations as published; faster versions are in `rewrites.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -45,14 +43,7 @@ class Stem(nn.Module):
     """
 
     def __init__(
-        self,
-        length: int,
-        kmer: int,
-        dim: int,
-        tokens: int,
-        learned: bool,
-        strands: int = 2,
-        symbols: int = SYMBOLS,
+        self, length: int, kmer: int, dim: int, tokens: int, learned: bool, strands: int = 2, symbols: int = SYMBOLS
     ) -> None:
         super().__init__()
         self.length, self.kmer, self.tokens, self.strands = length, kmer, tokens, strands
@@ -204,6 +195,11 @@ class MultipleExpressionHeads(nn.Module):
         if self.glu_dense is not None:
             tokens = F.glu(self.glu_dense(tokens), dim=-1)
         return self.expression_dense(tokens).squeeze(2).mean(dim=1), self.nucleotide_dense(x[:, self.tokens :])
+
+
+def make_head(dim: int, tokens: int, glu: bool) -> nn.Module:
+    """What reads the rows: multiple expression heads where there are expression tokens, else average pooling."""
+    return MultipleExpressionHeads(dim, tokens, glu) if tokens else AveragePooling(dim)
 
 
 class TransformerBlock(nn.Module):

@@ -18,8 +18,6 @@ strands; the submission asks for 1,000 epochs on a schedule of 80 and so dies af
 bias of the bilinear layer, uninitialised memory there, starts at 0.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 

@@ -5,23 +5,24 @@ nucleotide_dense}.{kernel,bias}` and per block `blocks.{i}.…`. A model with he
 nor nucleotide_dense; head "glu" adds `glu_dense`.
 """
 
-from __future__ import annotations
-
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from proformer.errors import InputError
+from proformer.files import existing
+from proformer.models import build, resolve
+from proformer.models.folder import write_folder
+from proformer.models.proformer import Proformer
 from proformer.tasks import Task
-
-if TYPE_CHECKING:
-    from proformer.models.proformer import Proformer
 
 # Our names and the original ones, where `_original_name` has no rule.
 _NAMES = {
@@ -71,7 +72,7 @@ def _ours(name: str, array: np.ndarray, parameter: torch.nn.Parameter) -> np.nda
 
 
 @torch.no_grad()
-def load(model: Proformer, arrays: Mapping[str, np.ndarray]) -> Proformer:
+def load_original(model: Proformer, arrays: Mapping[str, np.ndarray]) -> Proformer:
     """Copy `arrays` (original names, Keras layout) into `model`, in place; nothing is copied unless all fits.
 
     Raises InputError that names the first missing, unknown or misshapen array.
@@ -95,19 +96,12 @@ def import_weights(
     weights: Path, out: Path, config: Mapping[str, Any], mean: float, sd: float, flanks: tuple[str, str]
 ) -> Path:
     """Read an .npz or .safetensors file of original weights and write a model folder; returns `out`."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    from proformer.models import build, resolve
-    from proformer.models.folder import write_folder
-
-    if not weights.is_file():
-        raise InputError(f"{weights}: no such file")
+    existing(weights)
     try:
         arrays = load_file(weights) if weights.suffix == ".safetensors" else dict(np.load(weights, allow_pickle=False))
     except (ValueError, OSError, EOFError, SafetensorError, zipfile.BadZipFile) as error:
         raise InputError(f"{weights}: neither .npz nor .safetensors ({' '.join(str(error).split())[:120]})") from None
-    model = load(build(config), arrays)  # type: ignore[arg-type]
+    model = load_original(build(config), arrays)  # type: ignore[arg-type]
     description = {
         "model": resolve(config),
         "layout": {"length": model.config.length, "flanks": list(flanks), "too_long": "error", "wrong_flank": "error"},

@@ -1,34 +1,18 @@
 """Proformer: Stem → Core → Head from a plain config (Kwak et al. 2024, Fig. 1)."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from proformer.datasets.batches import both_strands
+from proformer.datasets.batches import Batch, both_strands
+from proformer.models import layers, rewrites
 from proformer.models.base import Loss, Model
 from proformer.models.fill_mask import fill_mask_loss, mask_nucleotides, most_masked
-from proformer.models.layers import (
-    AveragePooling,
-    Block,
-    FeedForward,
-    MultipleExpressionHeads,
-    Rows,
-    SelfAttention,
-    SeparableConv,
-    Stem,
-    select_rows,
-)
-from proformer.models.rewrites import FusedFeedForward, MergedAttention, RowsConv
 from proformer.settings import BelowOne, Count, NotNegative
-
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -69,18 +53,15 @@ class Proformer(Model):
         super().__init__()
         self.config = config
         self.tokens = 0 if config.head == "ap" else config.expression_heads
-        self.stem = Stem(config.length, config.kmer, config.dim, self.tokens, config.expression_start == "learned")
+        learned, sizes = config.expression_start == "learned", (config.dim, config.heads, config.dropout)
+        self.stem = layers.Stem(config.length, config.kmer, config.dim, self.tokens, learned)
         parts = (
-            FusedFeedForward if config.fuse_feed_forward else FeedForward,
-            RowsConv if config.convolve_in_place else SeparableConv,
-            MergedAttention if config.merge_projections else SelfAttention,
+            rewrites.FusedFeedForward if config.fuse_feed_forward else layers.FeedForward,
+            rewrites.RowsConv if config.convolve_in_place else layers.SeparableConv,
+            rewrites.MergedAttention if config.merge_projections else layers.SelfAttention,
         )
-        self.core = nn.ModuleList(Block(config.dim, config.heads, config.dropout, *parts) for _ in range(config.blocks))
-        self.head = (
-            MultipleExpressionHeads(config.dim, self.tokens, config.head == "glu")
-            if self.tokens
-            else AveragePooling(config.dim)
-        )
+        self.core = nn.ModuleList(layers.Block(*sizes, *parts) for _ in range(config.blocks))
+        self.head = layers.make_head(config.dim, self.tokens, config.head == "glu")
         self.most_masked = most_masked(2 * config.length, config.mask_rate, config.mask == "joint")
         self.reset_parameters()
 
@@ -95,7 +76,7 @@ class Proformer(Model):
         `positions` int64 [B, K] asks for the nucleotides at those positions only: logits [B, K, 6]. With head "ap" the
         second result is None.
         """
-        rows: Rows = None
+        rows: layers.Rows = None
         if self.tokens and positions is not None:
             first = torch.arange(self.tokens, device=strands.device).expand(len(strands), -1)
             rows = torch.cat([first, positions + self.tokens], dim=1) if positions.shape[1] else self.tokens
@@ -103,7 +84,7 @@ class Proformer(Model):
         for block in self.core[:-1]:
             x = block(x)
         last = self.core[-1]
-        return self.head(last(x, rows) if self.config.read_rows_only else select_rows(last(x), rows))
+        return self.head(last(x, rows) if self.config.read_rows_only else layers.select_rows(last(x), rows))
 
     def loss(self, batch: Batch, task: Task) -> Loss:
         """Expression and masked nucleotides, both predicted from masked strands (fill-mask, Proformer's Results)."""
@@ -118,7 +99,7 @@ class Proformer(Model):
         prediction = expression.float()[:, None, None]
         expression = task.loss(prediction, batch.target)
         number = batch.total(masked.sum())
-        nucleotides = fill_mask_loss(logits, strands, masked, positions, number) / batch.share
+        nucleotides = fill_mask_loss(logits, strands, masked, number, positions) / batch.share
         parts = {"task": expression, "nucleotides": nucleotides}
         return Loss(expression + config.beta * nucleotides, prediction, parts)
 

@@ -5,8 +5,6 @@ is still in the cache when it is read. They do so in float32 and float64 on CPUs
 differentiation is used. Second derivatives need the layers as published.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -15,8 +15,6 @@ The released script validates at the start of epochs 2 to 5 and keeps the best r
 out; here the split of the data set applies, and the order is that of the file.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal

@@ -11,8 +11,6 @@ root and whose mean square starts at 1: the engine's has it outside, and starts 
 The release stops early on R² (1 - residual / total), the engine on r.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -20,23 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proformer.errors import InputError
+from proformer.models import keras
 from proformer.models.base import Model
-from proformer.models.keras import (
-    ADAM,
-    COMPLEX_MEDIUM,
-    OWN_DATA,
-    ActivatedAttention,
-    BiLSTM,
-    Dense,
-    Input,
-    SameConv1d,
-    Window,
-    batch_norm,
-    glorot_normal,
-    he_normal,
-    initialised,
-    same,
-)
+from proformer.models.keras import COMPLEX_MEDIUM, OWN_DATA, batch_norm, he_normal, initialised
 from proformer.models.layers import TransformerBlock
 from proformer.settings import BelowOne, Count, NotNegative
 
@@ -45,11 +29,11 @@ LN_EPS = 1e-14
 
 def dense(before: int, after: int) -> nn.Linear:
     """A dense layer of the feed-forward."""
-    return initialised(nn.Linear(before, after), glorot_normal)
+    return initialised(nn.Linear(before, after), keras.glorot_normal)
 
 
 @dataclass(frozen=True)
-class Config(Input):
+class Config(keras.Input):
     """Sizes of the layers.
 
     motifs: filters of the first convolution. filters: of the others, and the width of attention. kernel: of the
@@ -78,7 +62,7 @@ class Convolution(nn.Module):
 
     def __init__(self, inputs: int, filters: int, kernel: int) -> None:
         super().__init__()
-        self.convolution = initialised(SameConv1d(inputs, filters, kernel, bias=False), he_normal)
+        self.convolution = initialised(keras.SameConv1d(inputs, filters, kernel, bias=False), he_normal)
         self.norm = batch_norm(filters)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +82,7 @@ class Motifs(nn.Module):
         """Scan."""
         kernels = self.convolution.weight
         turned = kernels.flip(1, 2)  # A, C, G, T backwards: T, G, C, A
-        both = F.conv1d(same(x, kernels.shape[2]), torch.cat([kernels, turned]))
+        both = F.conv1d(keras.same(x, kernels.shape[2]), torch.cat([kernels, turned]))
         return torch.cat([norm(part) for norm, part in zip(self.norms, both.chunk(2, 1), strict=True)], 1).relu()
 
 
@@ -109,23 +93,22 @@ class Transformer(Model):
         super().__init__()
         self.config = config
         n, k = config.filters, config.kernel
-        self.window = Window(config)
+        self.window = keras.Window(config)
         self.motifs = Motifs(config.motifs, k)
         # A convolution of 2 × k over the stacked maps is one of width k over their channels side by side; He's variance
         # is the same, too (fan-in 2 · k · motifs).
         widths = [2 * config.motifs] + [n] * config.convolutions
         self.convolutions = nn.Sequential(*(Convolution(width, n, k) for width in widths))
-        self.blocks = nn.Sequential(
-            *(
-                TransformerBlock(
-                    ActivatedAttention(n, n, n, config.heads), n, config.heads, config.attention_dropout, LN_EPS, dense
-                )
-                for _ in range(config.blocks)
-            )
-        )
-        self.lstm = BiLSTM(n, config.heads, "hard", he_normal, config.dropout)
+        self.blocks = nn.Sequential(*(self._block() for _ in range(config.blocks)))
+        self.lstm = keras.BiLSTM(n, config.heads, "hard", he_normal, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
-        self.dense = Dense(config.window * 2 * config.heads, (config.dense, config.dense), 1, he_normal, config.dropout)
+        states, dense = config.window * 2 * config.heads, (config.dense, config.dense)
+        self.dense = keras.Dense(states, dense, 1, he_normal, config.dropout)
+
+    def _block(self) -> TransformerBlock:
+        width, heads = self.config.filters, self.config.heads
+        attention = keras.ActivatedAttention(width, width, width, heads)
+        return TransformerBlock(attention, width, heads, self.config.attention_dropout, LN_EPS, dense)
 
     def forward(self, codes: Tensor) -> Tensor:
         """Predict."""
@@ -140,7 +123,7 @@ class Transformer(Model):
 
 build = Transformer
 
-TRAINING = ADAM | {"optimiser": "rmsprop", "epochs": 100, "patience": 10, "keep": "best", "epsilon": 1e-7}
+TRAINING = keras.ADAM | {"optimiser": "rmsprop", "epochs": 100, "patience": 10, "keep": "best", "epsilon": 1e-7}
 
 RECIPES = {
     "as-released": {"model": {}, "training": TRAINING | COMPLEX_MEDIUM},

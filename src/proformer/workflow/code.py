@@ -12,8 +12,7 @@ LIBRARY = Path(__file__).parents[1]
 SHARED = tuple(
     f"models/{name}"
     for name in (
-        "__init__", "base", "blocks", "composed", "construct", "fill_mask", "folder", "keras", "layers", "prix_fixe",
-        "rewrites",
+        "__init__", "base", "blocks", "composed", "construct", "fill_mask", "folder", "keras", "layers", "rewrites",
     )
 )  # fmt: skip
 TRAINING = (

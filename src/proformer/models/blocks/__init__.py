@@ -6,22 +6,19 @@ and windows are read, masks, labels); first, core and final block are the networ
 their loss.
 """
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from proformer.datasets.batches import Batch
 from proformer.errors import InputError
-
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.models.fill_mask import fill_mask_loss
+from proformer.tasks import Task
 
 Role = Literal["processor", "first", "core", "final"]
 
@@ -52,6 +49,10 @@ class Masked:
     where: Tensor
     number: Tensor
     share: float
+
+    def loss(self, logits: Tensor) -> Tensor:
+        """Their cross-entropy, from logits of all positions [N, L, symbols]."""
+        return fill_mask_loss(logits, self.codes, self.where, self.number) / self.share
 
 
 @dataclass
@@ -115,8 +116,9 @@ class FinalBlock(Block):
     masks = False
 
     def score(self, outputs: Any) -> Tensor:
-        """Outputs to predictions of the targets, [N, T, P]."""
-        raise NotImplementedError
+        """Outputs to predictions of the targets, [N, T, P]: expression [N], the only output or the first."""
+        expression = outputs[0] if isinstance(outputs, tuple) else outputs
+        return expression.float()[:, None, None]
 
     def loss(self, outputs: Any, labels: Labels, task: Task) -> tuple[Tensor, dict[str, Tensor]]:
         """What is minimised, a mean over rows, and its parts by name (see `Loss`)."""

@@ -1,17 +1,15 @@
 """Blocks of autosome.org's LegNet (Penzar et al. 2023); defaults are those of Prix Fixe."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from proformer.datasets.batches import both_strands
+from proformer.datasets.batches import Batch, both_strands
 from proformer.errors import InputError
 from proformer.models import blocks
 from proformer.models.blocks import Labels, Shape
@@ -19,10 +17,7 @@ from proformer.models.construct import construct
 from proformer.models.layers import SqueezeExcitation
 from proformer.sequences import N
 from proformer.settings import Count, NotNegative, Positive
-
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.tasks import Task
 
 BINS = 18
 # The 150 nt in front of a promoter, its 17-nt adapter included: data/plasmid.json of

@@ -1,16 +1,13 @@
 """Blocks of BHI's DeepGXP; defaults are those of Prix Fixe."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from proformer.datasets.batches import both_strands
+from proformer.datasets.batches import Batch, both_strands
 from proformer.errors import InputError
 from proformer.models import blocks
 from proformer.models.blocks import Labels, Shape, one_hot
@@ -18,11 +15,7 @@ from proformer.models.blocks.autosome import bin_probabilities
 from proformer.models.construct import construct
 from proformer.sequences import N
 from proformer.settings import BelowOne, Count, CountOrZero, Share
-from proformer.tasks import LossName
-
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.tasks import LossName, Task
 
 # What the construct lies in, from the released src/data.py (the plasmid of the challenge's data/plasmid.json).
 VECTOR = (
@@ -165,10 +158,6 @@ class Final(blocks.FinalBlock):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, L] to [N]."""
         return self.dense(x.transpose(1, 2).flatten(1)).flatten()
-
-    def score(self, outputs: Tensor) -> Tensor:
-        """The output itself, [N, 1, 1]."""
-        return outputs.float()[:, None, None]
 
     def loss(self, outputs: Tensor, labels: Labels, task: Task) -> tuple[Tensor, dict[str, Tensor]]:
         """Huber, or the task's."""

@@ -1,23 +1,17 @@
 """Blocks of Proformer; see `proformer.models.layers` for the equations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from proformer.datasets.batches import both_strands
+from proformer.datasets.batches import Batch, both_strands
 from proformer.models import blocks, layers
 from proformer.models.blocks import Labels, Masked, Shape
-from proformer.models.fill_mask import fill_mask_loss, mask_nucleotides
+from proformer.models.fill_mask import mask_nucleotides
 from proformer.models.rewrites import FusedFeedForward, MergedAttention, RowsConv
 from proformer.settings import BelowOne, Count, CountOrZero, NotNegative
-
-if TYPE_CHECKING:
-    from proformer.datasets.batches import Batch
-    from proformer.tasks import Task
+from proformer.tasks import Task
 
 
 class Processor(blocks.Processor):
@@ -43,14 +37,6 @@ class Processor(blocks.Processor):
         seen, where = mask_nucleotides(strands, batch.uniform(strands.shape[1]), self.mask_rate)
         masked = Masked(strands, where, batch.total(where.sum()), batch.share)
         return self.encode(seen), Labels(batch.target, masked=masked)
-
-
-def masked_loss(logits: Tensor, labels: Labels) -> Tensor:
-    """Cross-entropy of the masked nucleotides, from logits [N, L, symbols]."""
-    masked = labels.masked
-    assert masked is not None
-    everywhere = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1)
-    return fill_mask_loss(logits, masked.codes, masked.where, everywhere, masked.number) / masked.share
 
 
 class First(blocks.Block):
@@ -88,26 +74,18 @@ class Final(blocks.FinalBlock):
     def __init__(self, takes: Shape, beta: NotNegative = 1.0) -> None:
         super().__init__(Shape(1, 1))
         self.masks, self.beta = takes.tokens > 0, beta
-        self.head = (
-            layers.MultipleExpressionHeads(takes.channels, takes.tokens, glu=False)
-            if takes.tokens
-            else layers.AveragePooling(takes.channels)
-        )
+        self.head = layers.make_head(takes.channels, takes.tokens, glu=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """[N, C, tokens + L] to expression [N] and nucleotide logits [N, L, 6], or None without tokens."""
         return self.head(x.transpose(1, 2))
-
-    def score(self, outputs: tuple[Tensor, Tensor | None]) -> Tensor:
-        """Expression [N, 1, 1]."""
-        return outputs[0].float()[:, None, None]
 
     def loss(
         self, outputs: tuple[Tensor, Tensor | None], labels: Labels, task: Task
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The task's, and that of masked nucleotides."""
         expression = task.loss(self.score(outputs), labels.target)
-        if outputs[1] is None:
+        if outputs[1] is None or labels.masked is None:
             return expression, {"task": expression}
-        nucleotides = masked_loss(outputs[1], labels)
+        nucleotides = labels.masked.loss(outputs[1])
         return expression + self.beta * nucleotides, {"task": expression, "nucleotides": nucleotides}

@@ -1,7 +1,5 @@
 """Blocks of Unlock_DNA, the challenge's third team and Proformer's; defaults are those of Prix Fixe."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -116,12 +114,9 @@ class Final(blocks.FinalBlock):
         expression = self.expression_dense(self.dropout(x[:, : self.heads])).mean(dim=1).squeeze(1)
         return expression, self.nucleotide_dense(x[:, self.tokens :]).transpose(1, 2)
 
-    def score(self, outputs: tuple[Tensor, Tensor]) -> Tensor:
-        """Expression [N, 1, 1]."""
-        return outputs[0].float()[:, None, None]
-
     def loss(self, outputs: tuple[Tensor, Tensor], labels: Labels, task: Task) -> tuple[Tensor, dict[str, Tensor]]:
         """Squared error, and the cross-entropy of masked nucleotides."""
         expression = F.mse_loss(self.score(outputs), labels.target)
-        nucleotides = proformer.masked_loss(outputs[1].transpose(1, 2), labels)
+        assert labels.masked is not None
+        nucleotides = labels.masked.loss(outputs[1].transpose(1, 2))
         return expression + nucleotides, {"task": expression, "nucleotides": nucleotides}
