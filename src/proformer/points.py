@@ -5,11 +5,9 @@ of a model's key (`blocks: [1, 2]`), a list in a shorthand of the model (`SHORTH
 the settings that each of them changes (`rate: {slow: {training: {learning_rate: 0.001}}, fast: {}}`).
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -18,6 +16,7 @@ from proformer.errors import InputError
 
 Keys = dict[str, Any]
 COLUMNS = ("dataset", "run", "model", "seed", "evaluation", "n", "metric", "value", "low", "high", "r", "epoch")
+AT_ONCE = 8  # trainings of a pack on CPUs: not more than most nodes have room for
 SETTINGS = ("model", "recipe", "keys", "training")  # of a run, which a level of an axis may change
 
 
@@ -89,7 +88,7 @@ def _with_datasets(config: Mapping[str, Any], section: str) -> dict[str, Any]:
     return found
 
 
-def packs(jobs: list[TrainingJob], size: int) -> list[list[TrainingJob]]:
+def packs(jobs: Iterable[TrainingJob], size: int) -> list[list[TrainingJob]]:
     """Trainings that share a job: up to `size` of one data set and seed; those that want several GPUs are not there."""
     groups: dict[tuple[str, int], list[TrainingJob]] = {}
     for job in jobs:

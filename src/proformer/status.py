@@ -1,9 +1,6 @@
 """How far a run is, from the files it leaves: its list of trainings, progress files, model folders and logs."""
 
-from __future__ import annotations
-
 import csv
-import io
 import json
 import math
 import re
@@ -11,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +77,11 @@ def read_points(
 ) -> list[Point]:
     """The state of every training of a run, in the order of `jobs`; nothing but files is asked, nothing is written."""
     now = time.time() if now is None else now
-    points, work = [], []
+    points = []
     for job in jobs:
-        point = Point(job.path, job.dataset, job.label, job.seed, log=str(results / "logs/train" / f"{job.path}.log"))
-        point.epochs = job.config["training"].get("epochs", EPOCHS)
-        work.append(_read(point, results, silent_minutes, now))
-        points.append(point)
+        epochs, log = job.config["training"].get("epochs", EPOCHS), results / "logs/train" / f"{job.path}.log"
+        points.append(Point(job.path, job.dataset, job.label, job.seed, epochs=epochs, log=str(log)))
+    work = [_read(point, results, silent_minutes, now) for point in points]
     _estimate(points, jobs, work, results / "costs.json")
     return points
 
@@ -148,28 +144,25 @@ def _slurm_message(results: Path, slurm_job: str | None) -> str:
 def _estimate(
     points: Sequence[Point], jobs: Sequence[TrainingJob], work: Sequence[Mapping[str, Any]], kept: Path
 ) -> None:
-    """Hours left of every point, from its own rate, else from that of the same model, else of the nearest in FLOPs.
+    """Hours left of every point, from its own rate, else from that of the nearest model in FLOPs.
 
     kept: where the workflow keeps the models' costs.
     """
-    models = [json.dumps(job.config["model"], sort_keys=True) for job in jobs]
-    seen = [i for i, point in enumerate(points) if point.sequences_per_second]
-    sequences = {jobs[i].dataset: found["sequences"] for i, found in enumerate(work) if found.get("sequences")}
-    for i, point in enumerate(points):
-        todo = sequences.get(point.dataset)
-        if point.state == "done" or todo is None:
-            continue
-        rate = point.sequences_per_second
-        same = [j for j in seen if models[j] == models[i]]
-        if rate is None and same:
-            rate = points[same[0]].sequences_per_second
-        elif rate is None and seen:
-            costs, _ = job_costs([jobs[j] for j in (i, *seen)], kept)
-            flops = {j: costs[jobs[j].path].training_flops for j in (i, *seen)}
-            j = min(seen, key=lambda j: abs(math.log(flops[j] / flops[i])))
-            rate = (points[j].sequences_per_second or 0) * flops[j] / flops[i]
-        if rate:
-            point.hours_left = todo * point.epochs * (1 - work[i].get("share", 0.0)) / rate / 3600
+    known = [(point.dataset, found.get("sequences")) for point, found in zip(points, work, strict=True)]
+    sequences = {dataset: number for dataset, number in known if number}
+    left = [i for i, point in enumerate(points) if point.state != "done" and point.dataset in sequences]
+    rates = {i: point.sequences_per_second for i, point in enumerate(points) if point.sequences_per_second}
+    unseen = [i for i in left if i not in rates]
+    if (seen := list(rates)) and unseen:
+        costs, _ = job_costs([jobs[i] for i in (*seen, *unseen)], kept)
+        flops = {i: costs[jobs[i].path].training_flops for i in (*seen, *unseen)}
+        for i in unseen:
+            nearest = min(seen, key=lambda j: abs(math.log(flops[j] / flops[i])))
+            rates[i] = rates[nearest] * flops[nearest] / flops[i]
+    for i in left:
+        if i in rates:
+            todo = sequences[points[i].dataset] * points[i].epochs * (1 - work[i].get("share", 0.0))
+            points[i].hours_left = todo / rates[i] / 3600
 
 
 @dataclass(frozen=True)
@@ -205,12 +198,10 @@ def as_text(points: Sequence[Point], rows: int | None = None) -> str:
 
 def as_tsv(points: Sequence[Point]) -> str:
     """One line per point with all that is known; what is not known stays empty."""
-    rows = [asdict(point) for point in points]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Point)], delimiter="\t", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().rstrip("\n")
+    import pandas as pd
+
+    table = pd.DataFrame(map(asdict, points), columns=list(Point.__dataclass_fields__), dtype=object)
+    return table.to_csv(sep="\t", index=False).rstrip("\n")
 
 
 def as_json(points: Sequence[Point], total: Summary) -> str:

@@ -5,7 +5,8 @@ import pytest
 from proformer.models import find_recipe, resolve
 from proformer.planning.configuration import read_configuration
 from proformer.points import training_jobs
-from proformer.training.config import read_training
+from proformer.settings import read
+from proformer.training.config import Training
 
 DATA = {"length": 100, "flanks": ("", "")}
 
@@ -17,9 +18,8 @@ def jobs_of(root, *overlays):
 
 def resolved(model, recipe, keys, training):
     published = find_recipe(model, recipe)
-    return resolve({"model": model, **published["model"], **keys}, DATA), read_training(
-        {**published["training"], **training}
-    )
+    settings = read(Training, {**published["training"], **training}, "training")
+    return resolve({"model": model, **published["model"], **keys}, DATA), settings
 
 
 @pytest.mark.parametrize("overlay", [[], ["sample"], ["paper"]])

@@ -17,6 +17,7 @@ from proformer.models import build, find, find_recipe
 from proformer.models.keras import ActivatedAttention, BiLSTM, glorot_normal, he_normal, max_pool_same
 from proformer.predict import load
 from proformer.tasks import Task
+from proformer.training.config import read_job
 from proformer.training.run import train
 from proformer.training.validation import predict_all
 
@@ -72,12 +73,10 @@ def test_parameter_counts(model, recipe, keys, size, fixed):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_recipes_are_valid_and_the_released_one_comes_first(model):
-    from proformer.training.config import read_training
-
     names = list(find(model).RECIPES)
     assert names[:2] == ["as-released", "repaired"]
     for name in names:
-        read_training(find_recipe(model, name)["training"])
+        read_job({"model": model, "recipe": name})
     assert find_recipe(model)["model"].get("unknown", 1) == 1
     released = find_recipe(model)["training"]
     scaler = (0, 1) if model == "vaishnav_convolutional" else (9.359, 13.720)  # mean, variance

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -75,6 +76,7 @@ NINE = (
     "proformer", "bhi", "crmnet", "danq", "deepatt", "deepsea", "legnet", "vaishnav_convolutional",
     "vaishnav_transformer",
 )  # fmt: skip
+RATE = rates.sustained(1)
 TINY = {"model": "proformer", "dim": 16, "heads": 2, "blocks": 2}
 
 
@@ -136,7 +138,8 @@ def test_kept_memory_is_that_of_real_tensors(head):
         with torch.device(device):
             model = build(keys)
         there = codes.to(device)
-        kept[device] = kept_bytes(model, there) - kept_bytes(model, there[:2])
+        three, two = (kept_bytes(model, partial(model, there[:number])) for number in (3, 2))
+        kept[device] = three - two
     assert kept["meta"] == pytest.approx(kept["cpu"], rel=0.05)
     assert cost(keys).activation_bytes == pytest.approx(kept["cpu"], rel=0.2)  # with masks and their nucleotides
 
@@ -186,10 +189,10 @@ def test_wrong_settings_name_their_run(keys, message):
         job_costs([job(), job("b", **keys)])
 
 
-def test_rates_given_sustained_and_released():
+def test_rates_given_sustained_and_assumed():
     assert rates.given(500).speed(1e9) == 500
     assert rates.sustained(3).speed(3e9) == pytest.approx(1000)
-    assert rates.released().speed(cost({"model": "proformer"}).training_flops) == pytest.approx(338)
+    assert rates.assumed("cuda", 1).speed(cost({"model": "proformer"}).training_flops) == pytest.approx(338)
 
 
 def test_measured_rates_are_interpolated_between_sizes(tmp_path):
@@ -200,7 +203,7 @@ def test_measured_rates_are_interpolated_between_sizes(tmp_path):
     assert rate.speed(1e9) == pytest.approx(math.sqrt(1e12 * 1e13) / 1e9)
     assert rate.speed(1e11) == pytest.approx(100)  # no faster than the largest that was measured
     for text, message in (
-        ("flops\n1\n", "no column 'training_flops'"),
+        ("flops\n1\n", "no column training_flops"),
         ("training_flops\tsequences_per_second\n1\t-3\n", "line 2: expected positive numbers"),
         ("training_flops\tsequences_per_second\n", "found no rows"),
     ):
@@ -268,7 +271,7 @@ def test_rows_are_known_before_anything_is_there(config, tmp_path, root):
 def test_rows_of_several_files_add_up(config):
     both = config(datasets={"dream": {"train": ["dream-train", "dream-train-sample"], "test": "public"}})
     assert count_rows("dream", both, load_catalogue()) == (6_739_258 + 6_370, "the catalogue")
-    part = next(part for part in make_plan(both, None).parts if part.name == "dream")
+    part = next(part for part in make_plan(both, RATE).parts if part.name == "dream")
     assert {"dream-train", "dream-train-sample"} <= {file.name for file in part.files}
     assert "public" not in {file.name for file in part.files}
 
@@ -322,28 +325,41 @@ def test_the_paper_costs_what_its_grid_costs(config):
 
 
 def test_seeds_and_packs_are_counted(config):
-    one = make_plan(config(atac=None), None).everything
-    three = make_plan(config(atac=None, seeds=[1, 2, 3], points_per_job=5), None).everything
+    one = make_plan(config(atac=None), RATE).everything
+    three = make_plan(config(atac=None, seeds=[1, 2, 3], points_per_job=5), RATE).everything
     assert len(three.trainings) == 3 * len(one.trainings)
     assert three.flops == pytest.approx(3 * one.flops)
     assert three.jobs == 3 * math.ceil(len(one.trainings) / 5)
     assert three.disk.known > one.disk.known
-    assert one.device_hours is None
+    assert one.device_hours == pytest.approx(three.device_hours / 3)
+
+
+def test_small_models_of_ones_own_have_an_estimate_and_ask_for_little(config, tmp_path):
+    (tmp_path / "mine.tsv").write_text("ACGT\t1\n" * 1000)
+    made = config("config/own.yaml", datasets={"mine": {"train": str(tmp_path / "mine.tsv")}})
+    plan = make_plan(made, rates.assumed("cpu", made["threads"]))
+    assert plan.everything.jobs == 1
+    assert plan.everything.device_hours == pytest.approx(plan.everything.flops / 5e9 / made["threads"] / 3600)
+    sizes = [training.host_bytes for training in plan.everything.trainings]
+    assert all(0.7e9 < size < 1.5e9 for size in sizes)
+    assert plan.everything.memory == sum(sizes)  # they train side by side
 
 
 def test_what_is_not_known_is_said(config):
-    text = as_text(make_plan(config("config/paper.yaml"), rates.released(), [dict.fromkeys(SAMPLE, "") | READS]))
+    text = as_text(
+        make_plan(config("config/paper.yaml"), rates.assumed("cuda", 1), [dict.fromkeys(SAMPLE, "") | READS])
+    )
     assert "gm12878-atac-1-1, gm12878-atac-1-2, hg38-genome" in text
     assert "GPU hours: at 15.5 TFLOP/s, the released training's on an A100" in text
     assert "dream-train 805 MB" in text
-    demo = as_text(make_plan(config(), None))
-    assert "CPU hours: not known; --rates" in demo
+    demo = as_text(make_plan(config(), rates.assumed("cpu", 4)))
+    assert "CPU hours: at 0.02 TFLOP/s, assumed of the CPU; `proformer benchmark` measures it" in demo
     assert "ON GPU" not in demo
 
 
 def test_the_readme_has_what_the_plan_says_of_the_paper(config, root):
     made = config("config/paper.yaml")
-    rows = as_rows(make_plan(made, rates.released(), read_samples_of(made, root)))
+    rows = as_rows(make_plan(made, rates.assumed("cuda", 1), read_samples_of(made, root)))
     lines = [f"| {' | '.join(row)} |" for row in rows]
     readme = (root / "README.md").read_text()
     assert all(line in readme for line in lines[1:]), "README, What the paper costs, wants:\n" + "\n".join(lines)

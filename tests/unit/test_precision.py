@@ -11,10 +11,10 @@ import pytest
 import torch
 from processes import finish, script, start_ranks
 
-from proformer.planning import benchmark
+from proformer.planning import benchmark, rates
 from proformer.planning.configuration import read_configuration
 from proformer.planning.plan import as_dict, as_text, make_plan
-from proformer.training import device, loop, run
+from proformer.training import loop, run
 from proformer.training.device import NO_BF16, has_bf16
 
 CONFIG = {
@@ -125,21 +125,21 @@ def test_switched_off_it_is_not_there(switch, root):
 @pytest.mark.parametrize("there", [False, True])
 def test_the_plan_knows(there, monkeypatch, root):
     monkeypatch.chdir(root)
-    monkeypatch.setattr(device, "has_bf16", lambda where: there)
+    monkeypatch.setattr("proformer.planning.plan.has_bf16", lambda where: there)
     config, _ = read_configuration([])
     config |= {"atac": None, "runs": {"grid": config["runs"]["grid"]}}
     config["runs"]["grid"]["training"]["precision"] = "bf16"
-    plan = make_plan(config, None)
+    plan = make_plan(config, rates.sustained(1))
     on_dream = [training for training in as_dict(plan)["trainings"] if "dataset~dream/" in training["path"]]
     assert {training["computed_in"] for training in on_dream} == {"bf16" if there else "float32"}
     assert (f"asked for by {len(on_dream)} trainings; this processor has none" in as_text(plan)) != there
-    on_gpus = make_plan(config | {"device": "cuda"}, None)
+    on_gpus = make_plan(config | {"device": "cuda"}, rates.sustained(1))
     assert {training.computed_in for training in on_gpus.everything.trainings} >= {"bf16"}
 
 
 @pytest.mark.parametrize("there", [False, True])
 def test_rates_are_those_of_what_is_computed(there, monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "has_bf16", lambda where: there)
-    table = benchmark.measure("cpu", 1, [(8, 1, 1)], ["bf16"], batch=4, least=0.0)
+    table = benchmark.measure("cpu", 1, [(8, 1, 1)], "bf16")
     assert table["precision"].tolist() == ["bf16" if there else "float32"]
     assert (NO_BF16 in capsys.readouterr().err) != there

@@ -10,7 +10,7 @@ from proformer.errors import InputError
 from proformer.models import build, find, names, resolve
 from proformer.settings import Count, Flanks, Positive, Share, check, hints_of, meanings, read, within
 from proformer.tasks import Task
-from proformer.training.config import Training, read_job, read_training
+from proformer.training.config import Training, read_job
 
 WHOLE = "expected a whole number of at least 1"
 REFUSED = [
@@ -45,7 +45,7 @@ REFUSED = [
 @pytest.mark.parametrize(("keys", "message"), REFUSED)
 def test_impossible_training_settings(keys, message):
     with pytest.raises(InputError) as caught:
-        read_training(keys)
+        read(Training, keys, "training")
     assert str(caught.value).startswith(f"training: {message}")
 
 
@@ -119,7 +119,7 @@ def test_defaults_and_recipes_of_every_model_are_possible(model):
     for recipe in [None, *getattr(find(model), "RECIPES", {})]:
         config, settings = read_job({"model": model, "recipe": recipe})
         assert resolve(config) == config
-        assert read_training(vars(settings)) == settings
+        assert read(Training, vars(settings), "training") == settings
 
 
 def test_keys_of_a_task():

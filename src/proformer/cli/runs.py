@@ -42,13 +42,14 @@ def plan(
     one_of(rates=rates, rate=rate, tflops=tflops)
     one_of(tsv=tsv, json=json)
     config, root = read_configuration(configfile)
-    speed = speeds.released() if config["device"] != "cpu" else None
     if rates:
         speed = speeds.measured(rates)
     elif rate:
         speed = speeds.given(rate)
     elif tflops:
         speed = speeds.sustained(tflops)
+    else:
+        speed = speeds.assumed(config["device"], config["threads"])
     made = plan.make_plan(config, speed, plan.read_samples_of(config, root))
     if tsv:
         import pandas as pd

@@ -201,5 +201,5 @@ def benchmark(
         parsed = [(int(d), int(h), int(n)) for d, h, n in (shape.split("/") for shape in shapes)]
     except ValueError:
         raise InputError(f"--shapes {' '.join(shapes)}: expected width/heads/blocks, such as 64/2/2") from None
-    write_table(out, measure(device, threads, parsed, [precision]))
+    write_table(out, measure(device, threads, parsed, precision))
     print(f"rates in {out}")

@@ -1,10 +1,9 @@
 """How fast this machine trains: short trainings of the grid's shapes, beside what its processor and memory can do."""
 
-from __future__ import annotations
-
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,8 +17,6 @@ from proformer.tasks import Task
 from proformer.training.config import Training
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up
 from proformer.training.loop import Run
-
-SHAPES = ((64, 2, 1), (64, 2, 2), (128, 4, 2), (256, 8, 2), (512, 8, 4))  # width, heads, blocks
 
 
 class RandomData(DeviceData):
@@ -67,7 +64,8 @@ def seconds_of(work: Callable[[], object], device: torch.device, least: float = 
 def gemm_peak(device: torch.device, precision: str) -> float:
     """FLOP/s of a large matrix product of random numbers."""
     n = 8192 if device.type == "cuda" else 1024
-    a, b = (torch.randn(n, n, device=device, dtype=_dtype(precision)) for _ in range(2))
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
     return 2 * n**3 / seconds_of(lambda: a @ b, device)
 
 
@@ -78,19 +76,8 @@ def bandwidth(device: torch.device) -> float:
     return 2 * source.numel() / seconds_of(lambda: target.copy_(source), device)
 
 
-def _dtype(precision: str) -> torch.dtype:
-    return torch.bfloat16 if precision == "bf16" else torch.float32
-
-
-def measure(
-    device: str = "auto",
-    threads: int | None = None,
-    shapes: Iterable[tuple[int, int, int]] = SHAPES,
-    precisions: Iterable[str] = ("float32", "bf16"),
-    batch: int | None = None,
-    least: float = 0.5,
-) -> pd.DataFrame:
-    """Rates of training on this machine, a row per shape and precision.
+def measure(device: str, threads: int | None, shapes: Sequence[tuple[int, int, int]], precision: str) -> pd.DataFrame:
+    """Rates of training on this machine, a row per shape (width, heads, blocks).
 
     `training_flops` (per sequence), `sequences_per_second`, `gemm_flops_per_second` and `bytes_per_second` (what the
     device reaches on plain products and copies, measured in the same minute). Where a training in bf16 runs in float32,
@@ -98,29 +85,24 @@ def measure(
     """
     where = choose_device(device)
     set_up(where, threads, None)
-    precisions = list(precisions)
-    if "bf16" in precisions and not has_bf16(where):
+    if precision == "bf16" and not has_bf16(where):
         print(NO_BF16, file=sys.stderr, flush=True)
-        precisions = ["float32"]
+        precision = "float32"
     rows = []
-    copy = bandwidth(where)
-    for precision in precisions:
-        for dim, heads, blocks in shapes:
-            size = batch or (512 if where.type == "cuda" else 128 if dim <= 128 else 8)
-            keys = {"dim": dim, "heads": heads, "blocks": blocks}
-            run, work = random_run(keys, size, precision, where), cost(keys).training_flops
-            rate = size / seconds_of(lambda run=run: one_step(run), where, least)  # type: ignore[misc]
-            peak = gemm_peak(where, precision)
-            print(
-                f"{dim}/{heads}/{blocks} {precision}: {rate:,.1f} sequences/s, "
-                f"{work * rate / 1e9:,.1f} GFLOP/s of {peak / 1e9:,.1f}", file=sys.stderr, flush=True,
-            )  # fmt: skip
-            rows.append({
-                "dim": dim, "heads": heads, "blocks": blocks, "batch_size": size, "precision": precision,
-                "training_flops": work, "sequences_per_second": rate, "gemm_flops_per_second": peak,
-                "bytes_per_second": copy,
-            })  # fmt: skip
-    table = pd.DataFrame(rows)
-    table["gemm_flops_per_second"] = table.groupby("precision")["gemm_flops_per_second"].transform("max")
+    copy, peak = bandwidth(where), 0.0
+    for dim, heads, blocks in shapes:
+        size = 512 if where.type == "cuda" else 128 if dim <= 128 else 8
+        keys = {"dim": dim, "heads": heads, "blocks": blocks}
+        run, work = random_run(keys, size, precision, where), cost(keys).training_flops
+        rate = size / seconds_of(partial(one_step, run), where)
+        peak = max(peak, gemm_peak(where, precision))
+        print(
+            f"{dim}/{heads}/{blocks} {precision}: {rate:,.1f} sequences/s, "
+            f"{work * rate / 1e9:,.1f} GFLOP/s of {peak / 1e9:,.1f}", file=sys.stderr, flush=True,
+        )  # fmt: skip
+        rows.append(keys | {
+            "batch_size": size, "precision": precision, "training_flops": work, "sequences_per_second": rate,
+        })  # fmt: skip
     place = {"device": where.type, "machine": hardware(where), "threads": torch.get_num_threads()}
+    table = pd.DataFrame(rows).assign(gemm_flops_per_second=peak, bytes_per_second=copy)
     return table.assign(**place, torch=torch.__version__)

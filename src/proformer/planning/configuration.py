@@ -1,7 +1,5 @@
 """The workflow's configuration, as Snakemake and every command read it: files merged, checked, defaults filled in."""
 
-from __future__ import annotations
-
 import copy
 import os
 from collections.abc import Iterator, Sequence

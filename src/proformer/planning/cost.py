@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -18,15 +18,16 @@ from proformer.errors import InputError
 from proformer.files import write_text
 from proformer.points import TrainingJob
 from proformer.settings import within
+from proformer.training.config import Training, read_job
 
 if TYPE_CHECKING:
     import torch
 
     from proformer.models.base import Model
-    from proformer.training.config import Training
 
 T = TypeVar("T")
 TRAINING = 3  # a step's forward passes' worth: forward, and backward to inputs and to weights
+THREAD = 5e9  # FLOP/s of a CPU thread: modest, small models reach it
 ROWS = {"meta": 512, "cpu": 2}  # of the batch that is traced, by device
 
 
@@ -46,50 +47,44 @@ class Cost:
 
 def cost(config: Mapping[str, Any]) -> Cost:
     """Read a model's cost off the built model."""
-    return _cost(json.dumps(dict(config), sort_keys=True))
+    return _traced(json.dumps(dict(config), sort_keys=True), _cost)
 
 
 def forward_flops(config: Mapping[str, Any]) -> int:
     """FLOPs of a prediction alone, for one sequence; sooner there than `cost`."""
-    return _forward(json.dumps(dict(config), sort_keys=True))
+    return _traced(json.dumps(dict(config), sort_keys=True), _forward)
 
 
-def job_costs(jobs: Iterable[TrainingJob], kept: Path | None = None) -> tuple[dict[str, Cost], dict[str, str]]:
+def job_costs(jobs: Sequence[TrainingJob], kept: Path | None = None) -> tuple[dict[str, Cost], dict[str, str]]:
     """What the models of trainings cost, by path; and of those that cannot be built, why.
 
     kept: a file in which costs are looked up, and which receives new ones: to count them needs torch, and a second.
     Raises InputError for settings that are wrong, and for a run of which nothing can be built.
     """
     known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.exists() else {}
-    before, by_run = len(known), dict[str, dict[str, Cost | str]]()
+    before, costs, skipped = len(known), dict[str, Cost](), dict[str, str]()
     for job in jobs:
         if (name := _digest(job)) not in known:
             price = _job_cost(job)
             known[name] = price if isinstance(price, str) else asdict(price)
-        price = known[name]
-        by_run.setdefault(job.run, {})[job.path] = price if isinstance(price, str) else Cost(**price)
+        if isinstance(known[name], str):
+            skipped[job.path] = known[name]
+        else:
+            costs[job.path] = Cost(**known[name])
     if kept and len(known) > before:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_text(kept, json.dumps(known, indent=1) + "\n")
-    for run, found in by_run.items():
-        if all(isinstance(price, str) for price in found.values()):
-            raise InputError(f"runs: {run}: the model cannot be built: {next(iter(found.values()))}")
-    both = {path: price for found in by_run.values() for path, price in found.items()}
-    costs = {path: price for path, price in both.items() if isinstance(price, Cost)}
-    return costs, {path: reason for path, reason in both.items() if isinstance(reason, str)}
+    can_be_built = {job.run for job in jobs if job.path in costs}
+    for job in jobs:
+        if job.run not in can_be_built:
+            raise InputError(f"runs: {job.run}: the model cannot be built: {skipped[job.path]}")
+    return costs, skipped
 
 
 def settings_of(job: TrainingJob) -> tuple[dict[str, Any], Training]:
     """The full settings of a training's model and of the training. Raises InputError, naming the run."""
-    from proformer.training.config import read_job
-
     with within(f"runs: {job.run}"):
-        training = read_job(job.config)[1]
-        length = job.data["length"] - training.shift
-        model = read_job(job.config, job.data | {"length": length})[0]
-        if model.get("length", length) != length:
-            raise InputError(f"model: length is {model['length']}, the data set {job.dataset} has {length}")
-    return model, training
+        return read_job(job.config, job.data, f"the data set {job.dataset}")
 
 
 def _job_cost(job: TrainingJob) -> Cost | str:
@@ -115,28 +110,15 @@ def _digest(job: TrainingJob) -> str:
 def host_megabytes(price: Cost, processes: int, data_megabytes: float, rows: int = 0) -> int:
     """What a training asks for: per process torch itself, the data twice (file and device copy), and the model's state.
 
-    rows: of a batch, where it is trained on the host, which then holds what is kept for the backward pass.
+    rows: of a batch, where it is trained on the host, which then holds what is kept for the backward pass, and as much
+    again that was freed and stays with the process. Otherwise torch comes with CUDA's libraries.
     """
     state = 16 * price.parameters * processes  # weights, two moments, and the best weights, as in a checkpoint
-    return processes * (3000 + int(3 * data_megabytes)) + int((state + rows * price.activation_bytes) / 1e6)
+    torch = 700 if rows else 3000
+    return processes * (torch + int(3 * data_megabytes)) + int((state + 2 * rows * price.activation_bytes) / 1e6)
 
 
 @cache
-def _forward(text: str) -> int:
-    return _traced(text, lambda model, codes: _predict(model, codes)[0] // len(codes))
-
-
-@cache
-def _cost(text: str) -> Cost:
-    def count(model: Model, codes: torch.Tensor) -> Cost:
-        parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        forward, output = _predict(model, codes)
-        flops, kept = _learn(model, codes, output.float())
-        return Cost(parameters, forward // len(codes), TRAINING * flops // len(codes), kept // len(codes))
-
-    return _traced(text, count)
-
-
 def _traced(text: str, count: Callable[[Model, torch.Tensor], T]) -> T:
     """Count on the model of this config, built without its memory where that is possible, and a batch of codes."""
     import torch
@@ -152,6 +134,17 @@ def _traced(text: str, count: Callable[[Model, torch.Tensor], T]) -> T:
             if device == "cpu":
                 raise
     raise AssertionError
+
+
+def _forward(model: Model, codes: torch.Tensor) -> int:
+    return _predict(model, codes)[0] // len(codes)
+
+
+def _cost(model: Model, codes: torch.Tensor) -> Cost:
+    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    forward, output = _predict(model, codes)
+    flops, kept = _learn(model, codes, output.float())
+    return Cost(parameters, forward // len(codes), TRAINING * flops // len(codes), kept // len(codes))
 
 
 def _predict(model: Model, codes: torch.Tensor) -> tuple[int, torch.Tensor]:
@@ -173,17 +166,12 @@ def _learn(model: Model, codes: torch.Tensor, target: torch.Tensor) -> tuple[int
 
     batch, task = Batch(codes, target), Task(scale="none")
     with FlopCounterMode(display=False) as counter:
-        kept = _kept(model, lambda: model.train().loss(batch, task))
+        kept = kept_bytes(model, lambda: model.train().loss(batch, task))
     return counter.get_total_flops(), kept
 
 
-def kept_bytes(model: Model, codes: torch.Tensor) -> int:
-    """Bytes that autograd would keep of predictions, beside the weights; the model's mode stays as it is."""
-    return _kept(model, lambda: model(codes))
-
-
-def _kept(model: Model, compute: Callable[[], object]) -> int:
-    """Bytes that autograd keeps of a computation, each storage once, beside the weights."""
+def kept_bytes(model: Model, compute: Callable[[], object]) -> int:
+    """Bytes that autograd keeps of a computation with a model, each storage once, beside the weights."""
     import torch
 
     own = {tensor.untyped_storage()._cdata for tensor in model.state_dict().values()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,6 @@ class Amount:
         return as_bytes(self.known) + (" + ?" if self.unknown else "")
 
 
-NOTHING = Amount()
-
-
-def total(amounts: Iterable[Amount]) -> Amount:
-    """The sum."""
-    return sum(amounts, NOTHING)
-
-
 @dataclass(frozen=True)
 class File:
     """One file that a run reads, and its size where somebody says; `estimated` by its rows where nobody does.
@@ -55,13 +47,13 @@ class File:
     def disk(self) -> Amount:
         """Its place among the results."""
         if self.kind == "own":
-            return NOTHING
+            return Amount()
         return Amount(unknown=(self.name,)) if self.size is None else Amount(self.size)
 
     @property
     def download(self) -> Amount:
         """What is still to be fetched of it."""
-        return NOTHING if self.fetched else self.disk
+        return Amount() if self.fetched else self.disk
 
 
 def find(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> File:
@@ -116,10 +108,8 @@ def count_rows(dataset: str, config: Mapping[str, Any], catalogue: Mapping[str, 
         return len(open_store(store)), "its store"
     if from_atac:
         return config["atac"]["windows"]["number"], "atac.windows.number"
-    found = [_rows(name, config, catalogue) for name in training_files(keys)]
-    rows = [count for count, _ in found if count is not None]
-    how = ", ".join(dict.fromkeys(how for _, how in found))
-    return (sum(rows) if len(rows) == len(found) else None), how
+    rows, sources = zip(*(_rows(name, config, catalogue) for name in training_files(keys)), strict=True)
+    return (None if None in rows else sum(rows)), ", ".join(dict.fromkeys(sources))
 
 
 def _rows(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[int | None, str]:
@@ -130,9 +120,7 @@ def _rows(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source])
     file = find(name, config, catalogue)
     if file.size is None:
         return None, f"{name} is not there yet"
-    return (_lines(Path(name)), "its lines") if file.kind == "own" else (int(file.size / ROW), "about, by its size")
-
-
-def _lines(path: Path) -> int:
-    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as handle:
-        return sum(block.count(b"\n") for block in iter(lambda: handle.read(1 << 22), b""))
+    if file.kind != "own":
+        return int(file.size / ROW), "about, by its size"
+    with gzip.open(name) if name.endswith(".gz") else open(name, "rb") as handle:
+        return sum(block.count(b"\n") for block in iter(lambda: handle.read(1 << 22), b"")), "its lines"

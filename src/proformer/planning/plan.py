@@ -1,28 +1,28 @@
 """What a configuration will take: trainings, FLOPs, hours, memory, disk and downloads, per part and in total."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from proformer.planning.cost import Cost, host_megabytes, job_costs, settings_of
-from proformer.planning.data import NOTHING, Amount, File, count_rows, find, further_files, total, training_files
+from proformer.planning.data import Amount, File, count_rows, find, further_files, training_files
 from proformer.planning.rates import Rate
-from proformer.points import TrainingJob, active_datasets, active_evaluations, packs, training_jobs
+from proformer.points import AT_ONCE, TrainingJob, active_datasets, active_evaluations, packs, training_jobs
 from proformer.sources import Source, load_catalogue
-from proformer.training.config import Training
+from proformer.training.device import has_bf16
 from proformer.units import aligned, as_bytes, as_count, as_hours
 
 STORE_ROW = 12  # bytes of a store's row beside its codes: target and key
-CHECKPOINT = 16  # bytes per parameter of a checkpoint: weights, Adam's two moments, the best weights
+STATE = 16  # bytes per parameter of a checkpoint (weights, Adam's two moments, the best weights) and on the device
 
 
 @dataclass(frozen=True)
 class PlannedTraining:
-    """One training, summed over its devices and epochs; None where the rows or the rate are not known."""
+    """One training, summed over its devices and epochs; None where the rows are not known."""
 
     path: str
     devices: int
@@ -48,7 +48,8 @@ class Part:
     jobs: int = 0
     trainings: tuple[PlannedTraining, ...] = ()
     files: tuple[File, ...] = ()
-    stores: Amount = NOTHING
+    stores: Amount = field(default_factory=Amount)
+    memory: float = 0.0  # bytes that the largest job asks for
     notes: tuple[str, ...] = ()
 
     @property
@@ -65,22 +66,22 @@ class Part:
     def disk(self) -> Amount:
         """What stays: files, stores and models."""
         models = 4.0 * sum(training.parameters for training in self.trainings)
-        return total(file.disk for file in self.files) + self.stores + Amount(models)
+        return sum((file.disk for file in self.files), self.stores + Amount(models))
 
     @property
     def checkpoints(self) -> float:
         """Bytes of all checkpoints, were all trainings under way at the same time."""
-        return float(CHECKPOINT * sum(training.parameters for training in self.trainings))
+        return float(STATE * sum(training.parameters for training in self.trainings))
 
     @property
     def download(self) -> Amount:
         """What is still to be fetched."""
-        return total(file.download for file in self.files)
+        return sum((file.download for file in self.files), Amount())
 
 
-def _sum(values: Any) -> float | None:
-    found = list(values)
-    return None if None in found else sum(found)
+def _sum(values: Iterable[float | None]) -> float | None:
+    known: list[Any] = list(values)
+    return None if None in known else sum(known)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Plan:
     """The parts of a configuration, and where its hours come from."""
 
     parts: tuple[Part, ...]
-    rate: Rate | None
+    rate: Rate
     device: str
     skipped: Mapping[str, str] = field(default_factory=dict)  # points that cannot be built, by path: why
 
@@ -101,11 +102,12 @@ class Plan:
             sum(part.jobs for part in self.parts),
             tuple(training for part in self.parts for training in part.trainings),
             tuple(files.values()),
-            total(part.stores for part in self.parts),
+            sum((part.stores for part in self.parts), Amount()),
+            max((part.memory for part in self.parts), default=0.0),
         )
 
 
-def make_plan(config: Mapping[str, Any], rate: Rate | None, samples: Sequence[Mapping[str, str]] = ()) -> Plan:
+def make_plan(config: Mapping[str, Any], rate: Rate, samples: Sequence[Mapping[str, str]] = ()) -> Plan:
     """Plan a configuration whose defaults are filled in; `samples` are the rows of its ATAC-seq table.
 
     Nothing is fetched or started; files that are there already are looked at. Raises InputError as a training would.
@@ -114,11 +116,17 @@ def make_plan(config: Mapping[str, Any], rate: Rate | None, samples: Sequence[Ma
     jobs = training_jobs(config)
     costs, skipped = job_costs(jobs)
     parts = [_experiment(config, samples, catalogue)] if config["atac"] else []
-    for name, keys in active_datasets(config).items():
+    for name in active_datasets(config):
         own = [job for job in jobs if job.dataset == name and job.path in costs]
-        parts.append(_dataset(name, keys, own, costs, config, rate, catalogue))
-    parts.append(_evaluations(config, catalogue))
+        parts.append(_dataset(name, own, costs, config, rate, catalogue))
+    sets = active_evaluations(config).values()
+    scored_on = [name for keys in sets for name in (keys["file"], *keys["published"].values())]
+    parts.append(Part("evaluation sets", files=_files(scored_on, config, catalogue)))
     return Plan(tuple(_apart(parts)), rate, "CPU" if config["device"] == "cpu" else "GPU", skipped)
+
+
+def _files(names: Iterable[str], config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[File, ...]:
+    return tuple(find(name, config, catalogue) for name in names)
 
 
 def _apart(parts: Iterable[Part]) -> Iterator[Part]:
@@ -134,63 +142,50 @@ def _apart(parts: Iterable[Part]) -> Iterator[Part]:
 def _experiment(
     config: Mapping[str, Any], samples: Sequence[Mapping[str, str]], catalogue: Mapping[str, Source]
 ) -> Part:
-    keys = config["atac"]
-    aligned = [row[name] for row in samples for name in ("read1", "read2", "bam") if row[name]]
-    others = [row[name] for row in samples for name in ("fragments", "peaks", "bigwig") if row[name]]
-    others += [keys[name] for name in ("genome", "blacklist", "annotation") if keys[name]]
-    reads = [find(name, config, catalogue) for name in aligned]
+    def named(rows: Sequence[Mapping[str, Any]], *keys: str) -> tuple[File, ...]:
+        return _files((row[key] for row in rows for key in keys if row[key]), config, catalogue)
+
+    reads = named(samples, "read1", "read2", "bam")
+    others = named(samples, "fragments", "peaks", "bigwig")
+    others += named([config["atac"]], "genome", "blacklist", "annotation")
     # Alignments take about as much again as their reads do (and trimmed reads, for a while).
-    alignments = total(file.disk for file in reads)
-    return Part(
-        "ATAC-seq reads", files=(*reads, *(find(name, config, catalogue) for name in others)), stores=alignments
-    )
-
-
-def _evaluations(config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> Part:
-    sets = active_evaluations(config).values()
-    names = [name for keys in sets for name in (keys["file"], *keys["published"].values())]
-    return Part("evaluation sets", files=tuple(find(name, config, catalogue) for name in names))
+    return Part("ATAC-seq reads", files=reads + others, stores=sum((file.disk for file in reads), Amount()))
 
 
 def _dataset(
     name: str,
-    keys: Mapping[str, Any],
     jobs: Sequence[TrainingJob],
     costs: Mapping[str, Cost],
     config: Mapping[str, Any],
-    rate: Rate | None,
+    rate: Rate,
     catalogue: Mapping[str, Source],
 ) -> Part:
-    rows, how = count_rows(name, config, catalogue)
-    from_atac = keys["source"] == "atac"
-    length = config["atac"]["windows"]["length"] if from_atac else keys["length"]
-    share = keys["fractions"]
-    counts = (int(rows * share["train"]), int(rows * share["validation"])) if rows else None
-    files = tuple(find(file, config, catalogue) for file in (*training_files(keys), *further_files(keys)))
-    on_cpu, seeds = config["device"] == "cpu", len({job.seed for job in jobs})
-    stores = (1 + seeds * (share["train"] + share["validation"])) * (length + STORE_ROW)
-    note = f"{name}: {f'{rows:,} rows ({how})' if rows else f'rows {how}'}"
-    note += f", {counts[0]:,} to train on and {counts[1]:,} to validate" if counts else ""
+    keys = config["datasets"][name]
+    files = _files((*training_files(keys), *further_files(keys)), config, catalogue)
     if not jobs:
         return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
-    bf16 = config["device"] != "cpu" or _cpu_has_bf16()
+    (rows, how), shares = count_rows(name, config, catalogue), keys["fractions"]
+    counts = (int(rows * shares["train"]), int(rows * shares["validation"])) if rows else None
+    seeds, row = len({job.seed for job in jobs}), jobs[0].data["length"] + STORE_ROW
+    stores = (1 + seeds * (shares["train"] + shares["validation"])) * row
+    note = f"{name}: {f'{rows:,} rows ({how})' if rows else f'rows {how}'}"
+    note += f", {counts[0]:,} to train on and {counts[1]:,} to validate" if counts else ""
+    trainings = {job.path: _training(job, costs[job.path], counts, rate, config["device"] == "cpu") for job in jobs}
+    groups = [*packs(jobs, config["points_per_job"]), *([job] for job in jobs if job.gpus * job.nodes > 1)]
+    on_host = [sorted((trainings[job.path].host_bytes for job in group), reverse=True) for group in groups]
     return Part(
         name,
-        len(packs(list(jobs), config["points_per_job"])) + sum(job.gpus * job.nodes > 1 for job in jobs),
-        tuple(_training(job, costs[job.path], counts, rate, bf16, on_cpu) for job in jobs),
+        len(groups),
+        tuple(trainings.values()),
         files,
         Amount(stores * rows) if rows else Amount(unknown=(f"stores of {name}",)),
+        max(sum(sizes[: AT_ONCE if config["device"] == "cpu" else None]) for sizes in on_host),
         (note,),
     )
 
 
 def _training(
-    job: TrainingJob,
-    price: Cost,
-    counts: tuple[int, int] | None,
-    rate: Rate | None,
-    bf16: bool,
-    on_cpu: bool,
+    job: TrainingJob, price: Cost, counts: tuple[int, int] | None, rate: Rate, on_cpu: bool
 ) -> PlannedTraining:
     settings, devices = settings_of(job)[1], job.gpus * job.nodes
     data = sum(counts) * (job.data["length"] + STORE_ROW) if counts else 0
@@ -199,46 +194,20 @@ def _training(
         train = (settings.epoch_batches or 0) * settings.batch_size or counts[0]
         # Epochs of training, each with the predictions of the validation part.
         flops = float(settings.epochs * (train * price.training_flops + counts[1] * price.forward_flops))
-        hours = flops / price.training_flops / rate.speed(price.training_flops) / 3600 if rate else None
+        hours = flops / price.training_flops / rate.speed(price.training_flops) / 3600
+    # Weights, gradients and Adam's moments, and what is kept of one batch for backward, all in float32.
+    on_device = STATE * price.parameters + price.activation_bytes * settings.batch_size / devices
     return PlannedTraining(
         job.path,
         devices,
         settings.precision,
-        settings.precision if bf16 else "float32",
+        "float32" if on_cpu and not has_bf16(torch.device("cpu")) else settings.precision,
         price.parameters,
         flops,
         hours,
         1e6 * host_megabytes(price, job.gpus, data / 1e6, on_cpu * settings.batch_size),
-        _device_bytes(price, settings, devices) + data,
+        on_device + data,
     )
-
-
-def _cpu_has_bf16() -> bool:
-    import torch
-
-    from proformer.training.device import has_bf16
-
-    return has_bf16(torch.device("cpu"))
-
-
-def _device_bytes(price: Cost, settings: Training, devices: int) -> float:
-    """Weights, gradients and Adam's moments, and what is kept of one batch for backward, all in float32."""
-    return 16.0 * price.parameters + price.activation_bytes * settings.batch_size / devices
-
-
-HEAD = (
-    "PART",
-    "JOBS",
-    "TRAININGS",
-    "PARAMETERS",
-    "FLOP",
-    "{} HOURS",
-    "LONGEST",
-    "MEMORY",
-    "ON GPU",
-    "DISK",
-    "DOWNLOAD",
-)
 
 
 def as_text(plan: Plan) -> str:
@@ -249,40 +218,43 @@ def as_text(plan: Plan) -> str:
 
 def as_rows(plan: Plan) -> list[tuple[str, ...]]:
     """The head of the table, a row per part, and the total, as text."""
-    rows = [tuple(cell.format(plan.device) for cell in HEAD), *map(_row, (*plan.parts, plan.everything))]
-    kept = [column for column, name in enumerate(HEAD) if plan.device == "GPU" or name != "ON GPU"]
-    return [tuple(row[column] for column in kept) for row in rows]
+    rows = [_cells(part, plan.device) for part in (*plan.parts, plan.everything)]
+    return [tuple(rows[0]), *(tuple(row.values()) for row in rows)]
 
 
-def _row(part: Part) -> tuple[str, ...]:
+def _cells(part: Part, device: str) -> dict[str, str]:
+    """The row of a part, by the heads of the columns: empty where nothing is trained, and ? for what is not known."""
     done = part.trainings
+
+    def most(text: Callable[[Any], str], values: Iterable[float | None]) -> str:
+        known = [value for value in values if value is not None]
+        return "" if not done else text(max(known)) if known else "?"
+
     parameters = sorted({training.parameters for training in done})
-    longest = [training.hours for training in done if training.hours is not None]
-    return (
-        part.name,
-        str(part.jobs or ""),
-        str(len(done) or ""),
-        " to ".join(as_count(count) for count in dict.fromkeys([*parameters[:1], *parameters[-1:]])),
-        "" if not done else "?" if part.flops is None else f"{part.flops:.2e}",
-        "" if not done else "?" if part.device_hours is None else as_hours(part.device_hours),
-        "" if not done else "?" if not longest else as_hours(max(longest)),
-        as_bytes(max(training.host_bytes for training in done)) if done else "",
-        as_bytes(max(training.device_bytes for training in done)) if done else "",
-        str(part.disk),
-        str(part.download),
-    )
+    on_device = most(as_bytes, (training.device_bytes for training in done))
+    return {
+        "PART": part.name,
+        "JOBS": str(part.jobs or ""),
+        "TRAININGS": str(len(done) or ""),
+        "PARAMETERS": " to ".join(as_count(count) for count in dict.fromkeys([*parameters[:1], *parameters[-1:]])),
+        "FLOP": most("{:.2e}".format, [part.flops]),
+        f"{device} HOURS": most(as_hours, [part.device_hours]),
+        "LONGEST": most(as_hours, (training.hours for training in done)),
+        "MEMORY": most(as_bytes, [part.memory]),
+        **({"ON GPU": on_device} if device == "GPU" else {}),
+        "DISK": str(part.disk),
+        "DOWNLOAD": str(part.download),
+    }
 
 
 def _notes(plan: Plan) -> list[str]:
     whole = plan.everything
-    notes = [note for part in plan.parts for note in part.notes]
-    notes += skipped_notes(plan.skipped)
-    notes.append("FLOP: of the models as they are computed, forward and backward, all epochs, and validation")
-    if plan.rate is None:
-        notes.append(f"{plan.device} hours: not known; --rates, --rate or --tflops says how fast a training is here")
-    else:
-        notes.append(f"{plan.device} hours: at {plan.rate.source}; all epochs, none shared; LONGEST is one training's")
-    notes.append("MEMORY: what a job asks for at its first attempt")
+    notes = [note for part in plan.parts for note in part.notes] + skipped_notes(plan.skipped)
+    notes += [
+        "FLOP: of the models as they are computed, forward and backward, all epochs, and validation",
+        f"{plan.device} hours: at {plan.rate.source}; all epochs, none shared; LONGEST is one training's",
+        "MEMORY: what a job asks for at its first attempt",
+    ]
     if plan.device == "GPU":
         notes.append("ON GPU: weights, optimiser and one batch in float32, and the data; bf16 takes less")
     if asked := sum(training.precision != training.computed_in for training in whole.trainings):
@@ -320,7 +292,7 @@ def as_dict(plan: Plan) -> dict[str, Any]:
 
     return {
         "device": plan.device,
-        "rate": plan.rate.source if plan.rate else None,
+        "rate": plan.rate.source,
         "total": plain(plan.everything),
         "parts": [plain(part) for part in plan.parts],
         "trainings": [asdict(training) for training in plan.everything.trainings],

@@ -1,8 +1,5 @@
 """How fast a model trains: measured, given, or taken from the released training's log."""
 
-from __future__ import annotations
-
-import csv
 import json
 import math
 from collections.abc import Callable
@@ -10,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from proformer.errors import InputError
-from proformer.planning.cost import cost
+from proformer.files import read_table
+from proformer.planning.cost import THREAD, cost
 
-COLUMNS = ("training_flops", "sequences_per_second")
+COLUMNS = ["training_flops", "sequences_per_second"]
 RELEASED = 338  # sequences/s of the final model (512/8/4) on each of four A100: 379 ms per step of 512
 
 
@@ -36,8 +35,13 @@ def sustained(tflops: float, source: str = "as given") -> Rate:
     return Rate(f"{tflops:,.3g} TFLOP/s, {source}", lambda flops: tflops * 1e12 / flops)
 
 
-def released() -> Rate:
-    """What the authors' released training did on an A100. Small models reach less of a GPU than this."""
+def assumed(device: str, threads: int) -> Rate:
+    """Where nothing is measured: what the released training did on an A100, or a modest CPU.
+
+    Small models reach less of a GPU than this.
+    """
+    if device == "cpu":
+        return sustained(threads * THREAD / 1e12, "assumed of the CPU; `proformer benchmark` measures it")
     return sustained(
         RELEASED * cost({"model": "proformer"}).training_flops / 1e12,
         f"the released training's on an A100 ({RELEASED} sequences/s of 512/8/4)",
@@ -50,50 +54,33 @@ def measured(path: Path) -> Rate:
     Between the sizes that were measured, FLOP/s are interpolated on logarithmic axes; beyond them they stay.
     """
     rows = _from_results(path) if path.is_dir() else _from_table(path)
-    points: dict[float, list[float]] = {}
-    for flops, rate in rows:
-        points.setdefault(math.log(flops), []).append(math.log(flops * rate))
-    sizes = sorted(points)
-    logs = [float(np.median(points[size])) for size in sizes]
+    sizes = np.log(rows["training_flops"])
+    logs = np.log(rows.prod(axis="columns")).groupby(sizes).median()  # FLOP/s by size
 
     def speed(flops: float) -> float:
-        return math.exp(float(np.interp(math.log(flops), sizes, logs))) / flops
+        return math.exp(float(np.interp(math.log(flops), logs.index, logs))) / flops
 
-    return Rate(f"measured: {path}, {len(rows)} trainings of {len(sizes)} sizes", speed)
+    return Rate(f"measured: {path}, {len(rows)} trainings of {len(logs)} sizes", speed)
 
 
-def _from_table(path: Path) -> list[tuple[float, float]]:
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle, delimiter="\t")
-            if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
-                raise InputError(f"{path}: found no column {missing[0]!r}, expected {' and '.join(COLUMNS)}")
-            rows = [(_positive(row[COLUMNS[0]]), _positive(row[COLUMNS[1]]), reader.line_num) for row in reader]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such table or results folder") from None
-    if bad := [line for flops, rate, line in rows if not (flops and rate)]:
-        raise InputError(f"{path}, line {bad[0]}: expected positive numbers in {' and '.join(COLUMNS)}")
-    if not rows:
+def _from_table(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise InputError(f"{path}: no such table or results folder")
+    rows = read_table(path, COLUMNS)[COLUMNS].apply(pd.to_numeric, errors="coerce")
+    if rows.empty:
         raise InputError(f"{path}: found no rows, expected some")
-    return [(flops, rate) for flops, rate, _ in rows]
+    if (bad := ~((rows > 0) & (rows < math.inf)).all(axis="columns")).any():
+        raise InputError(f"{path}, line {bad.idxmax() + 2}: expected positive numbers in {' and '.join(COLUMNS)}")
+    return rows
 
 
-def _positive(text: str | None) -> float:
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        return 0.0
-    return value if 0 < value < math.inf else 0.0
-
-
-def _from_results(folder: Path) -> list[tuple[float, float]]:
+def _from_results(folder: Path) -> pd.DataFrame:
     rows = []
     for metrics in sorted(folder.glob("models/**/metrics.tsv")):
         model = json.loads((metrics.parent / "model.json").read_text(encoding="utf-8"))["model"]
-        with open(metrics, encoding="utf-8", newline="") as handle:
-            rates = [_positive(row["sequences_per_second"]) for row in csv.DictReader(handle, delimiter="\t")]
-        if any(rates):
-            rows.append((float(cost(model).training_flops), float(np.median([rate for rate in rates if rate]))))
+        rates = read_table(metrics)["sequences_per_second"]
+        if (rates > 0).any():
+            rows.append((float(cost(model).training_flops), rates[rates > 0].median()))
     if not rows:
         raise InputError(f"{folder}: found no trained models below models/, expected some whose rates were measured")
-    return rows
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,7 +1,5 @@
 """Checkpoints: they appear whole, belong to one configuration and are safe to load."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 from typing import Any

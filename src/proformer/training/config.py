@@ -1,13 +1,12 @@
 """What a training run is made of: every key, its default, and what it means."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from proformer.errors import InputError
 from proformer.models import DEFAULT, find_recipe, resolve
 from proformer.settings import BelowOne, Count, CountOrZero, NotNegative, Positive, Share, read
 from proformer.tasks import LossName, MetricName
@@ -84,23 +83,24 @@ class _Job:
 
 
 def read_job(
-    config: Mapping[str, Any], data: Mapping[str, Any] | None = None, where: str = "config"
+    config: Mapping[str, Any], data: Mapping[str, Any] | None = None, source: object = "the data"
 ) -> tuple[dict[str, Any], Training]:
     """The complete model config and training settings of {"model": keys or name, "training": keys, "recipe": name}.
 
-    Keys that are given go before those of the recipe. `data`: see `resolve`. Raises InputError for an unknown key,
-    model or recipe, and for an impossible value.
+    Keys that are given go before those of the recipe. `data`: see `resolve`; of its `length`, a training that shifts
+    reads less. Raises InputError for an unknown key, model or recipe, for an impossible value, and for a length that
+    the data (`source` says which) do not have.
     """
-    job = read(_Job, config, where)
+    job = read(_Job, config, "config")
     model = {"model": job.model} if isinstance(job.model, str) else job.model or {}
     recipe = find_recipe(model.get("model", DEFAULT), job.recipe)
-    settings = read_training({**recipe["training"], **(job.training or {})})
-    return resolve({**recipe["model"], **model}, data), settings
-
-
-def read_training(keys: Mapping[str, Any]) -> Training:
-    """Build the settings from plain keys. Raises InputError for an unknown key or an impossible value."""
-    return read(Training, keys, "training")
+    settings = read(Training, {**recipe["training"], **(job.training or {})}, "training")
+    if data:
+        data = {**data, "length": data["length"] - settings.shift}
+    found = resolve({**recipe["model"], **model}, data)
+    if data and found.get("length", data["length"]) != data["length"]:
+        raise InputError(f"model: length is {found['length']}, {source} has {data['length']}")
+    return found, settings
 
 
 def digest(*parts: object) -> str:

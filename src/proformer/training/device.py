@@ -1,7 +1,5 @@
 """The device, the threads and the precision of a job."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import platform

@@ -6,12 +6,10 @@ SyncBatchNorm takes moments over all rows, so that without dropout clipping and 
 see, up to the order of float additions. `Ranks()` is one process: nothing is set up.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -101,12 +99,6 @@ class Ranks:
     def error_of_all(self, error: InputError) -> BaseException:
         """What to raise for an error that every rank meets: rank 0 reports it, the others exit with its code."""
         return error if self.first else SystemExit(2)
-
-    def copy_from_first(self, tensors: Iterable[Tensor]) -> None:
-        """Overwrite tensors by those of rank 0."""
-        if self.world > 1:
-            for tensor in tensors:
-                dist.broadcast(tensor, 0)
 
     def place(self, device: torch.device) -> torch.device:
         """This rank's own GPU, or the CPU. Raises InputError if the node shows fewer GPUs than it has ranks."""

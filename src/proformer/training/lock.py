@@ -1,7 +1,5 @@
 """One process at a time trains a model, even if a job of a killed Snakemake still runs when the next one starts."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import sys
@@ -25,8 +23,8 @@ def exclusive(lock: Path, owner: str = "") -> Iterator[None]:
     while True:
         with open(lock, "a") as handle:
             _hold(handle, owner)
-            if not _is(handle, lock):  # removed by its last holder while we waited
-                continue
+            if not (lock.exists() and os.path.samestat(os.fstat(handle.fileno()), lock.stat())):
+                continue  # removed by its last holder while we waited
             try:
                 handle.truncate(0)
                 print(owner, end="", file=handle, flush=True)
@@ -49,10 +47,6 @@ def _hold(handle: TextIO, owner: str) -> None:
         _print(f"the lock is free after {time.monotonic() - since:.0f} s")
     except OSError as error:
         _print(f"{handle.name}: no locks on this file system ({error.strerror}): nothing else may train this model now")
-
-
-def _is(handle: TextIO, path: Path) -> bool:
-    return path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat())
 
 
 def _print(text: str) -> None:

@@ -4,8 +4,6 @@ All randomness of a step follows from (seed, step), and the order of an epoch fr
 anywhere goes on from its last checkpoint and ends with the same numbers, bit for bit on a CPU with as many threads.
 """
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -261,7 +259,6 @@ class Run:
             for watcher in self.watchers:
                 for row in self.progress.rows:
                     watcher.epoch(row)
-        self.ranks.copy_from_first(self.model.state_dict().values())
 
     @contextmanager
     def _save_on_signal(self) -> Iterator[None]:

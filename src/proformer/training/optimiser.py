@@ -1,7 +1,5 @@
 """Optimisers, learning-rate schedules and gradient clipping, as the original used them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

@@ -5,8 +5,6 @@ are forked from a server that has imported what all of them need, so that only t
 a few seconds, on a CPU, that is most of the time.
 """
 
-from __future__ import annotations
-
 import ctypes
 import multiprocessing
 import os

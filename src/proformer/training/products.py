@@ -4,8 +4,6 @@ On processors of other makers than Intel, MKL stops at 256 bits; oneDNN, which c
 processor has units as wide, float32 products of any model run about twice as fast, with the same rounding error.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from pathlib import Path

@@ -7,9 +7,8 @@ import math
 import os
 import platform
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ def progress_path(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".progress.json")
 
 
-class Watcher:
-    """Follows a training: it is called at its start, and after every step and epoch."""
+class Watcher(AbstractContextManager["Watcher"]):
+    """Follows a training: it is called at its start, and after every step and epoch, and left at its end."""
 
     def start(self, run: Run) -> None:
         """Training begins, or goes on from a checkpoint."""
@@ -57,7 +56,7 @@ class ProgressFile(Watcher):
         # Of several processes that train one model, the first one writes.
         self.silent = int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or 0) > 0
 
-    def __enter__(self) -> ProgressFile:
+    def __enter__(self) -> Watcher:
         self.write("starting")
         return self
 
@@ -99,9 +98,7 @@ class ProgressFile(Watcher):
             temporary.write_text(json.dumps(self.fields) + "\n", encoding="utf-8")
             os.replace(temporary, self.path)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None and not self.silent:
             with suppress(OSError):
                 self.path.unlink()

@@ -1,7 +1,5 @@
 """One training job: stores and settings in, a model folder out."""
 
-from __future__ import annotations
-
 import platform
 import sys
 import time
@@ -62,19 +60,15 @@ def train(
     if not task.mean:
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
     torch.manual_seed(settings.seed)
-    layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1] - settings.shift}
-    model_config = read_job(config, layout)[0]
-    if model_config.get("length", layout["length"]) != layout["length"]:
-        raise InputError(f"model: length is {model_config['length']}, {train_store} has {layout['length']}")
+    layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1]}
+    model_config, _ = read_job(config, layout, train_store)
     if not len(stores[1]) and (settings.keep != "last" or settings.patience):
         raise InputError(f"{validation_store}: no rows to choose an epoch by; set keep: last, and no patience")
     model = build(model_config).to(where)
     products.use_onednn(where.type == "cpu" and products.onednn_is_faster(model))
-    if settings.target_mean is not None:
-        task = replace(task, mean=(settings.target_mean,) * len(task.names))
-    if settings.target_sd is not None:
-        task = replace(task, sd=(settings.target_sd,) * len(task.names))
-    task = replace(task, loss_name=settings.loss or task.loss_name)
+    given = {"mean": settings.target_mean, "sd": settings.target_sd}
+    moments: Any = {name: (value,) * len(task.names) for name, value in given.items() if value is not None}
+    task = replace(task, loss_name=settings.loss or task.loss_name, **moments)
     validation = DeviceData(stores[1], where, task, shift=settings.shift)
     train = DeviceData(stores[0], where, task, shift=settings.shift, reverse=settings.reverse_complement)
     identity = digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores])
@@ -97,16 +91,15 @@ def train(
             raise InputError(f"{out}: holds the finished model of another run; expected another folder, or --replace")
         watchers: list[Watcher] = []
         if ranks.first:
-            watchers += [watched.enter_context(Bar(len(train), settings.epochs))]
+            watchers = [watched.enter_context(Bar(len(train), settings.epochs)), *filter(None, [state])]
             watchers += [watched.enter_context(TensorBoard(tensorboard))] if tensorboard else []
-            watchers += [state] if state else []
-        (lacking,) = ranks.any(not has_bf16(where))
-        lacking = lacking and settings.precision == "bf16"
-        if lacking:
+        used = settings
+        if ranks.any(settings.precision == "bf16" and not has_bf16(where))[0]:
             log(NO_BF16)
+            used = replace(settings, precision="float32")
         run = Run(
             model=model,  # the digest stays: a run may go on where there is such arithmetic, or none
-            settings=replace(settings, precision="float32") if lacking else settings,
+            settings=used,
             train=train,
             validation=validation,
             digest=identity,
@@ -122,7 +115,7 @@ def train(
         "point": config.get("point", {}),
         "model": model_config,
         "training": asdict(settings),
-        "layout": stores[0].meta["layout"] | {"length": layout["length"]},
+        "layout": layout | {"length": layout["length"] - settings.shift},
         "task": asdict(task),
         "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split")}
         | {"train": len(train), "validation": len(validation)},
@@ -190,9 +183,6 @@ class Bar(Watcher):
                 f"lr {row['learning_rate']:.2e}  {row['sequences_per_second']:,.0f} sequences/s"
             )
 
-    def __enter__(self) -> Bar:
-        return self
-
     def __exit__(self, *error: object) -> None:
         self.bar.close()
         if error[0] is SystemExit:
@@ -213,9 +203,6 @@ class TensorBoard(Watcher):
         """Write the row."""
         for name, value in row.items():
             self.writer.add_scalar(name, value, int(row["epoch"]))
-
-    def __enter__(self) -> TensorBoard:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.writer.close()

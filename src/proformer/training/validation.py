@@ -1,7 +1,5 @@
 """How good an epoch's weights are: the validation columns of metrics.tsv, and the number that picks the best epoch."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from proformer.planning.cost import host_megabytes
-from proformer.points import TrainingJob
+from proformer.planning.cost import THREAD, host_megabytes
+from proformer.points import AT_ONCE, TrainingJob
 from proformer.workflow.results import PUBLIC, Results
 
 HELD_OUT_SEED = 2**32 - 1  # of the draw of test parts: no seed of a run
@@ -149,8 +149,8 @@ def training_asks(results: Results, jobs: Sequence[TrainingJob] = ()) -> dict[st
 
 
 def at_once(jobs: Sequence[TrainingJob]) -> int:
-    """How many trainings of a pack have a thread on CPUs: not more than most nodes have room for."""
-    return max(1, min(len(jobs), 8))
+    """How many trainings of a pack have a thread on CPUs."""
+    return max(1, min(len(jobs), AT_ONCE))
 
 
 def training_memory(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, results: Results) -> int:
@@ -169,7 +169,7 @@ def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float,
     start what asks for more than it allows; training that takes longer goes on with the next one.
     """
     config = results.config
-    rate = 1e13 if config["device"] == "cuda" else 5e9 * config["threads"] * at_once
+    rate = 1e13 if config["device"] == "cuda" else THREAD * config["threads"] * at_once
     work = 0.0
     for job in jobs:
         each = results.costs[job.path].training_flops / 100  # a byte of the store is a nucleotide
