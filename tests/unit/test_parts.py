@@ -1,14 +1,20 @@
 """Splits by chromosome names, folds and files, empty parts, and stores of several tasks."""
 
+import shlex
+from contextlib import chdir
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+import yaml
 
 from proformer.datasets.parts import split
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
+from proformer.planning.configuration import read_configuration
+from proformer.planning.data import has_test_part
 from proformer.tasks import Task
+from proformer.workflow.commands import split_commands
 
 ROWS, NAMES = 600, ["chr1", "chr2", "chr3", "chr4"]
 GROUP = np.arange(ROWS) // 2 % 250  # pairs, and 100 copies further down
@@ -109,6 +115,36 @@ def test_a_store_without_a_task_is_refused_in_one_line(tmp_path):
         writer.append(codes=np.zeros((2, 5), np.uint8), target=np.zeros(2, np.float32), key=np.zeros(2, np.int64))
     with pytest.raises(InputError, match=r"`proformer prepare` makes it anew$"):
         open_store(tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (
+            {"chromosomes": {"validation": ["chr2"], "test": ["chr3", "chr4"]}},
+            {"chromosomes": [["chr1"], ["chr2"], ["chr3", "chr4"]]},
+        ),
+        ({"folds": {"number": 5, "test": 1, "validation": 3}}, {"folds": (5, 1, 3)}),
+        ({"parts": {"file": "parts.txt", "test": True}}, {"file": "parts.txt"}),
+    ],
+)
+def test_a_configuration_splits_by_names_folds_and_files(store, proformer, tmp_path, root, keys, expected):
+    np.savetxt(tmp_path / "parts.txt", GROUP % 3, fmt="%d")
+    dataset = {"train": "x.tsv", **keys}
+    (tmp_path / "own.yaml").write_text(
+        yaml.safe_dump({"demo": False, "results": "r", "runs": {}, "datasets": {"x": dataset}})
+    )
+    settings = read_configuration([tmp_path / "own.yaml"], root)[0]["datasets"]["x"]
+    assert has_test_part(settings)
+    outs = [f"{part}.safetensors" for part in ("train", "validation", "test")]
+    command = split_commands(settings, 7, str(store), outs, "counts.tsv")
+    done = proformer(*shlex.split(command.removeprefix("python -m proformer ")), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with chdir(tmp_path):
+        wanted = parts(store, **expected)
+    for made, part in zip(outs, wanted, strict=True):
+        assert len(part) > 0
+        assert np.array_equal(open_store(tmp_path / made).columns["start"], part.columns["start"])
 
 
 def test_command_line(store, proformer, tmp_path):
