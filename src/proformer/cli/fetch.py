@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from proformer.errors import InputError
 from proformer.files import InputFolder, Output, OutputFolder, write_table
 from proformer.settings import Count, Positive
 from proformer.units import aligned
-
-if TYPE_CHECKING:
-    from proformer.sources import Source
 
 
 def fetch(
@@ -44,7 +41,11 @@ def fetch(
 
     known = load_catalogue(*catalogue)
     if list_:
-        print(as_table(known))
+        rows = [("NAME", "BYTES", "CHECKED BY", "WHAT")]
+        for source in known.values():
+            check = source.algorithm or (source.publisher[0] if source.publisher else "nothing")
+            rows.append((source.name, f"{source.size:,}" if source.size else "?", check, source.title))
+        print(aligned(rows))
         return
     if not names or out is None:
         raise InputError("expected NAME and --out DIR, or --list")
@@ -59,7 +60,7 @@ def fetch(
     from proformer.sources.fetch import fetch as bring
 
     how = {"already there": "already there, left alone", "mirror": "from the mirror", "network": "downloaded"}
-    rows = []
+    table = []
     for source in sources:
         file = out / source.filename
         with meter(source.name) as progress:
@@ -69,20 +70,11 @@ def fetch(
             f"{source.name}: {file}: {how[str(row['obtained_from'])]}; {row['size']:,} bytes; "
             f"{row['algorithm']} {row['found']}, {verdict} ({row['digest_from']})"
         )
-        rows.append(row)
+        table.append(row)
     if provenance:
         import pandas as pd
 
-        write_table(provenance, pd.DataFrame(rows))
-
-
-def as_table(catalogue: Mapping[str, Source]) -> str:
-    """The catalogue as aligned text, one line per source."""
-    rows = [("NAME", "BYTES", "CHECKED BY", "WHAT")]
-    for source in catalogue.values():
-        check = source.algorithm or (source.publisher[0] if source.publisher else "nothing")
-        rows.append((source.name, f"{source.size:,}" if source.size else "?", check, source.title))
-    return aligned(rows)
+        write_table(provenance, pd.DataFrame(table))
 
 
 @contextmanager

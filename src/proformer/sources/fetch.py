@@ -37,36 +37,45 @@ def fetch(
     Raises InputError: no such file, digest or size wrong, server out of reach, disk full.
     """
     out, patience = Path(out), Patience(attempts, timeout, backoff)
-    local = _in_mirror(source, mirror)
-    # With a copy at hand it is not worth waiting long for the publisher's word on it.
-    asking = replace(patience, attempts=min(attempts, 2)) if local or out.exists() else patience
-    try:
+    if mirror is not None and not Path(mirror).is_dir():
+        raise InputError(f"{mirror}: the mirror is not a folder")
+    local = Path(mirror) / source.mirror_path if mirror is not None else None
+    at_hand = out.exists() or (local is not None and local.is_file())
+    try:  # with a copy at hand it is not worth waiting long for the publisher's word on it
+        asking = replace(patience, attempts=min(attempts, 2)) if at_hand else patience
         want = expectation(source, lambda url: read(url, asking))
     except Unreachable as error:
-        if not (local or out.exists()):
+        if not at_hand:
             raise
         want = Expected(source.address, size=source.size, origin=f"not checked: {error}")
     try:
         if out.is_file() and not _fault(out, want):
-            return _row(source, want, out, "already there")
-        if local:
-            _copy(source, local, out, want)
-            return _row(source, want, out, "mirror")
-        _download(source, out, want, patience, progress)
+            obtained_from = "already there"
+        elif local is not None and local.is_file():
+            obtained_from = "mirror"
+            with atomic(out) as temporary:
+                shutil.copyfile(local, temporary)
+                if fault := _fault(temporary, want):
+                    raise InputError(f"{source.name}: {local}: {fault}; the mirror's file is left as it is")
+        else:
+            obtained_from = "network"
+            _download(source, out, want, patience, progress)
     except OSError as error:
-        raise InputError(
-            f"{source.name}: {error.filename2 or error.filename or out}: {error.strerror or error}"
-        ) from None
-    return _row(source, want, out, "network")
-
-
-def _in_mirror(source: Source, mirror: str | Path | None) -> Path | None:
-    if mirror is None:
-        return None
-    if not Path(mirror).is_dir():
-        raise InputError(f"{mirror}: the mirror is not a folder")
-    path = Path(mirror) / source.mirror_path
-    return path if path.is_file() else None
+        file = error.filename2 or error.filename or out
+        raise InputError(f"{source.name}: {file}: {error.strerror or error}") from None
+    return {
+        "name": source.name,
+        "filename": out.name,
+        "address": source.address,
+        "obtained_from": obtained_from,
+        "size": out.stat().st_size,
+        "algorithm": want.algorithm,
+        "expected": want.digest or "",
+        "found": want.digest or file_digest(out, want.algorithm),
+        "digest_from": want.origin,
+        "licence": source.licence,
+        "citation": source.citation,
+    }
 
 
 def _fault(path: Path, want: Expected) -> str | None:
@@ -78,14 +87,6 @@ def _fault(path: Path, want: Expected) -> str | None:
         return None
     found = file_digest(path, want.algorithm)
     return None if found == want.digest else f"{want.algorithm} is {found}, expected {want.digest} ({want.origin})"
-
-
-def _copy(source: Source, local: Path, out: Path, want: Expected) -> None:
-    with atomic(out) as temporary:
-        shutil.copyfile(local, temporary)
-        fault = _fault(temporary, want)
-        if fault:
-            raise InputError(f"{source.name}: {local}: {fault}; the mirror's file is left as it is")
 
 
 def _download(source: Source, out: Path, want: Expected, patience: Patience, progress: Progress | None) -> None:
@@ -100,19 +101,3 @@ def _download(source: Source, out: Path, want: Expected, patience: Patience, pro
             part.clear()
             raise InputError(f"{source.name}: {want.url}: {fault}; what was received is removed")
         part.finish(out)
-
-
-def _row(source: Source, want: Expected, out: Path, obtained_from: str) -> dict[str, object]:
-    return {
-        "name": source.name,
-        "filename": out.name,
-        "address": source.address,
-        "obtained_from": obtained_from,
-        "size": out.stat().st_size,
-        "algorithm": want.algorithm,
-        "expected": want.digest or "",
-        "found": want.digest or file_digest(out, want.algorithm),
-        "digest_from": want.origin,
-        "licence": source.licence,
-        "citation": source.citation,
-    }
