@@ -214,10 +214,11 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table as TSV atomically; floats keep ten significant digits, missing values stay empty."""
-    with atomic(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, float_format="%.10g", lineterminator="\n")
+def write_table(path: str | Path | None, table: pd.DataFrame) -> None:
+    """Write a table as TSV atomically (None: not at all); floats keep ten digits, missing values stay empty."""
+    if path is not None:
+        with atomic(path) as temporary:
+            table.to_csv(temporary, sep="\t", index=False, float_format="%.10g", lineterminator="\n")
 
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, float]]) -> None:

@@ -210,8 +210,7 @@ def windows(
     table = drawing.make_windows(
         summits, opened, opened_signal, out, plan, blacklist=blacklist, contig_names=contig_names
     )
-    if counts:
-        write_table(counts, table)
+    write_table(counts, table)
     print(table.to_string(index=False))
 
 

@@ -51,8 +51,7 @@ def prepare(
     table = prepare(sequences, out, layout, medium, targets=targets, values=values)
     if not length:
         print(f"length {size}: that of the longest sequence; shorter ones are padded with N on both sides")
-    if counts:
-        write_table(counts, table)
+    write_table(counts, table)
     print(table.to_string(index=False))
 
 
@@ -104,8 +103,7 @@ def split(
         file=parts,
         near=near,
     )
-    if counts:
-        write_table(counts, table)
+    write_table(counts, table)
     print(table.to_string(index=False))
 
 
@@ -133,8 +131,7 @@ def measured(
     if sequences:
         pairs = zip(table["sequence"], table["expression"], strict=True)
         write_text(sequences, "".join(f"{sequence}\t{value:.10g}\n" for sequence, value in pairs))
-    if counts:
-        write_table(counts, found)
+    write_table(counts, found)
     print(found.to_string(index=False))
 
 
@@ -162,12 +159,10 @@ def nearest(
     from proformer.datasets.nearest import nearest, summary
     from proformer.datasets.store import open_store
 
-    found = nearest(open_store(store), sequences, within, progress=True)
+    found = nearest(open_store(store), sequences, within)
     table = summary(name, against, found, within, warn_distance, warn_share)
-    if out:
-        write_table(out, table)
-    if distances:
-        write_table(distances, found)
+    write_table(out, table)
+    write_table(distances, found)
     print(table.drop(columns="warning").to_string(index=False))
     for warning in filter(None, table["warning"]):
         print(f"warning: {name} against {against}: {warning}", file=sys.stderr)

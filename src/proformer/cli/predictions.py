@@ -75,8 +75,7 @@ def evaluate(
     front = dict(named(columns)) or {"run": predictions.stem, "evaluation": truth.stem}
     for place, (name, value) in enumerate(front.items()):
         table.insert(place, name, value)
-    if out:
-        write_table(out, table)
+    write_table(out, table)
     print(table.to_string(index=False, na_rep="", float_format="%.4f"))
 
 
@@ -134,8 +133,7 @@ def score(
             write_table(ranks, ranked)
     if density:
         write_table(density, density_table(benchmark, submitted))
-    if out:
-        write_table(out, table)
+    write_table(out, table)
     for model, chosen in table.groupby("model", sort=False):
         numbers = chosen[chosen["measure"].isin(MEASURES)]
         wide = numbers.pivot(index="subset", columns="measure", values="value")[[*MEASURES]]

@@ -152,8 +152,7 @@ def compare(
         table = compare(results, points, files, dream, dict(named(called)), folders, peers)
     else:
         table = read_table(written)
-    if out:
-        write_table(out, table)
+    write_table(out, table)
     if epochs:
         write_table(epochs, learning_curves(results, points))
     for column, wanted in (("metric", metric), ("evaluation", evaluation)):

@@ -61,7 +61,9 @@ class SegmentIndex:
         self.seen[self.hashes & _LAST_BITS] = True
 
     def _hash(self, codes: np.ndarray) -> np.ndarray:
-        pieces = (codes[i : i + CHUNK].astype(np.float64) @ self.weights for i in range(0, len(codes), CHUNK))
+        pieces = (
+            codes[i : i + CHUNK].astype(np.float64, copy=False) @ self.weights for i in range(0, len(codes), CHUNK)
+        )
         return np.concatenate([*pieces, []]).astype(np.int64)
 
     def candidates(self, codes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -99,6 +101,7 @@ class NearIndex:
 
     def update(self, codes: np.ndarray, first: int) -> None:
         """Compare training rows `first`, `first + 1`, …: uint8 [m, L]."""
+        codes = codes.astype(np.float64)  # once for all segments
         for index in self.indices:
             for mates, entries in index.candidates(codes):
                 distance = np.count_nonzero(codes[mates] != self.codes[entries], axis=1)
@@ -143,7 +146,7 @@ def read_codes(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(codes), np.concatenate(fits)
 
 
-def nearest(store: Store, sequences: Path, within: int, progress: bool = False) -> pd.DataFrame:
+def nearest(store: Store, sequences: Path, within: int) -> pd.DataFrame:
     """The nearest training row of each sequence of a TSV (see `NearIndex.nearest`); the store is read in chunks.
 
     Sequences longer than the store's rows cannot be in it and are farther than any distance.
@@ -152,7 +155,7 @@ def nearest(store: Store, sequences: Path, within: int, progress: bool = False) 
     index = NearIndex(codes, within)
     for number, start in enumerate(range(0, len(store), CHUNK)):
         index.update(np.asarray(store.codes[start : start + CHUNK]), start)
-        if progress and number and number % 64 == 0:
+        if number and number % 64 == 0:
             print(f"nearest: {start:,} of {len(store):,} training rows", file=sys.stderr, flush=True)
     table = pd.DataFrame({"distance": -1, "row": -1, "strand": ""}, index=range(len(fits)))
     table.loc[fits] = index.nearest().set_index(np.flatnonzero(fits))
