@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import warnings
@@ -192,6 +193,27 @@ def test_violins_draw_what_their_table_says(factor):
     if factor == "dim":
         assert "0.0765 | 0.0382*" in shown
         assert [label.get_text() for label in axes.get_xticklabels()] == ["2 (64)", "4 (128)", "8 (256)"]
+
+
+def test_a_grid_of_any_axes_has_a_panel_for_each():
+    noise = np.random.default_rng(1)
+    levels = [("autosome", "unlock_dna", "bhi"), (3, 5), ("one",), (1, 2)]
+    rows = [(*point, 0.7 + 0.01 * noise.normal()) for point in itertools.product(*levels)]
+    table = pd.DataFrame(rows, columns=["core", "kmer", "only", "seed", "r"])
+    table.insert(0, "run", "blocks")
+    table.insert(0, "dataset", "dream")
+    table.loc[0, "r"] = np.nan
+    figure, drawn = grid.by_axis(table)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["core", "kmer"]
+    means = table.fillna({"r": 0}).groupby(["core", "kmer"])["r"].mean()
+    for axes in figure.axes:
+        dots = np.concatenate([line.get_ydata() for line in axes.lines if line.get_marker() == "o"])
+        assert sorted(dots) == pytest.approx(sorted(means))
+    assert drawn.groupby("axis")["r"].sum().tolist() == pytest.approx([means.sum()] * 2)
+    assert_nothing_is_cut(figure)
+    assert_no_two_texts_overlap(figure)
+    with pytest.raises(InputError, match="column run: found 2 values"):
+        grid.by_axis(pd.concat([table, table.assign(run="other")]))
 
 
 def test_violins_without_p_have_no_brackets_and_many_levels_only_neighbours():

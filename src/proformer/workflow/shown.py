@@ -79,6 +79,7 @@ def contexts(results: Results) -> dict[str, list[Words]]:
         "grid 3": windows,
         "chromosome grid": [{"grid": shown_grids["chromosome"].folder}] if "chromosome" in shown_grids else [],
         "grid": [{"dataset": grid.dataset, "run": grid.run} for grid in grids],
+        "other grid": [{"dataset": grid.dataset, "run": grid.run} for grid in grids if grid not in tested],
         "published grid": published,
         "own grid": own,
         "tested grid": [*published, *own],
