@@ -97,7 +97,7 @@ def test_analogy_is_named():
     run = small(effect=0.02)
     wide = run.assign(r=run["r"] + 0.003 * run["dim"])
     assert verdicts(wide)["6.1"] == SUPPORTS
-    assert "by analogy, the run's smallest against its largest dim instead of 64 and 256" in reason(wide, "6.1")
+    assert "by analogy, the run's smallest against its largest width instead of 64 and 256" in reason(wide, "6.1")
     narrow = run.assign(r=run["r"] - 0.006 * run["dim"])
     assert verdicts(narrow)["6.1"] == CONTRADICTS
     failing = small(pooled_deep=0.02)

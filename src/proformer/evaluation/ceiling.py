@@ -29,7 +29,7 @@ def file_ceiling(path: Path) -> dict[str, float]:
     """The same of a file of measured sequences as `evaluate` takes it; change_n, change_pearson, … of changes."""
     measured = read_measurements(path)
     perfect, truth, found = perfect_sequences(measured.sequences), measured.values[:, 0, 0], dict[str, float]()
-    for what, _, compared in contrasts(measured.table):
-        numbers = score(compared(perfect), compared(truth))
+    for what, _, values_of in contrasts(measured.table):
+        numbers = score(values_of(perfect), values_of(truth))
         found |= {name if what == VALUE else f"{what}_{name}": value for name, value in numbers.items()}
     return found

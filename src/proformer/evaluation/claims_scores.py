@@ -76,7 +76,7 @@ def _run(claim: Claim, pairs: pd.DataFrame) -> Finding:
     if PARTIAL in set(pairs["subset"]):
         return Finding(text, UNDECIDED, "the scores lack subsets: they are not the paper's")
     if seeds < SEEDS:
-        return Finding(text, UNDECIDED, f"fewer than {SEEDS} seeds: another training could turn the difference round")
+        return Finding(text, UNDECIDED, f"fewer than {SEEDS} seeds: another training could reverse the difference")
     if holds or fails:
-        return Finding(text, SUPPORTS if holds else CONTRADICTS, "in every seed, whatever the test sequences (95 %)")
-    return Finding(text, UNDECIDED, "the seeds or the measures disagree, or the intervals hold both answers")
+        return Finding(text, SUPPORTS if holds else CONTRADICTS, "in every seed, as the 95 % intervals say")
+    return Finding(text, UNDECIDED, "the seeds or the measures disagree, or an interval includes both answers")

@@ -69,9 +69,9 @@ def evaluate(
     predicted, measured = read_predictions(predictions), read_measurements(truth)
     check_rows(predicted, measured)
     tables = []
-    for what, rows, compared in contrasts(measured.table):
+    for what, rows, values_of in contrasts(measured.table):
         for task, name in enumerate(measured.tasks or predicted.tasks):
-            x, y = checked(*(compared(numbers.values[:, task]) for numbers in (predicted, measured)))
+            x, y = checked(*(values_of(numbers.values[:, task]) for numbers in (predicted, measured)))
             table = _score(x, y, measured.group[rows], metrics or measured.metrics, samples, seed).assign(task=name)
             tables.append(table.assign(metric=("" if what == VALUE else f"{what}_") + table["metric"]))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
@@ -95,7 +95,7 @@ def contrasts(
         yield CHANGE, changed, lambda values: values[changed] - values[reference[changed]]
 
 
-def families(table: pd.DataFrame) -> np.ndarray:
+def groups_of(table: pd.DataFrame) -> np.ndarray:
     """Rows that belong together, those with one reference, have the same number: int [n]."""
     reference = table["reference"].to_numpy()
     return np.where(reference >= 0, reference, np.arange(len(table)))
@@ -185,7 +185,7 @@ def read_measurements(path: Path) -> Numbers:
 def of_table(table: pd.DataFrame, path: Path) -> Numbers:
     """The measurements of a table of `proformer measured`."""
     values = table["expression"].to_numpy(np.float64)[:, None, None]
-    return Numbers(path, table["sequence"].tolist(), values, families(table), Task().names, table=table, first=2)
+    return Numbers(path, table["sequence"].tolist(), values, groups_of(table), Task().names, table=table, first=2)
 
 
 def _store(path: Path) -> Numbers:

@@ -21,15 +21,14 @@ from proformer.evaluation.claims import (
     card,
     claims_on,
 )
-from proformer.evaluation.grid_evidence import Evidence, count_heads, numbers_of, p_text, point_name
+from proformer.evaluation.grid_evidence import Evidence, count_heads, fewest, numbers_of, p_text, point_name
 from proformer.evaluation.statistics import GREATER, MANN_WHITNEY, RANKSUM, TWO_SIDED
 
 COLLAPSED = 0.1  # r below which all of the paper's failed models lie
 FULL_SIZE = 500_000  # training sequences of the grid: "~ 500 k" in the paper's text
 DEEP_WIDTHS, DEEP_BLOCKS = (128, 256), 8  # where the paper's average pooling fails
 SMALL_WIDTH, SMALL_BLOCKS = 64, (1, 2)  # where it does well on chromatin accessibility
-NO_PROOF = "not significant, which is no proof of no effect"
-TOO_FEW = f"not significant, but fewer than {ENOUGH} points a group, the paper's smallest"
+NAMES = {"pooling": "head", "head": "head", "blocks": "blocks", "dim": "width"}  # of what families of tests compare
 
 
 def report_card(
@@ -60,25 +59,19 @@ def report_card(
 def improves(evidence: Evidence, family: str, a: str, b: str, analogy: bool = False) -> Finding:
     """Judge "b is better than a" by the one-sided test; on request by analogy: smallest against largest level."""
     note, test = "", evidence.test(family, a, b, GREATER)
-    if test is None and analogy:
-        found = [str(level) for level in statistics.levels(statistics.multiple_heads(evidence.points), family)]
-        test = evidence.test(family, found[0], found[-1], GREATER) if found else None
-        note = f"by analogy, the run's smallest against its largest {family} instead of {a} and {b}: "
+    found = statistics.levels(statistics.multiple_heads(evidence.points), family) if analogy else []
+    if test is None and found:
+        test = evidence.test(family, str(found[0]), str(found[-1]), GREATER)
+        note = f"by analogy, the run's smallest against its largest {NAMES[family]} instead of {a} and {b}: "
     if test is None:
         return _lacking(family, a, b)
-    if min(test["n_a"], test["n_b"]) < FEW:
-        return Finding(numbers_of(test), UNDECIDED, f"{note}fewer than {FEW} points a group, too few for a rank test")
-    if test["p"] < ALPHA:
-        both = evidence.test(family, test["a"], test["b"], TWO_SIDED)
-        reason = f"{note}significant, one-sided"
-        if both is not None:
-            reason += f"; two-sided p = {p_text(both['p'])}{', not significant' if both['p'] >= ALPHA else ''}"
-        return Finding(numbers_of(test), SUPPORTS, reason)
-    if (reverse := evidence.reverse(test)) < ALPHA:
-        return Finding(
-            numbers_of(test), CONTRADICTS, f"{note}significantly worse instead (one-sided p = {p_text(reverse)})"
-        )
-    return Finding(numbers_of(test), UNDECIDED, f"{note}{NO_PROOF}")
+    both, two_sided = evidence.test(family, test["a"], test["b"], TWO_SIDED), ""
+    if both is not None:
+        two_sided = f"; two-sided p = {p_text(both['p'])}{', not significant' * bool(both['p'] >= ALPHA)}"
+    verdict, reason = _effect(test["p"], evidence.reverse(test), f"significant, one-sided{two_sided}")
+    if fewest(test) < FEW:
+        verdict, reason = UNDECIDED, f"fewer than {FEW} points a group, too few for a rank test"
+    return Finding(numbers_of(test), verdict, note + reason)
 
 
 def no_effect(evidence: Evidence, family: str, a: str, b: str, rises: bool = False) -> Finding:
@@ -86,14 +79,12 @@ def no_effect(evidence: Evidence, family: str, a: str, b: str, rises: bool = Fal
     test = evidence.test(family, a, b, GREATER if family == "pooling" else TWO_SIDED)
     if test is None:
         return _lacking(family, a, b)
-    fewest = min(test["n_a"], test["n_b"])
-    if test["p"] < ALPHA and fewest >= FEW:
-        return Finding(numbers_of(test), CONTRADICTS, "the difference is significant")
-    if fewest < ENOUGH:
-        return Finding(numbers_of(test), UNDECIDED, TOO_FEW)
-    if rises and test["mean_b"] <= test["mean_a"]:
-        return Finding(numbers_of(test), UNDECIDED, "not significant, but the mean does not rise")
-    return Finding(numbers_of(test), SUPPORTS, "not significant, and the mean rises" if rises else "not significant")
+    verdict, reason = _no_effect(test["p"], fewest(test))
+    if rises and verdict == SUPPORTS:
+        reason = "not significant, and the mean rises"
+        if test["mean_b"] <= test["mean_a"]:
+            verdict, reason = UNDECIDED, "not significant, but the mean does not rise"
+    return Finding(numbers_of(test), verdict, reason)
 
 
 def saturated(evidence: Evidence) -> Finding:
@@ -101,17 +92,10 @@ def saturated(evidence: Evidence) -> Finding:
     tests = evidence.tests[(evidence.tests["family"] == "head") & (evidence.tests["alternative"] == TWO_SIDED)]
     tests = tests[(count_heads(tests["a"]) >= 8) & (count_heads(tests["b"]) >= 8) & tests["p"].notna()]
     if tests.empty:
-        return Finding("–", UNDECIDED, "the grid does not compare two numbers of heads from eight up")
-    fewest, lowest = int(tests[["n_a", "n_b"]].min(axis=None)), tests.loc[tests["p"].idxmin()]
-    numbers = (
-        f"{len(tests)} pairs; smallest p = {p_text(lowest['p'])} ({lowest['a']} and {lowest['b']}; two-sided {RANKSUM}"
-        f"; Holm {p_text(tests['p_holm'].min())}); n ≥ {fewest} points a group"
-    )
-    if tests["p_holm"].min() < ALPHA and fewest >= FEW:
-        return Finding(numbers, CONTRADICTS, "a pair differs significantly, corrected after Holm")
-    if fewest < ENOUGH:
-        return Finding(numbers, UNDECIDED, TOO_FEW)
-    return Finding(numbers, SUPPORTS, "no pair differs significantly")
+        return Finding("–", UNDECIDED, "the grid has no two numbers of expression heads from eight on")
+    n, corrected, lowest = fewest(tests), tests["p_holm"].min(), tests.loc[tests["p"].idxmin()]
+    numbers = f"{len(tests)} pairs; smallest p = {p_text(lowest['p'])} ({lowest['a']} and {lowest['b']}; two-sided "
+    return Finding(f"{numbers}{RANKSUM}; Holm {p_text(corrected)}); n ≥ {n} points a group", *_no_effect(corrected, n))
 
 
 def pooling_fails(evidence: Evidence, widths: Sequence[int] = DEEP_WIDTHS, full_size: int = FULL_SIZE) -> Finding:
@@ -122,20 +106,25 @@ def pooling_fails(evidence: Evidence, widths: Sequence[int] = DEEP_WIDTHS, full_
         return Finding("–", UNDECIDED, f"{note}average pooling was not run there")
     failed, numbers = _failures(pooled)
     if 2 * failed >= len(pooled):
-        return Finding(numbers, SUPPORTS, f"{note}it fails there, while the grid's median r is {evidence.median:.3f}")
+        return Finding(numbers, SUPPORTS, f"{note}it fails there; the median r of the grid is {evidence.median:.3f}")
     same_size = evidence.n_train is not None and evidence.n_train >= full_size
     if not failed and own and same_size and pooled.groupby("dim").size().min() >= 3:
         return Finding(numbers, CONTRADICTS, "no seed fails, with the paper's own points and amount of data")
     needed = f"the paper's own points, three seeds and {full_size:,} training sequences"
-    return Finding(numbers, UNDECIDED, f"{note}failing is a matter of size and chance: to contradict takes {needed}")
+    return Finding(
+        numbers,
+        UNDECIDED,
+        f"{note}failing depends on size and chance: a contradiction needs {needed}",
+    )
 
 
-def multiple_heads_hold(evidence: Evidence, widths: Sequence[int] = DEEP_WIDTHS, fewest: int = 8) -> Finding:
-    """Judge "models with `fewest` or more expression heads do not fail where average pooling does"."""
+def multiple_heads_hold(evidence: Evidence, widths: Sequence[int] = DEEP_WIDTHS, heads: int = 8) -> Finding:
+    """Judge "models with `heads` or more expression heads do not fail where average pooling does"."""
     runs, _, note = _deepest(evidence, widths)
-    pooled, many = runs[runs["head"] == "AP"], runs[count_heads(runs["head"]) >= fewest]
+    pooled, many = runs[runs["head"] == "AP"], runs[count_heads(runs["head"]) >= heads]
     if pooled.empty or many.empty:
-        return Finding("–", UNDECIDED, f"{note}no {'AP' if pooled.empty else f'{fewest} or more heads'} there")
+        lacking = "average pooling was" if pooled.empty else f"{heads} or more heads were"
+        return Finding("–", UNDECIDED, f"{note}{lacking} not run there")
     failed, numbers = _failures(many)
     failed_pooled = _failures(pooled)[0]
     if not failed_pooled:
@@ -155,11 +144,11 @@ def best_point(evidence: Evidence, dim: int, blocks: int) -> Finding:
     if chosen.empty:
         return Finding(numbers, UNDECIDED, f"the grid has no multiple heads at width {dim} with {blocks} blocks")
     if chosen.index[0] == 0:
-        return Finding(numbers, SUPPORTS, "that point is best; no test says how safely")
+        return Finding(numbers, SUPPORTS, "that point is best; not tested")
     keys = ["dim", "heads", "blocks", "head"]
     runs = evidence.runs
     a, b = (runs.loc[(runs[keys] == point[keys]).all(axis=1), "r"] for point in (chosen.iloc[0], best))
-    p = statistics.compare(a, b, MANN_WHITNEY, GREATER)[1]
+    p = statistics.rank_test(a, b, MANN_WHITNEY, GREATER)[1]
     reason = f"{point_name(chosen.iloc[0])} has r = {chosen.iloc[0]['r']:.4f}; "
     reason += f"one-sided {MANN_WHITNEY} over {len(a)} and {len(b)} seeds: p = {p_text(p)}"
     return Finding(numbers, CONTRADICTS if p < ALPHA else UNDECIDED, reason)
@@ -185,10 +174,10 @@ def pooling_does_well(evidence: Evidence) -> Finding:
     numbers = f"mean r {mean['r']:.4f} (AP), {mean['several']:.4f} (several heads); n = {len(pairs)} runs"
     means = pairs.groupby("blocks").mean()
     if (means["r"] >= means["several"]).all():
-        return Finding(numbers, SUPPORTS, f"{note}no worse than several heads at either depth; no test says how safely")
+        return Finding(numbers, SUPPORTS, f"{note}no worse than several heads at either depth; not tested")
     if (pairs["r"] < pairs["several"]).all() and len(pairs) >= FEW:
         return Finding(numbers, CONTRADICTS, f"{note}average pooling is worse in all {len(pairs)} runs there")
-    return Finding(numbers, UNDECIDED, f"{note}average pooling is worse there in some runs or depths, too few to tell")
+    return Finding(numbers, UNDECIDED, f"{note}average pooling is worse there in some runs or depths only")
 
 
 def pooling_falls(evidence: Evidence) -> Finding:
@@ -198,13 +187,27 @@ def pooling_falls(evidence: Evidence) -> Finding:
     if len(points) < FEW or size.nunique() < 3 or points["r"].nunique() < 2:
         return Finding("–", UNDECIDED, f"fewer than {FEW} points of average pooling, or fewer than 3 sizes")
     rho, p = stats.spearmanr(size, points["r"], alternative="less")
-    numbers = f"Spearman ρ = {rho:.3f} of r with model size, one-sided p = {p:.2g}; n = {len(points)} points"
-    if p < ALPHA:
-        return Finding(numbers, SUPPORTS, "r falls with size, significantly")
     reverse = stats.spearmanr(size, points["r"], alternative="greater").pvalue
+    numbers = f"Spearman ρ = {rho:.3f} of r with model size, one-sided p = {p:.2g}; n = {len(points)} points"
+    return Finding(numbers, *_effect(p, reverse, "r falls with size, significantly"))
+
+
+def _effect(p: float, reverse: float, found: str) -> tuple[str, str]:
+    """Verdict and reason on an effect, by the one-sided p of the claim and of the opposite."""
+    if p < ALPHA:
+        return SUPPORTS, found
     if reverse < ALPHA:
-        return Finding(numbers, CONTRADICTS, f"r rises with size instead (one-sided p = {reverse:.2g})")
-    return Finding(numbers, UNDECIDED, NO_PROOF)
+        return CONTRADICTS, f"significant in the opposite direction (one-sided p = {p_text(reverse)})"
+    return UNDECIDED, "not significant, which does not prove that there is no effect"
+
+
+def _no_effect(p: float, n: int) -> tuple[str, str]:
+    """Verdict and reason on the lack of an effect, by the p of a test whose smaller group has n points."""
+    if p < ALPHA and n >= FEW:
+        return CONTRADICTS, "the difference is significant"
+    if n < ENOUGH:
+        return UNDECIDED, f"not significant, but with fewer than {ENOUGH} points a group, as the paper has at least"
+    return SUPPORTS, "not significant"
 
 
 def _deepest(evidence: Evidence, widths: Sequence[int]) -> tuple[pd.DataFrame, bool, str]:
@@ -224,4 +227,4 @@ def _failures(runs: pd.DataFrame) -> tuple[int, str]:
 
 
 def _lacking(family: str, a: str, b: str) -> Finding:
-    return Finding("–", UNDECIDED, f"the grid lacks {'head' if family == 'pooling' else family} {a} or {b}")
+    return Finding("–", UNDECIDED, f"the grid lacks {NAMES[family]} {a} or {b}")

@@ -16,7 +16,7 @@ class Evidence:
     def __init__(self, grid: pd.DataFrame, dataset: str):
         grid = statistics.checked(grid)
         grid = statistics.checked(grid[grid["dataset"] == dataset], f"grid table, dataset {dataset}")
-        self.runs = grid.assign(r=grid["r"].astype(float).fillna(0.0))
+        self.runs = grid.fillna({"r": 0.0})
         self.points = statistics.average_seeds(grid)
         self.median = float(self.points["r"].median())
         known = self.runs["n_train"].dropna() if "n_train" in self.runs else ()
@@ -35,11 +35,9 @@ class Evidence:
 
     def reverse(self, test: pd.Series) -> float:
         """Return the one-sided p of "a greater than b"."""
-        points, factor = statistics.multiple_heads(self.points), test["family"]
-        if factor == "pooling":
-            points, factor = self.points, "head"
+        points, factor, name = statistics.tested(self.points, test["family"])
         a, b = (points.loc[points[factor].astype(str) == test[side], "r"] for side in "ab")
-        return statistics.compare(b, a, test["test"], GREATER)[1]
+        return statistics.rank_test(b, a, name, GREATER)[1]
 
     @property
     def sample(self) -> str:
@@ -49,6 +47,11 @@ class Evidence:
         size = "an unstated number of" if self.n_train is None else f"{self.n_train:,}"
         seeds = f"{low if low == high else f'{low} to {high}'} run{'s' if high > 1 else ''} each"
         return f"{len(self.points)} points (widths {widths}; blocks {blocks}), {seeds}, {size} training sequences"
+
+
+def fewest(tests: pd.DataFrame | pd.Series) -> int:
+    """The number of points in the smallest group of one or several tests."""
+    return int(tests[["n_a", "n_b"]].to_numpy().min())
 
 
 def count_heads(heads: pd.Series) -> pd.Series:

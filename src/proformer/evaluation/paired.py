@@ -1,6 +1,6 @@
 """Which of several models predicts the same measurements better: a bootstrap of rows, and Williams' test.
 
-The bootstrap draws rows with replacement (whole families at once, where rows belong together: mutants of one promoter,
+The bootstrap draws rows with replacement (whole groups at once, where rows belong together: mutants of one promoter,
 steps of one trajectory) and scores every model on the same draws, so that differences are paired. Intervals are
 percentiles (Efron and Tibshirani 1993, chapters 13 and 16).
 
@@ -31,13 +31,13 @@ def bootstrap(
     metric: MetricName,
     truth: np.ndarray,
     predictions: np.ndarray,
-    family: np.ndarray,
+    group: np.ndarray,
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> np.ndarray:
     """One metric of `predictions` [m, n] (or [m, n, P]) and `truth` [n] ([n, P]) in bootstrap samples: float64 [B, m].
 
-    Families (int [n], any labels) are drawn. NaN where a metric is undefined in a sample.
+    Groups (int [n], any labels) are drawn whole. NaN where a metric is undefined in a sample.
     """
     if samples < 1:
         raise InputError(f"bootstrap samples: found {samples}, expected at least 1")
@@ -46,20 +46,20 @@ def bootstrap(
     if METRICS[metric].ordinal == 2:
         truth = codes(truth.ravel()).reshape(truth.shape)
     found, metric_of = np.empty((samples, len(predictions))), METRICS[metric].rows
-    for places, rows in drawn_rows(family, samples, seed, ELEMENTS // predictions.size):
+    for places, rows in drawn_rows(group, samples, seed, ELEMENTS // predictions.size):
         shape = (len(predictions), len(rows), -1)
         found[places] = metric_of(predictions[:, rows].reshape(shape), truth[rows].reshape(shape[1:])).T
     return found
 
 
-def drawn_rows(family: np.ndarray, samples: int, seed: int, size: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield (numbers of samples [s], their rows [s, n]): as many families as there are, drawn with replacement.
+def drawn_rows(group: np.ndarray, samples: int, seed: int, size: int = 64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield (numbers of samples [s], their rows [s, n]): as many groups as there are, drawn with replacement.
 
     About `size` samples come together, those that have as many rows. Samples follow from the seed alone.
     """
     random = np.random.default_rng(seed)
-    _, family, sizes = np.unique(family, return_inverse=True, return_counts=True)
-    order, starts = np.argsort(family, kind="stable"), np.cumsum(sizes) - sizes
+    _, group, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    order, starts = np.argsort(group, kind="stable"), np.cumsum(sizes) - sizes
     for first in range(0, samples, max(1, size)):
         drawn = random.integers(0, len(sizes), (min(max(1, size), samples - first), len(sizes)))
         totals = sizes[drawn].sum(axis=1)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
-from proformer.evaluation.evaluate import VALUE, check_rows, contrasts, families, of_table, read_predictions
+from proformer.evaluation.evaluate import VALUE, check_rows, contrasts, groups_of, of_table, read_predictions
 from proformer.evaluation.metrics import METRICS, score
 from proformer.evaluation.paired import SAMPLES, bootstrap, interval, pair_tests
 from proformer.files import read_table
@@ -99,14 +99,14 @@ def score_set(
     key = {"set": name, "title": title, "medium": medium}
     of_papers = numbers.rename(columns={"source": "note"}).assign(**key, what=VALUE, source=PRINTED, seed="")
     scores, tests = [of_papers], []
-    for what, rows, compared in contrasts(table) if entries else ():
-        truth = compared(table["expression"].to_numpy(np.float64))
-        predictions = np.stack([compared(entry.prediction) for entry in entries])
-        family = families(table)[rows]
-        draws = {name: bootstrap(name, truth, predictions, family, samples) for name in CORRELATIONS}
+    for what, rows, values_of in contrasts(table) if entries else ():
+        truth = values_of(table["expression"].to_numpy(np.float64))
+        predictions = np.stack([values_of(entry.prediction) for entry in entries])
+        group = groups_of(table)[rows]
+        draws = {name: bootstrap(name, truth, predictions, group, samples) for name in CORRELATIONS}
         scores.append(_scores(truth, predictions, entries, draws).assign(**key, what=what))
         if perfect is not None:
-            ideal = score(compared(perfect), truth, CORRELATIONS)
+            ideal = score(values_of(perfect), truth, CORRELATIONS)
             scores[-1] = scores[-1].assign(**{f"{name}_ceiling": ideal[name] for name in CORRELATIONS})
         pairs = pair_tests(truth, predictions, draws["pearson"])
         for side in ("a", "b"):

@@ -8,7 +8,6 @@ and the runs whose `collapsed` is set because their r was written as 0 for that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib import resources
 from itertools import combinations, product
 
@@ -97,7 +96,12 @@ def means(grid: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "factor", "level", "mean", "sd", "n"])
 
 
-def all_tests(grid: pd.DataFrame, families: Sequence[str] = ("pooling", *FACTORS)) -> pd.DataFrame:
+def tested(points: pd.DataFrame, family: str) -> tuple[pd.DataFrame, str, str]:
+    """Return the points that a family of tests compares, the factor that tells its groups apart, and its test."""
+    return (points, "head", MANN_WHITNEY) if family == "pooling" else (multiple_heads(points), family, RANKSUM)
+
+
+def all_tests(grid: pd.DataFrame) -> pd.DataFrame:
     """Test the grid points of each data set as the paper does; p values as they are, and after Holm.
 
     "pooling": whether average pooling is lower than each number of expression heads, by one-sided exact Mann-Whitney U
@@ -107,24 +111,24 @@ def all_tests(grid: pd.DataFrame, families: Sequence[str] = ("pooling", *FACTORS
     in the paper: below about five points a group it is too small. p is NaN for a group of one or none. Holm's
     correction is within data set, family and alternative.
     """
-    if unknown := [family for family in families if family not in ("pooling", *FACTORS)]:
-        raise InputError(f"factor: found {unknown[0]!r}, expected one of {', '.join(FACTORS)}")
-    points, rows = average_seeds(grid), list[tuple]()
-    for family in families:
-        pooling = family == "pooling"
-        factor, test = ("head", MANN_WHITNEY) if pooling else (family, RANKSUM)
-        for dataset, table in (points if pooling else multiple_heads(points)).groupby("dataset", sort=False):
+    averaged, rows = average_seeds(grid), list[tuple]()
+    for family in ("pooling", *FACTORS):
+        (points, factor, test), pooling = tested(averaged, family), family == "pooling"
+        for dataset, table in points.groupby("dataset", sort=False):
             found = levels(table, factor)
             pairs = [("AP", head) for head in found if head != "AP"] if pooling else [*combinations(found, 2)]
             for alternative, (a, b) in product((GREATER,) if pooling else (TWO_SIDED, GREATER), pairs):
-                first, second = (table[table[factor] == level] for level in (a, b))
-                rows.append((dataset, family, str(a), str(b), *_test(first, second, test, alternative)))
+                x, y = (table[table[factor] == level] for level in (a, b))
+                groups = (len(x), len(y), x["r"].mean(), y["r"].mean())
+                undefined = int(x["n_undefined"].sum() + y["n_undefined"].sum())
+                numbers = (*rank_test(x["r"], y["r"], test, alternative), np.nan, undefined)
+                rows.append((dataset, family, str(a), str(b), *groups, test, alternative, *numbers))
     table = pd.DataFrame(rows, columns=COLUMNS)
     p = table.groupby(["dataset", "family", "alternative"], sort=False)["p"]
     return table.assign(p_holm=p.transform(holm) if len(table) else table["p_holm"])
 
 
-def compare(a: np.ndarray | pd.Series, b: np.ndarray | pd.Series, test: str, alternative: str) -> tuple[float, float]:
+def rank_test(a: np.ndarray | pd.Series, b: np.ndarray | pd.Series, test: str, alternative: str) -> tuple[float, float]:
     """Return statistic (of `a`) and p of one of the two tests; NaN for a group of one or none."""
     if min(len(a), len(b)) < 2:
         return np.nan, np.nan
@@ -142,13 +146,6 @@ def _defined(grid: pd.DataFrame) -> pd.DataFrame:
     grid = checked(grid)
     undefined = grid["r"].isna() | grid.get("collapsed", pd.Series(False, grid.index)).astype(bool)
     return grid.assign(undefined=undefined.astype(int), r=grid["r"].astype(float).fillna(0.0))
-
-
-def _test(a: pd.DataFrame, b: pd.DataFrame, test: str, alternative: str) -> tuple:
-    means = (group["r"].mean() for group in (a, b))
-    undefined = int(a["n_undefined"].sum() + b["n_undefined"].sum())
-    numbers = compare(a["r"].to_numpy(), b["r"].to_numpy(), test, alternative)
-    return len(a), len(b), *means, test, alternative, *numbers, np.nan, undefined
 
 
 def holm(p: pd.Series) -> pd.Series:

@@ -30,7 +30,8 @@ from proformer.errors import InputError
 from proformer.figures import style
 
 PARTS = ("input", "stem", "core", "head")
-COLUMNS = ("part", "branch", "label", "join", "repeat", "residual", "output", "parameters")
+COLUMNS = ["part", "branch", "label", "join", "repeat", "residual", "output", "parameters"]
+DEFAULTS = {"branch": "", "join": "", "repeat": 1, "residual": False}
 JOINS = {"add": "+", "prepend": "‖"}
 COLOURS = {"input": "#eeeeee", "stem": "#cfe8f5", "core": "#fde3c0", "head": "#cdeee0"}
 BOX, GAP, LINE, PITCH = 48.0, 6.5, 3.1, 57.0  # mm: width of a box, space below it, line height, column to column
@@ -100,33 +101,19 @@ def check(description: dict[str, Any]) -> pd.DataFrame:
             if stage["part"] not in PARTS or stage.get("join", "add") not in JOINS:
                 found = f"part {stage['part']!r}, join {stage.get('join')!r}"
                 raise InputError(f"model description, {where}: found {found}, expected one of {PARTS}, {[*JOINS]}")
-            rows += [_cells(piece) for piece in (stage, *(layer | {"part": "layer"} for layer in layers))]
+            pieces = (stage, *(layer | {"part": "layer"} for layer in layers))
+            rows += [DEFAULTS | piece | {"output": _shape(piece)} for piece in pieces]
             if layers:
-                whole = stage.get("repeat", 1) * sum(layer["parameters"] for layer in layers)
-                _check_sum(where, whole, stage["parameters"])
-        _check_sum(
-            description["name"], sum(stage["parameters"] for stage in description["stages"]), description["parameters"]
-        )
+                _check_sum(where, layers, stage["parameters"], stage.get("repeat", 1))
+        _check_sum(description["name"], description["stages"], description["parameters"])
+        return pd.DataFrame([{name: row[name] for name in COLUMNS} for row in rows])
     except KeyError as error:
         raise InputError(f"model description: found no {error}, expected it in each stage or at the top") from None
-    return pd.DataFrame(rows)
 
 
-def _check_sum(where: str, found: int, expected: int) -> None:
-    if found != expected:
+def _check_sum(where: str, pieces: list[dict[str, Any]], expected: int, repeat: int = 1) -> None:
+    if (found := repeat * sum(piece["parameters"] for piece in pieces)) != expected:
         raise InputError(f"model description, {where}: found parts of {found:,} parameters, expected {expected:,}")
-
-
-def _cells(stage: dict[str, Any]) -> dict[str, Any]:
-    optional = {"branch": "", "join": "", "repeat": 1, "residual": False}
-    found = {name: stage.get(name, default) for name, default in optional.items()}
-    found |= {
-        "part": stage["part"],
-        "label": stage["label"],
-        "output": _shape(stage),
-        "parameters": stage["parameters"],
-    }
-    return {name: found[name] for name in COLUMNS}
 
 
 def _shape(stage: dict[str, Any]) -> str:
@@ -156,8 +143,7 @@ def _finish(figure: Figure, axes: Axes, lowest: float, letter: str, note: str) -
     axes.set_ylim(low, 0)
     figure.set_size_inches(width / 25.4, -low / 25.4)
     axes.text(1, -1, letter, size=style.LARGE, weight="bold", va="top")
-    small: dict[str, Any] = {"size": style.SMALL, "color": style.GREY, "va": "bottom"}
-    axes.text(width - 1, low + 1, note, ha="right", **small)
+    axes.text(width - 1, low + 1, note, ha="right", va="bottom", size=style.SMALL, color=style.GREY)
 
 
 def _chain(axes: Axes, x: float, stages: list[dict[str, Any]]) -> float:
@@ -206,7 +192,7 @@ def _block(axes: Axes, x: float, y: float, stage: dict[str, Any]) -> float:
     bottom = y - 0.7 * GAP
     _line(axes, [x, x], [y, bottom])
     frame = {"facecolor": "none", "edgecolor": style.GREY, "linewidth": 0.8, "linestyle": "--"}
-    _rounded(axes, x - BOX / 2 - 3, bottom, BOX + 6, top - bottom, frame)
+    _rounded(axes, x, bottom, BOX + 6, top - bottom, **frame)
     return bottom
 
 
@@ -214,16 +200,17 @@ def _box(axes: Axes, x: float, y: float, stage: dict[str, Any]) -> float:
     """Draw one box with its label, shape and parameters; return the y of its lower edge."""
     lines = textwrap.wrap(stage["label"], 32)
     height = LINE * (len(lines) + 1) + 2.4
-    keywords = {"facecolor": COLOURS[stage["part"]], "edgecolor": style.DARK, "linewidth": 0.6}
-    _rounded(axes, x - BOX / 2, y - height, BOX, height, keywords)
+    colour = COLOURS[stage["part"]]
+    _rounded(axes, x, y - height, BOX, height, facecolor=colour, edgecolor=style.DARK, linewidth=0.6)
     for i, line in enumerate([*lines, f"{_shape(stage)}  ·  {_count(stage)}"]):
         last: dict[str, Any] = {"size": style.SMALL, "color": style.DARK} if i == len(lines) else {}
         axes.text(x, y - 1.2 - LINE * (i + 0.5), line, ha="center", va="center", **last)
     return y - height
 
 
-def _rounded(axes: Axes, x: float, y: float, width: float, height: float, keywords: dict[str, Any]) -> None:
-    axes.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=1", **keywords))
+def _rounded(axes: Axes, x: float, y: float, width: float, height: float, **look: Any) -> None:
+    """Draw a box with round corners around x, from y upwards."""
+    axes.add_patch(FancyBboxPatch((x - width / 2, y), width, height, boxstyle="round,pad=0,rounding_size=1", **look))
 
 
 def _line(axes: Axes, x: list[float], y: list[float]) -> None:
