@@ -62,9 +62,9 @@ def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
 
 
 def test_a_pack_with_other_members_trains_only_what_is_new_or_older_than_its_files(stores, tmp_path):
-    def run(jobs, since=()):
+    def run(jobs, since=stores):
         shutil.rmtree(tmp_path / "models", ignore_errors=True)  # as Snakemake does before it starts a job
-        train_pack(jobs, tmp_path, options(stores), gpu=False, at_once=1, since=since)
+        train_pack(jobs, tmp_path, [*options(stores), "--since", *map(str, since)], gpu=False, at_once=1)
         logs = {path: (tmp_path / "logs/train" / f"{path}.log").read_text() for path in jobs}
         return {path: log.count("epoch   1/") for path, log in logs.items()}
 
@@ -76,6 +76,19 @@ def test_a_pack_with_other_members_trains_only_what_is_new_or_older_than_its_fil
     code = tmp_path / "code.py"
     code.touch()
     assert run({first: JOBS[first], second: changed}, [code]) == {first: 2, second: 3}
+
+
+def test_a_model_that_was_trained_alone_is_taken_as_it_is(stores, tmp_path):
+    alone, other = JOBS
+    folder = tmp_path / "models" / alone
+    train(JOBS[alone], *stores, folder, tmp_path / "alone.pt", device="cpu", threads=1)
+    (folder / "SHA256SUMS").unlink()  # as Snakemake does before it starts a job
+    made = (folder / "model.safetensors").stat().st_mtime_ns
+    train_pack(JOBS, tmp_path, [*options(stores), "--since", *map(str, stores)], gpu=False)
+    assert (folder / "model.safetensors").stat().st_mtime_ns == made
+    assert (folder / "SHA256SUMS").is_file()
+    assert "holds this very run, finished" in (tmp_path / "logs/train" / f"{alone}.log").read_text()
+    assert weights(tmp_path / "models" / other)
 
 
 def wait_for_company(folder):

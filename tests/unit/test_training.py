@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import resource
 import signal
 import subprocess
@@ -148,6 +149,19 @@ def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path):
     assert [path.stat().st_mtime_ns for path in model] == finished
     assert set(tmp_path.iterdir()) == {*model, tmp_path / "SHA256SUMS"}
     assert not list(tmp_path.glob("*.lock"))
+
+
+def test_a_model_older_than_the_code_is_trained_again(stores, tmp_path):
+    def trained(*since):
+        code = main([*command(stores, tmp_path / "model"), "--since", *map(str, since)])
+        return code, (tmp_path / "model/model.safetensors").stat().st_mtime_ns
+
+    (tmp_path / "code.py").touch()
+    assert main(command(stores, tmp_path / "model")) == 0
+    first = trained(*stores, tmp_path / "code.py")
+    assert trained(*stores, tmp_path / "code.py") == first
+    os.utime(tmp_path / "code.py", (time.time() + 60,) * 2)
+    assert trained(*stores, tmp_path / "code.py")[1] > first[1]
 
 
 def test_another_configuration_at_the_same_time_is_refused(stores, tmp_path):

@@ -13,6 +13,8 @@ from proformer.files import Output, OutputFolder, write_table
 from proformer.settings import Count, Flanks, Positive, Threads
 from proformer.units import aligned
 
+Since = Annotated[tuple[Path, ...], "files: finished models older than one, or than their own code, are trained again"]
+
 
 def train(
     *,
@@ -26,6 +28,7 @@ def train(
     threads: CpuThreads = None,
     tensorboard: Annotated[OutputFolder | None, "folder for a TensorBoard log"] = None,
     replace: Annotated[bool, "replace the finished model of another configuration in OUT"] = False,
+    since: Since = (),
 ) -> None:
     """Train one model.
 
@@ -58,6 +61,7 @@ def train(
             tensorboard=tensorboard,
             state=state,
             replace_other=replace,
+            since=since,
         )
 
 
@@ -71,7 +75,7 @@ def train_pack(
     device: Device = "auto",
     threads: Annotated[Threads, "CPU threads of each training"] = 1,
     cpus: Annotated[Count | None, "on CPUs: threads of all that train at the same time (default: all do)"] = None,
-    since: Annotated[tuple[Path, ...], "files: finished models older than one are trained again"] = (),
+    since: Since = (),
 ) -> None:
     """Train several small models by one job.
 
@@ -93,8 +97,9 @@ def train_pack(
         raise InputError(f"{missing[0]}: no such file")
     options = ["--train", str(train), "--validation", str(validation), "--device", device]
     options += ["--checkpoint-minutes", str(checkpoint_minutes), "--threads", str(threads)]
+    options += ["--since", *map(str, files)]
     with exclusive(results / "checkpoints" / f"{next(iter(configs), '')}.pack.lock"):
-        train_pack(configs, results, options, device != "cpu", at_once, files)
+        train_pack(configs, results, options, device != "cpu", at_once)
 
 
 def models() -> None:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
@@ -24,7 +24,6 @@ from typing import Any
 
 import yaml
 
-from proformer import models
 from proformer.cli import main
 from proformer.errors import EXIT_INTERRUPTED, InputError
 from proformer.files import atomic, last_line
@@ -38,18 +37,17 @@ def train_pack(
     options: Sequence[str],
     gpu: bool,
     at_once: int | None = None,
-    since: Iterable[Path] = (),
 ) -> None:
     """Train every job (path below `models/` → config), and put the model folders in place when all are done.
 
     Finished folders stay beside the checkpoints, so that a pack that is run again, with other members or after a
-    failure, trains only the rest: what is missing, has other settings, or is older than one of the files `since` or its
-    model's own file. at_once: trainings at the same time (default: all). options: the arguments of `proformer train`
-    that all share. Raises InputError naming the jobs that failed, once the others have finished; SystemExit(75) after a
-    termination signal that all answered with a checkpoint.
+    failure, trains only the rest. at_once: trainings at the same time (default: all). options: the arguments of
+    `proformer train` that all share. Raises InputError naming the jobs that failed, once the others have finished;
+    SystemExit(75) after a termination signal that all answered with a checkpoint.
     """
-    for path, config in jobs.items():
-        _remove_older(_finished(results, path), [*since, *_model_file(config)])
+    for path in jobs:  # what was trained alone
+        if not _finished(results, path).exists():
+            _link(results / "models" / path, _finished(results, path))
     codes = _train_all(jobs, results, options, gpu, at_once or len(jobs))
     stopped = (EXIT_INTERRUPTED, -signal.SIGTERM)  # the latter before there was anything to save
     if failed := [path for path, code in codes.items() if code not in (0, *stopped)]:
@@ -58,8 +56,7 @@ def train_pack(
     if len(codes) < len(jobs) or any(code in stopped for code in codes.values()):
         raise SystemExit(EXIT_INTERRUPTED)
     for path in jobs:
-        for file in sorted(_finished(results, path).iterdir()):
-            _link(file, results / "models" / path / file.name)
+        _link(_finished(results, path), results / "models" / path)
 
 
 def _train_all(
@@ -92,26 +89,16 @@ def _train_all(
             wait([child.sentinel for child in running])
 
 
-def _model_file(config: Mapping[str, Any]) -> list[Path]:
-    file = Path(models.__file__).with_name(f"{config.get('model', {}).get('model', 'proformer')}.py")
-    return [file] if file.is_file() else []  # the training reports what is wrong
-
-
-def _remove_older(folder: Path, files: Iterable[Path]) -> None:
-    made = folder / "model.safetensors"
-    if made.is_file() and any(made.stat().st_mtime < file.stat().st_mtime for file in files):
-        shutil.rmtree(folder)
-
-
-def _link(file: Path, place: Path) -> None:
-    """The same file at another place, as a hard link where the file system has them."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.unlink(missing_ok=True)
-    try:
-        os.link(file, place)
-    except OSError:
-        with atomic(place) as temporary:
-            shutil.copy2(file, temporary)
+def _link(folder: Path, place: Path) -> None:
+    """The files of a folder in another one, too, as hard links where the file system has them."""
+    for file in sorted(folder.glob("*")):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / file.name).unlink(missing_ok=True)
+        try:
+            os.link(file, place / file.name)
+        except OSError:
+            with atomic(place / file.name) as temporary:
+                shutil.copy2(file, temporary)
 
 
 def _finished(results: Path, path: str) -> Path:

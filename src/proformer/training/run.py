@@ -3,7 +3,7 @@
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,8 +15,8 @@ from proformer import __version__
 from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
-from proformer.files import write_rows
-from proformer.models import FILES, SEAL, build
+from proformer.files import existing, write_rows
+from proformer.models import FILES, SEAL, build, find
 from proformer.models.folder import read_description, seal, write_folder
 from proformer.training import products
 from proformer.training.config import digest, read_job
@@ -38,13 +38,14 @@ def train(
     tensorboard: Path | None = None,
     state: ProgressFile | None = None,
     replace_other: bool = False,
+    since: Sequence[Path] = (),
 ) -> None:
     """Train one model and write `model.safetensors`, `model.json` and `metrics.tsv` (a row per epoch) to `out`.
 
     config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. "point", which
     point of a workflow's runs this is, goes into model.json. The checkpoint is removed once the folder is complete. A
-    folder that holds the same run already is left as it is, and that of another one is refused, unless `replace_other`
-    or where its seal was removed.
+    folder that holds the same run already is left as it is, unless its model is older than one of the files `since` or
+    than the model's own code; that of another one is refused, unless `replace_other` or where its seal was removed.
     `state` receives every step and epoch.
     """
     settings = read_job(config)[1]
@@ -82,12 +83,14 @@ def train(
     with ranks.joined(where), ExitStack() as watched:
         if ranks.from_first(lambda: identity) != identity:
             raise InputError(f"rank {ranks.rank}: other settings or data than those of rank 0")
-        if ranks.from_first(lambda: finished(out, identity)):
+        made = ranks.from_first(lambda: trained_at(out, identity))
+        files = [*since, Path(str(find(model_config["model"]).__file__))] if since else []
+        if made is not None and all(made >= existing(file).stat().st_mtime for file in files):
             log(f"{out}: holds this very run, finished")
             if ranks.first:
                 seal(out)
             return
-        if not replace_other and ranks.from_first((out / SEAL).is_file):
+        if made is None and not replace_other and ranks.from_first((out / SEAL).is_file):
             raise InputError(f"{out}: holds the finished model of another run; expected another folder, or --replace")
         watchers: list[Watcher] = []
         if ranks.first:
@@ -131,11 +134,12 @@ def train(
     checkpoint.unlink(missing_ok=True)
 
 
-def finished(folder: Path, digest: str) -> bool:
-    """Whether a folder holds the complete model of the run with this digest; metrics.tsv is written last."""
+def trained_at(folder: Path, digest: str) -> float | None:
+    """When the complete model of the run with this digest was written to a folder; None where there is none."""
     if not all((folder / name).is_file() for name in FILES):
-        return False
-    return read_description(folder).get("made_by", {}).get("run") == digest
+        return None
+    same = read_description(folder).get("made_by", {}).get("run") == digest
+    return (folder / FILES[0]).stat().st_mtime if same else None
 
 
 def log(text: str) -> None:
