@@ -143,7 +143,7 @@ class Predictor(TrainedModel):
         """
         codes = torch.zeros(3, self.layout.length, dtype=torch.uint8, device=self.device)
         kept = [kept_bytes(self.module, partial(self.module, codes[:number])) for number in (2, 3)]
-        per_sequence = kept[1] - kept[0]
+        per_sequence = max(1, kept[1] - kept[0])
         if self.device.type == "cuda":
             total = torch.cuda.get_device_properties(self.device).total_memory
             return int(np.clip(total // 4 // per_sequence, 1, 4096))

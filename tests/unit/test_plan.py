@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import re
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -315,7 +316,7 @@ def test_the_paper_costs_what_its_grid_costs(config):
     assert dream.flops == pytest.approx(expected, rel=1e-9)
     assert dream.device_hours == pytest.approx(expected / 1e14 / 3600, rel=1e-9)
     final = next(part for part in plan.parts if part.name == "dreamfull")
-    assert [training.devices for training in final.trainings] == [4, 4, 4, 4, 1, 1]  # Proformers, then two peers
+    assert [training.devices for training in final.trainings] == [4] * 4 + [1] * 5  # Proformers, then others
     assert final.trainings[0].hours == pytest.approx(final.trainings[0].device_hours / 4)
     assert {47_425_543} <= {training.parameters for training in final.trainings}
     assert "dream-train" not in {file.name for file in final.files}  # the data set before reads the same file
@@ -329,7 +330,8 @@ def test_seeds_and_packs_are_counted(config):
     three = make_plan(config(atac=None, seeds=[1, 2, 3], points_per_job=5), RATE).everything
     assert len(three.trainings) == 3 * len(one.trainings)
     assert three.flops == pytest.approx(3 * one.flops)
-    assert three.jobs == 3 * math.ceil(len(one.trainings) / 5)
+    by_dataset = Counter(training.path.split("/")[0] for training in one.trainings)
+    assert three.jobs == 3 * sum(math.ceil(count / 5) for count in by_dataset.values())
     assert three.disk.known > one.disk.known
     assert one.device_hours == pytest.approx(three.device_hours / 3)
 
@@ -341,7 +343,7 @@ def test_small_models_of_ones_own_have_an_estimate_and_ask_for_little(config, tm
     assert plan.everything.jobs == 1
     assert plan.everything.device_hours == pytest.approx(plan.everything.flops / 5e9 / made["threads"] / 3600)
     sizes = [training.host_bytes for training in plan.everything.trainings]
-    assert all(0.7e9 < size < 1.5e9 for size in sizes)
+    assert all(0.7e9 <= size < 1.5e9 for size in sizes)
     assert plan.everything.memory == sum(sizes)  # they train side by side
 
 

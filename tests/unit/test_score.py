@@ -441,16 +441,15 @@ def test_score_verb(folder, truth, values, tmp_path, proformer):
     b = write_predictions(tmp_path / "b.tsv.gz", truth, values + np.arange(len(values)) % 7, "table")
     files = ["--truth", folder / TRUTH, "--subsets", folder / "test_subset_ids"]
     files += ["--leaderboard", folder / "public_leaderboard_ids", "--samples", 100]
-    outputs = ["--out", tmp_path / "s.tsv", "--ranks", tmp_path / "r.tsv"]
-    outputs += ["--differences", tmp_path / "d.tsv", "--density", tmp_path / "h.tsv"]
+    outputs = ["--out", tmp_path / "s.tsv", "--tables", tmp_path / "tables"]
     result = proformer("score", "--predictions", a, b, *files, *outputs)
     assert result.returncode == 0, result.stderr
     table = read_table(tmp_path / "s.tsv")
     assert flat(table[table["model"] == "a"]) == pytest.approx(official(folder, values, "private"), abs=1e-9)
-    assert read_table(tmp_path / "r.tsv")["model"].tolist() == ["a", "b"]
+    assert read_table(tmp_path / "tables/ranks.tsv")["model"].tolist() == ["a", "b"]
     pearson = table[(table["model"] == "a") & (table["measure"] == "pearson_score")]["value"].iloc[0]
     assert f"Pearson score: {pearson:.4f}" in result.stdout
-    assert len(read_table(tmp_path / "d.tsv")) == 5
+    assert len(read_table(tmp_path / "tables/differences.tsv")) == 5
 
     before = sorted(tmp_path.iterdir())
     a.write_text('{"0": 1.0}')

@@ -411,7 +411,7 @@ def test_same_seed_same_bytes(tmp_path):
         write_dream(tmp_path / name, train=50, test=100, seed=seed)
     first, again, other = (digests(tmp_path / name) for name in "abc")
     assert first == again
-    assert len(first) == 4 + 8 + 9 + 1
+    assert len(first) == 5 + 8 + 9 + 1
     assert all(first[name] != other[name] for name in first)
 
 

@@ -29,9 +29,9 @@ def test_paper_lists_its_gpu_jobs(paper):
     wanted |= {("atac", *w, b, h) for w, b, h in itertools.product(widths[:2], "1248", heads)}
     wanted |= {("atacchromosome", *w, "4", h) for w, h in itertools.product(widths[:2], ("AP", "32"))}
     assert found == wanted
-    assert len(train) == 72 + 48 + 4 + 22
+    assert len(train) == 72 + 48 + 4 + 22 + 9
     assert sum("gpu=4" in job for job in train) == 6
-    assert sum("gpu=1" in job for job in train) == 140
+    assert sum("gpu=1" in job for job in train) == 149
     final = {re.search(r"dataset~dreamfull/run~final_head~(\S+)_seed", job) for job in train}
     assert {match[1] for match in final if match} == {"AP", "1", "32", "32+GLU"}
 
@@ -50,7 +50,7 @@ def overlay(fresh, tmp_path):
 def test_paper_grows_by_as_many_jobs_per_seed(overlay):
     code, text = overlay("seeds: [1, 2, 3]", "config/paper.yaml")
     assert code == 0, text
-    assert re.search(r"^train +438$", text, re.MULTILINE)
+    assert re.search(r"^train +465$", text, re.MULTILINE)
 
 
 def test_models_on_several_gpus(fresh, tmp_path):
@@ -166,8 +166,11 @@ def test_no_score_without_the_files_of_the_challenge(overlay):
     assert not {"score", "figures_4_dream", "report_card_scores"} & rules_of(text)
 
 
-def test_sample_scores_the_public_sequences(overlay):
+def test_sample_scores_all_measured_sequences_or_the_public_ones(overlay):
     code, text = overlay("seeds: [1]", "config/sample.yaml")
+    assert code == 0, text
+    assert {"column", "score", "figures_4_dream"} <= rules_of(text)
+    code, text = overlay("datasets: {dream: {test: public}}", "config/sample.yaml")
     assert code == 0, text
     assert {"public_test", "score", "figures_4_dream"} <= rules_of(text)
 
@@ -205,12 +208,12 @@ def test_without_evaluation_sets_their_part_is_not_there(overlay):
     for text in ("evaluations: null", "evaluations: {native: null, random: null, drift: null}"):
         code, text = overlay(text)
         assert code == 0, text
-        assert not {"measured", "nearest", "peers", "figures_5_complex"} & rules_of(text)
+        assert not {"measured", "peers", "figures_5_complex"} & rules_of(text)
 
 
 def test_paper_draws_figure_5_for_both_media(paper):
     assert {"rule figures_5_complex:", "rule figures_5_defined:"} <= set(paper.splitlines())
-    assert paper.count("rule nearest:") == 10
+    assert paper.count("rule nearest:") == 11
 
 
 def test_without_an_experiment_its_part_is_not_there(overlay):

@@ -17,7 +17,7 @@ from checkouts import TINY, checkout, snakemake_in
 from chromium import walk_report
 
 GRID = TINY["runs"]["grid"]["vary"]
-TABLES = ("grid/grid", "grid/epochs", "grid/tests", "grid/means", "grid/spread", "scores", "ranks")
+TABLES = ("grid/grid", "grid/epochs", "grid/tests", "grid/means", "grid/spread", "private/scores", "private/ranks")
 FIGURES = {
     "fig2b_run",
     "fig3a_run",
@@ -26,11 +26,17 @@ FIGURES = {
     "profile_run",
     "windows_run",
     "fig4a_dream_run",
-    "fig4b_dream_run",
-    "fig4subsets_dream_run",
+    "fig4b_dream_private_run",
+    "fig4subsets_dream_private_run",
+    "fig4subsets_published",
+    "fig4disparity_published",
     "fig5_complex",
 }
-FIGURES |= {f"fig4density_dream_final-{name}_run" for name in ("AP", "1", "8", "8+GLU")}
+FIGURES |= {
+    f"fig4{name}_dream_run" for name in ("ranks", "disparity", "ensembles", "correlations", "changes", "leading")
+}
+SCORED = ("final-AP", "final-1", "final-8", "final-8+GLU", "second-measurement")
+FIGURES |= {f"fig4density_dream_{name}_run" for name in SCORED}
 DATA = ("atac", "atacchromosome", "complex", "dream")
 FIGURES |= {f"{name}_{data}" for name in ("learning", "models") for data in DATA}
 FIGURES |= {
@@ -56,7 +62,7 @@ def test_every_point_is_trained_and_tabulated(finished):
 
 def test_simulated_data_have_a_ceiling_beside_every_r_and_judge_no_claim(finished):
     folder = finished[0] / "results/tables"
-    names = ["dream/grid/grid", "dream/grid/epochs", "dream/scores", "atac/atac/grid", "dream/final/epochs"]
+    names = ["dream/grid/grid", "dream/grid/epochs", "dream/private/scores", "atac/atac/grid", "dream/final/epochs"]
     for name in [*names, "comparison"]:
         ceiling = pd.read_csv(folder / f"{name}.tsv", sep="\t")["ceiling"]
         assert ceiling.notna().all(), name
@@ -83,13 +89,13 @@ def test_every_page_has_the_caption_of_its_table(finished):
     assert captions.keys() == pages
     assert len(set(captions.values())) == len(pages) > 40
     assert "how many of its bases are known" in captions[Path("atac/genome")]
-    assert "DREAM score" in captions[Path("dream/scores")]
+    assert "DREAM score" in captions[Path("dream/private/scores")]
     assert "evaluation set" in captions[Path("evaluations/scores")]
 
 
 def test_every_rule_leaves_a_log_and_a_benchmark(finished):
     results = finished[0] / "results"
-    assert len(list((results / "logs/train").rglob("*~*.log"))) == 16 + 4 + 7
+    assert len(list((results / "logs/train").rglob("*~*.log"))) == 16 + 4 + 7 + 3
     jobs = {"atac", "atacchromosome", "complex", "dream"}
     for found in (results / "logs/train").glob("*.log"), (results / "benchmarks/train").glob("*.tsv"):
         assert {path.name.split("_")[1] for path in found} == jobs
@@ -116,7 +122,7 @@ def test_status_knows_every_training(finished, proformer):
     done = proformer("status", "--results", finished[0] / "results", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["total"]["counts"]["done"] == len(found["points"]) == 16 + 4 + 7
+    assert found["total"]["counts"]["done"] == len(found["points"]) == 16 + 4 + 7 + 3
     assert all(-1 <= point["best_r"] <= 1 and point["sequences_per_second"] > 0 for point in found["points"])
 
 

@@ -1,6 +1,20 @@
 """From sequence files to encoded stores: trimmed, checked, padded, split by seed."""
 
 
+rule column:
+    """One column of a table, in the challenge's own format: sequence<TAB>value."""
+    input:
+        table=lambda wildcards: results.raw(results.tables_of_columns[wildcards.table]),
+        code=library("datasets/rows", "datasets/text"),
+    output:
+        f"{R}/data/columns/{{table}}/{{column}}.txt",
+    wildcard_constraints:
+        table=any_of(results.tables_of_columns),
+        column="[^/]+",
+    shell:
+        "python -m proformer extract --table {input.table:q} --column {wildcards.column:q} --out {output:q} > {log:q} 2>&1"
+
+
 rule prepare:
     """Encode the training file or files: flanks checked and cut, at most `length` nucleotides, padded; counts of the rest."""
     input:

@@ -56,7 +56,7 @@ rule compare:
             for table in results.predictions(job).values()
         ],
         truth=list(dict.fromkeys(truth for name in results.datasets for truth in results.measured_for(name).values())),
-        dream=[f"{R}/tables/{dataset}/scores.tsv" for dataset in results.scored],
+        dream=[f"{results.score_tables(dataset)}/scores.tsv" for dataset in results.scored],
         peers=results.evaluation_parts("scores"),
         code=library("evaluation", "models", "simulate"),
     output:

@@ -26,6 +26,7 @@ SIMULATED = [
     "train_sequences.txt",
     "test_sequences.txt",
     "filtered_test_data_with_MAUDE_expression.txt",
+    "second_measurement.json",
     "ground_truth.tsv",
     "simulator.json",
 ]

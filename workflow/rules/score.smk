@@ -14,12 +14,14 @@ rule public_test:
         " > {log:q} 2>&1"
 
 
+FURTHER = ["ranks", "rank_shares", "differences", "density", "correlations", "ensembles", "changes"]
+
+
 rule score:
-    """Score all models on the same samples: every subset, both weighted scores, intervals, ranks, densities."""
+    """Score models and submissions on the same samples: subsets, weighted scores, intervals, ranks, densities."""
     input:
-        predictions=lambda wildcards: [
-            f"{R}/predictions/{job.path}/test.tsv" for job in finals.scored_jobs(results, wildcards.dataset).values()
-        ],
+        predictions=lambda wildcards: list(finals.scored_files(results, wildcards.dataset).values()),
+        near=lambda wildcards: results.near_tables(wildcards.dataset),
         subsets=lambda wildcards: results.raws(wildcards.dataset, "subsets"),
         leaderboard=lambda wildcards: results.raws(wildcards.dataset, "leaderboard"),
         truth=lambda wildcards: results.test_file(wildcards.dataset),
@@ -29,33 +31,34 @@ rule score:
             "evaluation/evaluate",
             "evaluation/submissions",
             "evaluation/bootstrap",
+            "evaluation/challenge",
             "evaluation/density",
             "evaluation/metrics",
             "simulate",
         ),
     output:
-        scores=f"{R}/tables/{{dataset}}/scores.tsv",
-        ranks=f"{R}/tables/{{dataset}}/ranks.tsv",
-        differences=f"{R}/tables/{{dataset}}/differences.tsv",
-        density=f"{R}/tables/{{dataset}}/density.tsv",
+        scores=f"{R}/tables/{{dataset}}/{{part}}/scores.tsv",
+        tables=[f"{R}/tables/{{dataset}}/{{part}}/{name}.tsv" for name in FURTHER],
+    wildcard_constraints:
+        part="private|public|all",
     threads: 2
     resources:
         **asks(2000, 30),
     params:
-        names=lambda wildcards: list(finals.scored_jobs(results, wildcards.dataset)),
-        options=lambda wildcards: commands.score_options(results, wildcards.dataset),
+        folder=lambda wildcards, output: str(Path(output.scores).parent),
+        names=lambda wildcards: list(finals.scored_files(results, wildcards.dataset)),
+        options=lambda wildcards: commands.score_options(results, wildcards.dataset, wildcards.part),
         samples=config["score_samples"],
         simulated=lambda wildcards: results.ceiling_option(wildcards.dataset),
     shell:
         "python -m proformer score {params.simulated} --predictions {input.predictions:q} --names {params.names:q} {params.options}"
-        " --samples {params.samples} --threads {threads} --out {output.scores:q} --ranks {output.ranks:q}"
-        " --differences {output.differences:q} --density {output.density:q} > {log:q} 2>&1"
+        " --samples {params.samples} --threads {threads} --out {output.scores:q} --tables {params.folder:q} > {log:q} 2>&1"
 
 
 rule report_card_scores:
     """Each claim of the paper on Figure 4b: printed numbers, this run's differences, and what they can say of it."""
     input:
-        differences=rules.score.output.differences,
+        differences=lambda wildcards: f"{results.score_tables(wildcards.dataset)}/differences.tsv",
         code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/heads"),
     output:
         table=f"{R}/tables/{{dataset}}/report_card_scores.tsv",

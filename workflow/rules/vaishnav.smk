@@ -37,14 +37,16 @@ rule measured:
 
 
 rule nearest:
-    """Count the evaluation sequences that are nearly a training sequence; warn where they are many."""
+    """Count the test or evaluation sequences that are nearly a training sequence; warn where they are many."""
     input:
         store=lambda wildcards: results.store(wildcards.dataset),
-        sequences=rules.measured.output.sequences,
+        sequences=lambda wildcards: results.evaluated_on(wildcards.dataset)[wildcards.evaluation],
         code=library("datasets", "sequences"),
     output:
         table=f"{E}/{{evaluation}}/near_{{dataset}}.tsv",
         distances=f"{R}/data/evaluations/{{evaluation}}_near_{{dataset}}.tsv",
+    wildcard_constraints:
+        evaluation=any_of({name: None for name, _ in results.near}),
     resources:
         **asks(2000, 10, per_gb=20),
     params:

@@ -27,7 +27,7 @@ GROUPS = {
     },
     "steps of the workflow": {
         "simulate": ["simulate", "simulate-atac", "simulate-vaishnav"],
-        "data": ["measured", "nearest"],
+        "data": ["extract", "measured", "nearest"],
         "training": ["train-pack"],
         "predictions": ["peers", "public-test"],
         "tables": ["collect", "test-grid", "report-card", "join", "describe", "draw", "pages", "versions"],

@@ -55,6 +55,24 @@ def prepare(
     print(table.to_string(index=False))
 
 
+def extract(
+    *,
+    table: Annotated[Path, "table with a header line: sequences, and columns of values"],
+    column: Annotated[str, "name of the column of values"],
+    out: Annotated[Output, "file to write: sequence<TAB>value, as the DREAM challenge has its files"],
+) -> None:
+    """Write one column of a table of sequences as a file of its own.
+
+    examples:
+      proformer extract --table data_scatter_O_Mi.csv.gz --column true_expr --out measured.txt
+    """
+    from proformer.datasets.rows import column_lines
+
+    lines = list(column_lines(table, column))
+    write_text(out, "".join(lines))
+    print(f"{len(lines):,} rows of {column} in {out}")
+
+
 def split(
     *,
     store: Annotated[Path, "the store to draw from"],

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, Medium, named
 from proformer.errors import InputError
-from proformer.files import InputFolder, Output, write_table, write_text
+from proformer.files import InputFolder, Output, OutputFolder, write_table, write_text
 from proformer.settings import Count, CountOrZero, Flanks, Share
 from proformer.tasks import MetricName
 
@@ -94,21 +94,23 @@ def score(
     threads: CpuThreads = None,
     simulated: Annotated[bool, "simulated promoters: the scores of a perfect model beside"] = False,
     out: Annotated[Output | None, "table: every number with its interval"] = None,
-    ranks: Annotated[Output | None, "table: models ranked by the bootstrap"] = None,
-    differences: Annotated[Output | None, "table: pairs of models compared on the same samples"] = None,
-    density: Annotated[Output | None, "table: predicted against measured, as counts in a grid"] = None,
+    tables: Annotated[
+        OutputFolder | None,
+        "folder of further tables: ranks, rank_shares and differences (pairs of models) in the samples, density "
+        "(predicted against measured), correlations of models, ensembles, and changes of expression",
+    ] = None,
 ) -> None:
     """Score predictions for the DREAM test set, subset by subset, and rank models.
 
     examples:
       proformer score --predictions submission.json --truth filtered_test_data_with_MAUDE_expression.txt \\
           --subsets test_subset_ids --leaderboard public_leaderboard_ids --out scores.tsv
-      proformer score --predictions a.tsv b.tsv.gz --names A B … --ranks ranks.tsv
+      proformer score --predictions a.tsv b.tsv.gz --names A B … --tables comparison
       proformer score --predictions a.tsv --part public --partial --subsets … --leaderboard …   (without a truth file)
 
     A file of predictions, plain or gz: a table of `proformer predict`, sequence<TAB>value, or JSON {"0": value, …}.
     """
-    from proformer.evaluation import bootstrap
+    from proformer.evaluation import bootstrap, challenge
     from proformer.evaluation.density import density_table
     from proformer.evaluation.dream import MEASURES, SCORES, WEIGHTS, read_benchmark, score_table, with_ceiling
     from proformer.evaluation.submissions import predictions_of
@@ -116,7 +118,7 @@ def score(
     names = names or [path.name.removesuffix(".gz").rpartition(".")[0] or path.name for path in predictions]
     if len(names) != len(predictions) or len(set(names)) != len(names):
         raise InputError(f"names: found {', '.join(names)}, expected a different one for each file of predictions")
-    if not samples and (ranks or differences):
+    if not samples and tables:
         raise InputError("samples: found 0, expected some for ranks and differences")
     benchmark = read_benchmark(part, truth, subsets, leaderboard)
     benchmark, submitted = predictions_of(dict(zip(names, predictions, strict=True)), benchmark, partial)
@@ -127,12 +129,18 @@ def score(
     if samples:
         resampled = bootstrap.resample(benchmark, submitted, samples, fraction, seed, threads)
         table, ranked = bootstrap.with_intervals(table, resampled), bootstrap.rank_table(resampled)
-        if differences:
-            write_table(differences, bootstrap.difference_table(table, resampled))
-        if ranks:
-            write_table(ranks, ranked)
-    if density:
-        write_table(density, density_table(benchmark, submitted))
+        if tables:
+            rows = challenge.rows_to_train_on(benchmark, submitted)
+            for name, found in {
+                "ranks": ranked,
+                "rank_shares": challenge.rank_shares(resampled),
+                "differences": bootstrap.difference_table(table, resampled),
+                "density": density_table(benchmark, submitted),
+                "correlations": challenge.correlations(benchmark, submitted),
+                "ensembles": challenge.ensembles(benchmark, submitted, rows),
+                "changes": challenge.changes(benchmark),
+            }.items():
+                write_table(tables / f"{name}.tsv", found)
     write_table(out, table)
     for model, chosen in table.groupby("model", sort=False):
         numbers = chosen[chosen["measure"].isin(MEASURES)]

@@ -79,6 +79,14 @@ def read_rows(
         raise InputError(f"{path}: found no rows{' below the header' * columns.header}, expected sequences")
 
 
+def column_lines(path: Path, column: str) -> Iterator[str]:
+    """Lines `sequence<TAB>value` of a table's column, its digits as they stand. Raises InputError as `read_rows`."""
+    for rows in read_rows(path, [column]):
+        rows.check_letters()
+        rows.values()
+        yield from (f"{rows.text(row)}\t{rows.text(row, rows.targets[0])}\n" for row in range(len(rows)))
+
+
 def _until_an_error(path: Path, text: bytes, line: int, columns: Columns) -> Iterator[Rows]:
     """The rows of a block, or those before a line with another number of columns: they may be wrong themselves."""
     try:

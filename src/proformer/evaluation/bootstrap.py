@@ -134,8 +134,9 @@ def rank_table(resampled: Resampled) -> pd.DataFrame:
 def difference_table(table: pd.DataFrame, resampled: Resampled) -> pd.DataFrame:
     """Compare all pairs of models on the same samples: both weighted scores, and r, r² and ρ of all rows.
 
-    Columns: model_a, model_b, subset, measure, difference (a - b), low, high (95 %, for the whole set), a_better
-    (share of samples). The interval speaks of other test sequences, not of another training run.
+    Columns: model_a, model_b, subset, measure, difference (a - b), low, high (95 %, for the whole set), a_better and
+    b_better (share of samples; an undefined value is worse than any). The interval speaks of other test sequences, not
+    of another training run.
     """
     benchmark, rows = resampled.benchmark, []
     measures = [(benchmark.title, name) for name in SCORES]
@@ -148,8 +149,9 @@ def difference_table(table: pd.DataFrame, resampled: Resampled) -> pd.DataFrame:
             difference = values[subset, measure, a] - values[subset, measure, b]
             gaps = draws[:, i] - draws[:, j]
             ends = _interval(gaps, difference, resampled.taken(subset))[:2]
-            rows.append((a, b, subset, measure, difference, *ends, float((gaps > 0).mean())))
-    columns = ["model_a", "model_b", "subset", "measure", "difference", "low", "high", "a_better"]
+            x, y = np.nan_to_num(draws[:, [i, j]].T, nan=-np.inf)
+            rows.append((a, b, subset, measure, difference, *ends, float((x > y).mean()), float((x < y).mean())))
+    columns = ["model_a", "model_b", "subset", "measure", "difference", "low", "high", "a_better", "b_better"]
     return pd.DataFrame(rows, columns=columns)
 
 

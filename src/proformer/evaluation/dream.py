@@ -9,7 +9,7 @@ the leaderboard's own files list.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Benchmark:
 
     `truth`: float64 [N], by row of the test set, NaN where it is not known; `subsets`: by name the rows, int64 [n], or
     the pairs (alternative, reference), int64 [n, 2]; `missing`: by name why a subset is not there; `sequences`: by row,
-    those that are known; `complete`: every row of the test set is known.
+    those that are known; `complete`: every row of the test set is known; `public`: rows of the leaderboard, int64 [n].
     """
 
     part: str
@@ -45,6 +45,7 @@ class Benchmark:
     missing: Mapping[str, str]
     sequences: Mapping[int, str]
     complete: bool
+    public: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def values(self, name: str, values: np.ndarray) -> np.ndarray:
         """One number per row of a subset, or the difference of each of its pairs: [..., N] to [..., n]."""
@@ -54,7 +55,7 @@ class Benchmark:
     def without(self, missing: Mapping[str, str]) -> Benchmark:
         """The same without some subsets."""
         kept = {name: rows for name, rows in self.subsets.items() if name not in missing}
-        return Benchmark(self.part, self.truth, kept, {**self.missing, **missing}, self.sequences, self.complete)
+        return replace(self, subsets=kept, missing={**self.missing, **missing})
 
     @property
     def title(self) -> str:
@@ -107,7 +108,8 @@ def read_benchmark(
         raise InputError(f"part {part}: found no rows of subset {', '.join(empty)}, expected some")
     if not ordered:
         raise InputError(f"part {part}: found no subset, expected the published tables or leaderboard files")
-    return Benchmark(part, values, ordered, missing, sequences, truth is not None)
+    shown = np.unique(np.concatenate([np.empty(0, np.int64), *(file.rows.ravel() for file in public.values())]))
+    return Benchmark(part, values, ordered, missing, sequences, truth is not None, shown)
 
 
 def score_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from proformer.evaluation.challenge import published_challenge
 from proformer.evaluation.dream import PARTIAL, SCORE, SCORES, WEIGHTS
 from proformer.evaluation.dream_files import ALL
 from proformer.evaluation.heads import head_title, published_head, published_scores, without_seed
@@ -46,7 +47,7 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
             for _, bar in published[
                 (published["measure"] == measure) & (published["published_head"] == head)
             ].iterrows():
-                _bar(axes, y - 0.2, bar, [], color=PAPER, hatch="////")
+                _bar(axes, y - 0.2 if name in names else y, bar, [], color=PAPER, hatch="////")
             for _, bar in run[(run["measure"] == measure) & (run["name"] == name)].iterrows():
                 seeds = table[(table["measure"] == measure) & (table["name"] == name)]["value"]
                 _bar(axes, y + 0.2 if head else y, bar, seeds, color=style.BLUE)
@@ -67,12 +68,14 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
 
 
 @style.styled
-def draw_subsets(scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw_subsets(scores: pd.DataFrame | None = None, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
     """Draw r² and ρ of every model on every subset, and the weighted scores; colours span each column's range.
 
-    As in the DREAM papers; means over seeds. An undefined or missing number is a dash. Returns the figure (180 mm wide)
-    and its cells: name, subset, measure, value, n_seeds, n, note.
+    As in the DREAM papers, whose numbers are drawn without a table; means over seeds. An undefined or missing number is
+    a dash. Returns the figure (180 mm wide) and its cells: name, subset, measure, value, n_seeds, n, note.
     """
+    if scores is None:
+        scores, label = published_challenge(), label or "published"
     style.needed(scores, NEEDED, "scores")
     titles = {"r2": ("r²", "pearson_score"), "spearman": ("Spearman ρ", "spearman_score")}
     table = _mean_over_seeds(_named(scores[scores["measure"].isin([*titles, *SCORES])]))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from proformer.datasets.batches import Batch
+from proformer.datasets.batches import Batch, DeviceData
 from proformer.tasks import Task
 
 
@@ -50,6 +50,9 @@ class Model(nn.Module):
     def penalty(self) -> Tensor | None:
         """What the weights themselves add to the loss: a scalar, or None for nothing."""
         return None
+
+    def fit(self, data: DeviceData) -> None:
+        """Whatever a model takes from the whole training part at once, before the first step; most take nothing."""
 
     def after_step(self) -> None:
         """Whatever follows an update of the weights, such as a limit of their norms."""

@@ -141,10 +141,12 @@ def _forward(model: Model, codes: torch.Tensor) -> int:
 
 
 def _cost(model: Model, codes: torch.Tensor) -> Cost:
-    parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    parameters = sum(p.numel() for p in model.parameters())
     forward, output = _predict(model, codes)
     flops, kept = _learn(model, codes, output.float())
-    return Cost(parameters, forward // len(codes), TRAINING * flops // len(codes), kept // len(codes))
+    # Additions, all that a constant takes, are not counted: one stands for them.
+    predicting, training = (max(1, count // len(codes)) for count in (forward, TRAINING * flops))
+    return Cost(parameters, predicting, training, kept // len(codes))
 
 
 def _predict(model: Model, codes: torch.Tensor) -> tuple[int, torch.Tensor]:

@@ -56,6 +56,12 @@ class File:
         return Amount() if self.fetched else self.disk
 
 
+def named_column(name: str) -> tuple[str, str] | None:
+    """The table and the column of `TABLE:COLUMN`; None for the name of a whole file."""
+    table, _, column = name.rpartition(":")
+    return (table, column) if table and column and not Path(name).exists() else None
+
+
 def find(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> File:
     """A file by its name in the configuration: in the catalogue, simulated, or a path."""
     raw = Path(config["results"], "data")
@@ -87,8 +93,10 @@ def training_files(keys: Mapping[str, Any]) -> list[str]:
 
 def further_files(keys: Mapping[str, Any]) -> list[str]:
     """The names of the files that a data set's models are tested on, with the tables of the test subsets."""
-    test = keys.get("test")
-    return [*([test] if test and test != "public" else []), *keys.get("subsets", []), *keys.get("leaderboard", [])]
+    test, submitted = keys.get("test"), (keys.get("submissions") or {}).values()
+    names = [*([test] if test and test != "public" else []), *filter(None, submitted)]
+    whole = dict.fromkeys(column[0] if (column := named_column(name)) else name for name in names)
+    return [*whole, *keys.get("subsets", []), *keys.get("leaderboard", [])]
 
 
 def has_test_part(keys: Mapping[str, Any]) -> bool:

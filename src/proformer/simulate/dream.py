@@ -3,7 +3,8 @@
 `train_sequences.txt`, `filtered_test_data_with_MAUDE_expression.txt`: sequence, tab, value; no header.
 `test_sequences.txt`: the test sequences with 0 in place of the value.
 `test_subset_ids/*.csv`, `public_leaderboard_ids/*.json`: columns, keys and order as published, `exp` columns empty.
-Ours alone: `ground_truth.tsv` (what the model knows of each row) and `simulator.json` (all parameters), written last.
+Ours alone: `second_measurement.json` (the test set measured once more, as a submission), `ground_truth.tsv` (what the
+model knows of each row) and `simulator.json` (all parameters), written last.
 """
 
 from __future__ import annotations
@@ -141,6 +142,8 @@ def write_dream(folder: str | Path, train: int, test: int, seed: int, gzip: bool
             subset_table(tests, name, sequences).to_csv(temporary, lineterminator="\n")
     for file, content in public_rows(tests, values, stream(seed, 3)).items():
         write_text(folder / "public_leaderboard_ids" / f"{file}.json", json.dumps(content))
+    again = _measure(state, stream(seed, 4))[1]
+    write_text(folder / "second_measurement.json", json.dumps(dict(enumerate(again.tolist()))))
 
     heading = ["row", "file", "expression", "opening", "cells", *(f"occupancy_{f.name}" for f in PARAMETERS.factors)]
     training, known_of = (folder / f"{name}{suffix}" for name in (TRAIN, "ground_truth.tsv"))

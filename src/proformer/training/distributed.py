@@ -112,7 +112,7 @@ class Ranks:
 
     def parallel(self, step: nn.Module, device: torch.device) -> nn.Module:
         """The module whose gradients, and whose moments of a batch, are those of all ranks."""
-        if self.world == 1:
+        if self.world == 1 or not any(p.requires_grad for p in step.parameters()):
             return step
         if device.type != "cpu":
             step = nn.SyncBatchNorm.convert_sync_batchnorm(step)

@@ -102,6 +102,7 @@ class Run:
         """
         for watcher in self.watchers:
             watcher.start(self)
+        self.model.fit(self.train)
         self._restore()
         try:
             with self._save_on_signal():
@@ -172,9 +173,10 @@ class Run:
         self.optimiser.zero_grad()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             loss = Loss(*self.compute(part))
-        (loss.total * weight).backward()
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-        clip_each(gradients, settings.clip_value, settings.clip_norm)
+        if loss.total.requires_grad:  # a model in closed form has nothing to learn
+            (loss.total * weight).backward()
+            gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+            clip_each(gradients, settings.clip_value, settings.clip_norm)
         self.optimiser.step()
         self.model.after_step()
         self.progress.learning_rate = float(self.schedule.get_last_lr()[0])

@@ -74,12 +74,10 @@ def split_for(results: Results, dataset: str, seed: str) -> str:
     return split + measured * test
 
 
-def score_options(results: Results, dataset: str) -> str:
-    """Options of `proformer score` for the data at hand."""
-    keys = results.datasets[dataset]
-    public = keys["test"] == PUBLIC
-    options = [f"--part {PUBLIC} --partial" if public else f"--part {keys['part']}"]
-    options += [] if public else [option("--truth", results.raw(keys["test"]))]
+def score_options(results: Results, dataset: str, part: str) -> str:
+    """Options of `proformer score` for a part of the test set."""
+    test = results.datasets[dataset]["test"]
+    options = [f"--part {part}", "--partial" if test == PUBLIC else option("--truth", results.raw(test))]
     options += [option(f"--{key}", results.raws(dataset, key)) for key in ("subsets", "leaderboard")]
     return " ".join(options)
 

@@ -24,25 +24,37 @@ def scored_jobs(results: Results, dataset: str) -> Jobs:
     return found
 
 
+def scored_files(results: Results, dataset: str) -> dict[str, str]:
+    """Predictions of the test set by name: those of trained models, and submissions from elsewhere."""
+    jobs = scored_jobs(results, dataset)
+    return {name: results.predictions(job)["test"] for name, job in jobs.items()} | results.submissions(dataset)
+
+
 def finals(results: Results, dataset: str) -> Jobs:
     """The models of Figure 4: those of runs whose points all predict, or else all that do."""
     named = scored_jobs(results, dataset)
     return {name: job for name, job in named.items() if not _only_some(results, job)} or named
 
 
-def density_jobs(results: Results, dataset: str) -> Jobs:
-    """The models of Figure 4 with their first seed."""
-    jobs = finals(results, dataset)
+def density_models(results: Results, dataset: str) -> dict[str, str]:
+    """The models of Figure 4 with their first seed, and submissions: how file names call each."""
+    jobs = {name: job for name, job in finals(results, dataset).items() if not is_baseline(job)}
     first: dict[str, str] = {}
     for job in jobs.values():
         first.setdefault(job.label, job.path)
-    return {name: job for name, job in jobs.items() if job.path == first[job.label]}
+    trained = {name: job.label for name, job in jobs.items() if job.path == first[job.label]}
+    return trained | {name: name for name in results.submissions(dataset)}
 
 
 def learning_curves(results: Results, dataset: str) -> Grid | None:
     """Figure 4a: the first grid of final models with a pair of heads, whose curves are drawn."""
     grids = (Grid(job.run, dataset) for job in finals(results, dataset).values())
     return next((grid for grid in grids if results.pair(grid)), None)
+
+
+def is_baseline(job: TrainingJob) -> bool:
+    """Whether a model is what others have to beat."""
+    return job.config["model"]["model"] == "kmers"
 
 
 def _only_some(results: Results, job: TrainingJob) -> bool:

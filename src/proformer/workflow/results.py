@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from proformer.errors import InputError
 from proformer.models import SEAL
 from proformer.planning.cost import job_costs
-from proformer.planning.data import has_test_part, training_files
+from proformer.planning.data import has_test_part, named_column, training_files
 from proformer.points import (
     TrainingJob,
     active,
@@ -20,6 +21,7 @@ from proformer.points import (
     packs,
     training_jobs,
 )
+from proformer.settings import did_you_mean
 from proformer.sources import load_catalogue
 from proformer.workflow.experiment import Experiment
 
@@ -67,7 +69,13 @@ class Results:
         self.jobs = {job.path: job for job in jobs if job.path in self.costs}
 
     def raw(self, name: str) -> str:
-        """Where a source lies: downloaded by its name in the catalogue, simulated, or a file of the user's own."""
+        """Where a source lies: downloaded by its name in the catalogue, simulated, or a file of the user's own.
+
+        `TABLE:COLUMN` is a file of its own: the table's sequences, each with its value of that column.
+        """
+        if named := named_column(name):
+            self.raw(named[0])
+            return f"{self.folder}/data/columns/{quote(named[0], safe='')}/{named[1]}.txt"
         if name in self.catalogue:
             return f"{self.folder}/data/raw/{name}/{self.catalogue[name].filename}"
         if (folder := name.partition("/")[0]) in SIMULATORS and folder != name:
@@ -75,13 +83,22 @@ class Results:
                 raise InputError(f"{name}: found {SIMULATORS[folder]}: null, expected what to simulate")
             return f"{self.folder}/data/{name}"
         if not Path(name).exists():
-            raise InputError(f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file or folder")
+            hint = did_you_mean(name, self.catalogue)
+            raise InputError(
+                f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file or folder{hint}"
+            )
         return name
 
     def raws(self, dataset: str, key: str) -> list[str]:
         """Where the files lie that a key of a data set names."""
         keys = self.datasets[dataset]
         return [self.raw(name) for name in (training_files(keys) if key == "train" else keys[key])]
+
+    @property
+    def tables_of_columns(self) -> dict[str, str]:
+        """The tables of which a column is read, by the folder of their columns."""
+        named = filter(None, map(named_column, self.sources))
+        return {quote(table, safe=""): table for table, _ in named}
 
     def store(self, dataset: str) -> str:
         """The encoded store of a data set: windows of the experiment, or a file's sequences."""
@@ -167,9 +184,29 @@ class Results:
 
     @property
     def near(self) -> list[tuple[str, str]]:
-        """Evaluation sets, each with a data set to whose sequences distances are measured."""
+        """Test and evaluation sets, each with a data set to whose sequences distances are measured."""
         sets = self.evaluations.items() if self.config["near"] else ()
-        return [(name, dataset) for name, keys in sets if name not in self.held_out for dataset in keys["datasets"]]
+        tests = [("test", dataset) for dataset in self.scored if self.config["near"]]
+        of_sets = [(name, dataset) for name, keys in sets if name not in self.held_out for dataset in keys["datasets"]]
+        return tests + of_sets
+
+    def near_tables(self, dataset: str, evaluation: str = "test") -> list[str]:
+        """The table of what of an evaluation set is near a data set's sequences; none where distances are off."""
+        folder = f"{self.folder}/tables/evaluations/{evaluation}"
+        return [f"{folder}/near_{dataset}.tsv"] if (evaluation, dataset) in self.near else []
+
+    def submissions(self, dataset: str) -> dict[str, str]:
+        """The predictions from elsewhere that are scored beside a data set's models: name → file."""
+        return {name: self.raw(file) for name, file in active(self.datasets[dataset]["submissions"]).items()}
+
+    def parts(self, dataset: str) -> list[str]:
+        """The parts of a data set's test set that are scored; the report card and the comparison show the first."""
+        test, parts = (self.datasets[dataset][key] for key in ("test", "part"))
+        return [PUBLIC] if test == PUBLIC else [parts] if isinstance(parts, str) else parts
+
+    def score_tables(self, dataset: str) -> str:
+        """The folder of the tables of scores of a data set's first part."""
+        return f"{self.folder}/tables/{dataset}/{self.parts(dataset)[0]}"
 
     def _held_out(self, dataset: str) -> dict[str, Any]:
         """The test part of a data set, as an evaluation set."""
@@ -231,7 +268,7 @@ class Results:
         """The tables that are joined into one of all evaluation sets."""
         sets, folder = [name for name in self.evaluations if name not in self.held_out], f"{self.folder}/tables"
         if table == "near":
-            return [f"{folder}/evaluations/{name}/near_{dataset}.tsv" for name, dataset in self.near]
+            return [table for name, dataset in self.near for table in self.near_tables(dataset, name)]
         found = [f"{folder}/{name}/split/test_seed~{self._seed(name)}.tsv" for name in self.held_out.values()]
         own = [f"{folder}/evaluations/{name}/{table}.tsv" for name in (sets if table == "found" else self.evaluations)]
         return [*own, *found] if table == "found" else own
@@ -285,7 +322,9 @@ class Results:
         named = {file for keys in self.datasets.values() for file in (*training_files(keys), keys["test"])}
         named |= {name for keys in self.datasets.values() for key in ("subsets", "leaderboard") for name in keys[key]}
         named |= {file for keys in sets for file in (keys["file"], *keys["published"].values())}
+        named |= {file for name in self.scored for file in self.datasets[name]["submissions"].values() if file}
         found = {name for name in named | self.experiment.sources if name and name != PUBLIC}
+        found |= {column[0] for column in map(named_column, found) if column}
         return {name: self.raw(name) for name in sorted(found)}
 
     def _check(self) -> None:

@@ -11,10 +11,16 @@ import yaml
 
 from proformer.errors import InputError
 from proformer.points import TrainingJob
-from proformer.workflow.finals import density_jobs, finals, learning_curves
-from proformer.workflow.results import PUBLIC, Results
+from proformer.workflow.finals import density_models, finals, is_baseline, learning_curves
+from proformer.workflow.results import Results
 
 Words = dict[str, Any]
+# What the parts of the DREAM test set are, in captions.
+ROWS = {
+    "private": "the private part, which decided the challenge",
+    "public": "the rows of the public leaderboard",
+    "all": "all rows, those of the public leaderboard among them",
+}
 
 
 @dataclass(frozen=True)
@@ -89,16 +95,18 @@ def contexts(results: Results) -> dict[str, list[Words]]:
             for dataset in trained_on
             for seed in dict.fromkeys(job.seed for job in results.jobs.values() if job.dataset == dataset)
         ],
-        "scored": [_scored(results, dataset) for dataset in results.scored],
+        "scored": [_scored(results, dataset, part) for dataset in results.scored for part in results.parts(dataset)],
+        "challenge": [_scored(results, dataset, results.parts(dataset)[0]) for dataset in results.scored],
+        "challenge published": [{}] if results.scored else [],
         "learning curves": [
             {"dataset": dataset, "grid": grid.folder, "where": _where(pair), "final": str(pair[-1].axes["head"])}
             for dataset, grid in curves.items()
             if grid and (pair := results.pair(grid))
         ],
         "density": [
-            {"dataset": dataset, "model": re.sub(r"[ /]", "-", job.label), "name": name}
+            {"dataset": dataset, "part": results.parts(dataset)[0], "model": re.sub(r"[ /]", "-", label), "name": name}
             for dataset in results.scored
-            for name, job in density_jobs(results, dataset).items()
+            for name, label in density_models(results, dataset).items()
         ],
         "models": [
             {"dataset": dataset, "runs": runs, "sets": ["validation", *results.evaluated_on(dataset)]}
@@ -129,14 +137,11 @@ def _where(pair: list[TrainingJob]) -> Words:
     }
 
 
-def _scored(results: Results, dataset: str) -> Words:
-    keys, partial = results.datasets[dataset], ""
-    public = keys["test"] == PUBLIC
-    if public:
-        partial = " This run holds only some of the subsets: its weighted scores stand on those alone and are not to be"
-        partial += " compared with the printed ones."
-    words = {"dataset": dataset, "models": [*finals(results, dataset)], "samples": results.config["score_samples"]}
-    return words | {"part": PUBLIC if public else keys["part"], "partial": partial}
+def _scored(results: Results, dataset: str, part: str) -> Words:
+    jobs, submitted = finals(results, dataset), [*results.submissions(dataset)]
+    entries = [*(name for name, job in jobs.items() if not is_baseline(job)), *submitted]
+    words = {"dataset": dataset, "part": part, "rows": ROWS[part], "samples": results.config["score_samples"]}
+    return words | {"models": [*jobs, *submitted], "entries": entries}
 
 
 def _medium(results: Results, medium: str | None) -> Words:
