@@ -22,7 +22,7 @@ from proformer.points import (
     training_jobs,
 )
 from proformer.settings import did_you_mean
-from proformer.sources import load_catalogue
+from proformer.sources.catalogue import load_catalogue
 from proformer.workflow.experiment import Experiment
 
 PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
