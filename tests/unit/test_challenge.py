@@ -10,12 +10,14 @@ import pytest
 from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
 
 from proformer.errors import InputError
-from proformer.evaluation import bootstrap, challenge
+from proformer.evaluation import bootstrap, challenge, claims_challenge
+from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED
 from proformer.evaluation.density import density_table
 from proformer.evaluation.dream import SCORES, WEIGHTS, Benchmark, rows_needed, score_table
 from proformer.evaluation.dream_files import ALL, SINGLES
 from proformer.figures import challenge as figures
 from proformer.figures import density, scores
+from proformer.files import write_table
 
 N, PUBLIC = 900, np.arange(800, 900)
 
@@ -167,3 +169,49 @@ def test_scores_that_lack_subsets_say_so(tables):
         figures.draw_ensembles(tables["ensembles"]),
     ):
         assert any("over the subsets at hand" in text for text in texts(figure)) == partial
+
+
+PUBLISHED_VERDICTS = {
+    "1": SUPPORTS,
+    "2.1": SUPPORTS,
+    "2.2": SUPPORTS,
+    "2.3": CONTRADICTS,  # by its own printed scores
+    "3": SUPPORTS,
+    "4.1": UNDECIDED,
+    "4.2": UNDECIDED,
+    "5": UNDECIDED,
+    "6": UNDECIDED,
+}
+
+
+def card_of(benchmark: Benchmark, predictions: dict[str, np.ndarray], folder) -> pd.DataFrame:
+    resampled = bootstrap.resample(benchmark, predictions, samples=60)
+    rows = challenge.rows_to_train_on(benchmark, predictions)
+    found = {"scores": bootstrap.with_intervals(score_table(benchmark, predictions), resampled)}
+    found |= {"differences": bootstrap.difference_table(found["scores"], resampled)}
+    found |= {"correlations": challenge.correlations(benchmark, predictions)}
+    found |= {"ensembles": challenge.ensembles(benchmark, predictions, rows), "changes": challenge.changes(benchmark)}
+    for name, table in found.items():
+        write_table(folder / f"{name}.tsv", table)
+    return claims_challenge.report_card(folder).set_index("claim")
+
+
+def test_claims_are_judged_on_the_published_scores_and_on_a_run(benchmark, tmp_path):
+    random = np.random.default_rng(3)
+    shared, own = random.normal(size=(2, N)) * 0.3
+    noisy = {name: benchmark.truth + shared + 0.05 * random.normal(size=N) for name in ("autosome.org", "BHI", "other")}
+    card = card_of(benchmark, {**noisy, "other": noisy["other"] + own}, tmp_path / "agree")
+    assert card["published_verdict"].to_dict() == PUBLISHED_VERDICTS
+    verdicts = card["verdict"].to_dict()
+    assert (verdicts["1"], verdicts["4.1"], verdicts["4.2"]) == (SUPPORTS, SUPPORTS, CONTRADICTS)
+    assert (verdicts["2.2"], card.loc["2.2", "reason"]) == (
+        UNDECIDED,
+        "no scores of Camformers, Unlock_DNA are at hand",
+    )
+    alone = {name: benchmark.truth + 0.4 * random.normal(size=N) for name in ("a", "b", "c")}
+    card = card_of(benchmark, alone | {"BHI": noisy["BHI"], "autosome.org": benchmark.truth}, tmp_path / "alone")
+    verdicts = card["verdict"].to_dict()
+    assert (verdicts["2.1"], verdicts["4.1"], verdicts["4.2"]) == (SUPPORTS, CONTRADICTS, SUPPORTS)
+    weak = {name: benchmark.truth + 2 * random.normal(size=N) for name in ("a", "b", "c")}
+    card = card_of(benchmark.without({"SNVs": "no table"}), weak, tmp_path / "weak")
+    assert set(card.loc[["3", "4.1", "4.2", "5"], "verdict"]) == {UNDECIDED}

@@ -54,7 +54,9 @@ def points_among(jobs):
 
 def final_targets():
     """Every figure, table page and card that the report shows."""
-    cards = [f"{R}/tables/{dataset}/report_card_scores.html" for dataset in results.scored]
+    cards = [
+        f"{R}/tables/{dataset}/report_card_{of}.html" for dataset in results.scored for of in ("scores", "challenge")
+    ]
     cards += [f"{R}/tables/{grid.folder}/report_card.html" for grid in results.grids if results.has_figure_axes(grid)]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
     logs = [f"{A}/multiqc.html"] if experiment.reads else []

@@ -55,6 +55,29 @@ rule score:
         " --samples {params.samples} --threads {threads} --out {output.scores:q} --tables {params.folder:q} > {log:q} 2>&1"
 
 
+rule report_card_challenge:
+    """Each claim of the DREAM papers on their entries: the published scores, and what this run's say of it."""
+    input:
+        tables=lambda wildcards: [
+            f"{results.score_tables(wildcards.dataset)}/{name}.tsv" for name in ("scores", *FURTHER)
+        ],
+        code=library("evaluation/claims", "evaluation/claims_challenge", "evaluation/challenge"),
+    output:
+        table=f"{R}/tables/{{dataset}}/report_card_challenge.tsv",
+        page=report(
+            f"{R}/tables/{{dataset}}/report_card_challenge.html",
+            caption="../report/report_card.rst",
+            category="Report card",
+            labels={"claims": "{dataset}, DREAM challenge"},
+        ),
+    params:
+        note=lambda wildcards: results.run_note(wildcards.dataset),
+        simulated=lambda wildcards: "--simulated" if results.is_simulated(wildcards.dataset) else "",
+    shell:
+        "python -m proformer report-card --figure challenge --run {input.tables[0]:q} {params.simulated}"
+        " --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
+
+
 rule report_card_scores:
     """Each claim of the paper on Figure 4b: printed numbers, this run's differences, and what they can say of it."""
     input:

@@ -64,34 +64,39 @@ def test_grid(
 
 def report_card(
     *,
-    run: Annotated[Path, "grid table of the run; Figure 4: its differences"],
+    run: Annotated[
+        Path, "grid table of the run; 4: differences of scores; challenge: scores, with other tables beside"
+    ],
     out: Annotated[Output, "table to write"],
     html: Annotated[Output, "page to write"],
-    figure: Annotated[Literal["2", "3", "4"], "whose claims"] = "2",
+    figure: Annotated[Literal["2", "3", "4", "challenge"], "whose claims"] = "2",
     published: Annotated[Path | None, "grid table of the paper (default: the one that comes with the library)"] = None,
     dataset: Annotated[str, "data set to judge"] = "dream",
     simulated: Annotated[bool, "the run's data are simulated"] = False,
     note: Annotated[str, "what the run was, in a sentence"] = "",
 ) -> None:
-    """Hold the paper's claims on a figure against a run.
+    """Hold the paper's claims on a figure, or the DREAM papers' on their challenge, against a run.
 
     examples:
       proformer report-card --run results/tables/dream/grid/grid.tsv --out card.tsv --html card.html
       proformer report-card --figure 4 --run results/tables/dream/differences.tsv --out card.tsv --html card.html
     """
-    from proformer.evaluation import claims_scores, grid_claims
+    from proformer.evaluation import claims_challenge, claims_scores, grid_claims
     from proformer.evaluation.claims import to_html
     from proformer.evaluation.statistics import checked, published_grid
 
     table = read_table(run)
     if figure == "4":
         card = claims_scores.report_card(table, simulated)
+    elif figure == "challenge":
+        card = claims_challenge.report_card(run.parent, simulated)
     else:
         paper = checked(read_table(published), str(published)) if published else published_grid()
         name = dataset if dataset in set(paper["dataset"]) else {"2": "dream", "3": "atac"}[figure]
         card = grid_claims.report_card(paper, checked(table, str(run)), dataset, figure, name, simulated)
     write_table(out, card)
-    write_text(html, to_html(card, note, f"Report card: the claims on Figure {figure}"))
+    of = "of the DREAM papers" if figure == "challenge" else f"on Figure {figure}"
+    write_text(html, to_html(card, note, f"Report card: the claims {of}"))
 
 
 def join(
