@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ th, td {{ padding: .25em .7em; border-bottom: 1px solid #ddd; text-align: left; 
 th {{ position: sticky; top: 0; background: #f4f4f4; cursor: pointer; white-space: nowrap; }}
 td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
 </style></head><body>
-<p>{title} — {rows} rows; click a heading to sort.</p>
+<p>{title} — {rows} rows; click a heading to sort.</p>{notes}
 <table><thead><tr>{head}</tr></thead><tbody>
 {body}
 </tbody></table>
@@ -30,18 +31,27 @@ document.querySelectorAll("th").forEach((th, i) => th.addEventListener("click", 
 """
 
 
-def to_page(table: pd.DataFrame, title: str) -> str:
-    """HTML of a table; numbers are shown with four significant decimals and sorted by their full value."""
+def to_page(
+    table: pd.DataFrame, title: str, notes: Sequence[str] = (), colours: Mapping[str, str] | None = None
+) -> str:
+    """HTML of a table; numbers are shown with four significant decimals and sorted by their full value.
+
+    notes: paragraphs above it. colours: of cells with this text.
+    """
     head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
-    body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.itertuples(index=False, name=None))
-    return _PAGE.format(title=html.escape(title), rows=len(table), head=head, body=body)
+    rows = ("".join(_cell(value, colours or {}) for value in row) for row in table.itertuples(index=False, name=None))
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    above = "".join(f"\n<p>{html.escape(note)}</p>" for note in notes)
+    return _PAGE.format(title=html.escape(title), rows=len(table), notes=above, head=head, body=body)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, colours: Mapping[str, str]) -> str:
     if pd.isna(value):
         return "<td></td>"
     if isinstance(value, float):
         return f'<td class="number" data-value="{value!r}">{value:.4g}</td>'
     if isinstance(value, int) and not isinstance(value, bool):
         return f'<td class="number">{value}</td>'
-    return f"<td>{html.escape(str(value))}</td>"
+    text = str(value)
+    colour = f' style="color: {colours[text]}; font-weight: bold"' if text in colours else ""
+    return f"<td{colour}>{html.escape(text)}</td>"

@@ -275,7 +275,7 @@ def test_heads_show_the_two_designs():
 def test_source_says_where_the_numbers_come_from():
     assert style.source(DREAM) == "published: n = 72 models"
     assert style.source(small_grid()) == "this run: n = 15 models × 2 seeds"
-    assert style.source(ONE, "paper") == "paper: n = 1 model"
+    assert style.source(ONE) == "published: n = 1 model"
     assert "published: n = 72 models" in texts(grid.draw(DREAM)[0])
 
 

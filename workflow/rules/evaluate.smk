@@ -91,7 +91,7 @@ rule report_card:
     input:
         published=lambda wildcards: f"{R}/tables/published/{results.published_as(wildcards)}/grid.tsv",
         run=f"{R}/tables/{{dataset}}/{{run}}/grid.tsv",
-        code=library("evaluation/claims", "evaluation/grid_claims", "evaluation/grid_evidence", "evaluation/statistics"),
+        code=library(*(f"evaluation/{name}" for name in ("claims", "grid_claims", "grid_evidence", "statistics")), "tables"),
     output:
         table=f"{R}/tables/{{dataset}}/{{run}}/report_card.tsv",
         page=report(

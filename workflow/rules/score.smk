@@ -82,7 +82,7 @@ rule report_card_scores:
     """Each claim of the paper on Figure 4b: printed numbers, this run's differences, and what they can say of it."""
     input:
         differences=lambda wildcards: f"{results.score_tables(wildcards.dataset)}/differences.tsv",
-        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/heads"),
+        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/heads", "tables"),
     output:
         table=f"{R}/tables/{{dataset}}/report_card_scores.tsv",
         page=report(

@@ -12,7 +12,6 @@ A claim names the levels that it speaks of. A run without them is judged by anal
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources
@@ -20,6 +19,8 @@ from typing import Any
 
 import pandas as pd
 import yaml
+
+from proformer.tables import to_page
 
 SUPPORTS, CONTRADICTS, UNDECIDED = "supports", "contradicts", "cannot decide"
 # Simulated data judge no claim on real ones: they only show that an effect is found where it was put, or is not there.
@@ -77,15 +78,4 @@ def to_html(table: pd.DataFrame, note: str = "", title: str = "Report card: the 
     simulated = table["verdict"].isin(SIMULATED.values()).any()
     verdicts = SIMULATED.values() if simulated else SIMULATED
     counts = ", ".join(f"{verdict}: {(table['verdict'] == verdict).sum()}" for verdict in verdicts)
-    cells = table.map(lambda value: html.escape(str(value)))
-    for column in ("verdict", "published_verdict"):
-        cells[column] = [f'<b style="color:{COLOURS[verdict]}">{verdict}</b>' for verdict in table[column]]
-    with pd.option_context("display.max_colwidth", None):
-        body = cells.to_html(index=False, escape=False, border=0)
-    style = "body{font:14px sans-serif;margin:1em}table{border-collapse:collapse}"
-    style += "td,th{border-bottom:1px solid #ccc;padding:.4em;text-align:left;vertical-align:top}"
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{style}</style></head><body>\n<h1>{html.escape(title)}</h1>\n<p>{html.escape(note)}</p>\n"
-        f"<p>{counts}</p>\n{body}\n</body></html>\n"
-    )
+    return to_page(table, title, [note, counts], COLOURS)

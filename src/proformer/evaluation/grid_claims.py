@@ -206,7 +206,7 @@ def _no_effect(p: float, n: int) -> tuple[str, str]:
     if p < ALPHA and n >= FEW:
         return CONTRADICTS, "the difference is significant"
     if n < ENOUGH:
-        return UNDECIDED, f"not significant, but with fewer than {ENOUGH} points a group, as the paper has at least"
+        return UNDECIDED, f"not significant, but the paper has at least {ENOUGH} points a group"
     return SUPPORTS, "not significant"
 
 

@@ -40,7 +40,7 @@ TOP = -9.0  # mm: where boxes begin below the headings; y is 0 at the upper edge
 
 
 @style.styled
-def draw(description: dict[str, Any], label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw(description: dict[str, Any], letter: str = "") -> style.Drawn:
     """Draw the whole model: stem, core, heads, side by side (180 mm wide).
 
     Returns the figure and one row per stage and layer: part, branch, label, join, repeat, residual, output, parameters.
@@ -59,13 +59,13 @@ def draw(description: dict[str, Any], label: str = "", letter: str = "") -> tupl
     side, low = x_core + PITCH / 2, end_core - 3
     _line(axes, [x_core, x_core, side, side], [end_core, low, low, first])
     _line(axes, [side, side], [min(low, first), last])
-    note = f"+ added   ‖ put in front   {label or description['name']}: {_count(description)}"
+    note = f"+ added   ‖ put in front   {description['name']}: {_count(description)}"
     _finish(figure, axes, min(low, end_stem - 3, end_heads), letter, note)
     return figure, table
 
 
 @style.styled
-def draw_heads(*descriptions: dict[str, Any], label: str = "", letter: str = "a") -> tuple[Figure, pd.DataFrame]:
+def draw_heads(*descriptions: dict[str, Any], letter: str = "a") -> style.Drawn:
     """Draw the heads of up to three models beside each other, each below its name and core (Fig. 2a).
 
     Returns the figure (85 mm wide for one model, else 180 mm) and the rows of `draw` that it shows, with `name`.
@@ -87,7 +87,7 @@ def draw_heads(*descriptions: dict[str, Any], label: str = "", letter: str = "a"
         side = x - BOX / 2 - TRUNK
         _line(axes, [x, x, side, side], [y + 3, y, y, last])
         ends.append(end)
-    _finish(figure, axes, min(ends), letter, label)
+    _finish(figure, axes, min(ends), letter)
     table = pd.concat(tables, ignore_index=True)
     return figure, table[table["part"].isin(["core", "head"])].reset_index(drop=True)
 
@@ -137,7 +137,7 @@ def _canvas(width: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _finish(figure: Figure, axes: Axes, lowest: float, letter: str, note: str) -> None:
+def _finish(figure: Figure, axes: Axes, lowest: float, letter: str, note: str = "") -> None:
     """Give the figure its height, letter and note."""
     low, width = lowest - 6, axes.get_xlim()[1]
     axes.set_ylim(low, 0)

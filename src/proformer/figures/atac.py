@@ -5,7 +5,6 @@ from __future__ import annotations
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from proformer.figures import style
@@ -20,7 +19,7 @@ SHADE = {"color": style.BLUE, "alpha": 0.25, "linewidth": 0}
 
 
 @style.styled
-def fragments(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def fragments(lengths: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw a table of sample, length (bp), count: one line per sample, its share of fragments per bp of length.
 
     Shares are of all fragments; up to 1,000 bp are drawn, in steps of 10 bp where a library is small. Returns the
@@ -36,7 +35,7 @@ def fragments(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple
     table = style.needed(table[(table["length"] <= LONGEST) & (table["count"] > 0)], [], "fragment lengths")
     samples = sorted(table["sample"].unique())
     counted = f"counted in steps of {step} bp; " if step > 1 else ""
-    note = f"{counted}bands: Buenrostro et al. 2013\n{label or 'this run'}: n = {int(totals.sum()):,} fragments"
+    note = f"{counted}bands: Buenrostro et al. 2013\nthis run: n = {int(totals.sum()):,} fragments"
     figure = style.new(style.SINGLE, 82 + 4 * ((len(samples) - 1) // 4), letter, note)
     linear, log = panels = figure.subplots(2, 1, sharex=True)
     many = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(samples)))
@@ -68,9 +67,7 @@ def fragments(lengths: pd.DataFrame, label: str = "", letter: str = "") -> tuple
 
 
 @style.styled
-def profile(
-    profile: pd.DataFrame, heatmap: pd.DataFrame, label: str = "", letter: str = ""
-) -> tuple[Figure, pd.DataFrame]:
+def profile(profile: pd.DataFrame, heatmap: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw profile (position, mean, q25, q75) above heatmap (row, bin, signal); both in bp from the summit.
 
     Rows are in the order of their numbers, the first on top. `bin` is the first base of a bin, or its middle when the
@@ -85,7 +82,7 @@ def profile(
     step = float(np.median(np.diff(bins))) if len(bins) > 1 else 1.0
     first = bins - step / 2 if abs(bins[0] + bins[-1]) < step / 4 else bins
     edges = np.append(first, first[-1] + step)
-    note = f"{label or 'this run'}: {rows:,} summit{'s' * (rows > 1)} shown, highest signal on top"
+    note = f"this run: {rows:,} summit{'s' * (rows > 1)} shown, highest signal on top"
     figure = style.new(style.SINGLE, 105, letter, note)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.8])
     upper.fill_between(profile["position"], profile["q25"], profile["q75"], label="quartiles", **SHADE)
@@ -103,7 +100,7 @@ def profile(
 
 
 @style.styled
-def windows(windows: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def windows(windows: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw a table with a row per window, distance (bp), gc (0 to 1), target: histograms, and the target by distance.
 
     Returns the figure (180 mm wide) and what is drawn: panel, low, high (edges of a bin), count, and q25, median, q75
@@ -112,7 +109,7 @@ def windows(windows: pd.DataFrame, label: str = "", letter: str = "") -> tuple[F
     style.needed(windows, list(PANELS), "windows")
     windows = windows.assign(gc=100 * windows["gc"])
     n = len(windows)
-    figure = style.new(style.DOUBLE, 48, letter, f"{label or 'this run'}: n = {n:,} window{'s' * (n > 1)}")
+    figure = style.new(style.DOUBLE, 48, letter, f"this run: n = {n:,} window{'s' * (n > 1)}")
     *histograms, last = figure.subplots(1, 4)
     tables = []
     for axes, (column, name) in zip(histograms, PANELS.items(), strict=True):

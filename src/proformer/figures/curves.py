@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from proformer.errors import InputError
 from proformer.evaluation.heads import head_order, head_title
@@ -23,9 +22,7 @@ RING: dict[str, Any] = {"marker": "o", "markersize": 4, "markerfacecolor": "whit
 
 
 @style.styled
-def convergence(
-    epochs: pd.DataFrame, label: str = "", letter: str = "b", final: str = ""
-) -> tuple[Figure, pd.DataFrame]:
+def convergence(epochs: pd.DataFrame, letter: str = "b", final: str = "") -> style.Drawn:
     """Draw an epochs table of one data set, width and depth; thin lines are seeds, thick ones their mean.
 
     Each head's best epoch, by the mean validation r, is marked in both panels; with `final`, the head of the final
@@ -39,7 +36,7 @@ def convergence(
     heads = head_order(drawn["head"])
     if final and final not in heads:
         raise InputError(f"epochs table: found no head {final}, expected it among {', '.join(heads)}")
-    note = f"width {first['dim']}, {first['blocks']} blocks; {style.source(epochs, label)}"
+    note = f"width {first['dim']}, {first['blocks']} blocks; {style.source(epochs)}"
     figure = style.new(style.SINGLE, 52, letter, note)
     panels, colours = figure.subplots(1, 2, sharey=True), style.head_colours(heads)
     for axes, panel in zip(panels, PANELS.values(), strict=True):
@@ -71,9 +68,7 @@ def convergence(
 
 
 @style.styled
-def learning(
-    epochs: pd.DataFrame, metric: str = "pearson", label: str = "", letter: str = ""
-) -> tuple[Figure, pd.DataFrame]:
+def learning(epochs: pd.DataFrame, metric: str = "pearson", letter: str = "") -> style.Drawn:
     """Draw one metric of an epochs table of `proformer compare`, of one data set: a small panel per model.
 
     Thin lines are seeds, thick ones their mean. Metrics of several tasks are means over tasks. Undefined values leave
@@ -86,7 +81,7 @@ def learning(
     mean = table.groupby(["model", "part", "epoch"], sort=False, as_index=False)["value"].mean()
     drawn = pd.concat([table.astype({"seed": str}), mean.assign(seed="mean")], ignore_index=True)
     models = list(dict.fromkeys(table["model"]))
-    note = f"{label or 'this run'}: {style.counted(len(models), table['seed'].nunique())}"
+    note = f"this run: {style.counted(len(models), table['seed'].nunique())}"
     width = style.SINGLE if len(models) < 3 else style.DOUBLE
     figure, panels = style.panels(len(models), COLUMNS, (18, 29), letter, note, width, sharey=True)
     for axes, model in zip(panels, models, strict=True):

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
@@ -19,12 +18,11 @@ from proformer.evaluation.statistics import FACTORS, GREATER, TWO_SIDED, average
 from proformer.figures import style
 
 NAMES = {"blocks": "macaron blocks", "dim": "attention heads (width)", "head": "expression heads"}
-LETTERS = {"blocks": "e", "dim": "f", "head": "g"}
 PAIR = ["a", "b", "p_two_sided", "p_one_sided"]
 
 
 @style.styled
-def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure, pd.DataFrame]:
+def draw(grid: pd.DataFrame, letter: str = "c") -> style.Drawn:
     """Draw a grid table of one data set: rows are width (attention heads) x blocks, columns the heads; r over seeds.
 
     The colour scale spans the values within Tukey's fences, so that failed models do not wash out all others.
@@ -37,7 +35,7 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure
     cells = points.pivot(index=rows, columns="head", values="r")[heads].sort_index()
     points["best"] = (points["r"] > 0) & (points["r"] == points.groupby(rows)["r"].transform("max"))
     width = style.SINGLE if len(heads) <= 6 else style.DOUBLE
-    figure = style.new(width, 24 + 4.4 * max(len(cells), 2), letter, style.source(grid, label))
+    figure = style.new(width, 24 + 4.4 * max(len(cells), 2), letter, style.source(grid))
     axes = figure.subplots()
     colours = matplotlib.colormaps["cividis"].with_extremes(under="#e0e0e0", bad="white")
     low, high = _range(points["r"].to_numpy())
@@ -64,7 +62,7 @@ def draw(grid: pd.DataFrame, label: str = "", letter: str = "c") -> tuple[Figure
 
 
 @style.styled
-def bars(grid: pd.DataFrame, label: str = "", letter: str = "d") -> tuple[Figure, pd.DataFrame]:
+def bars(grid: pd.DataFrame, letter: str = "d") -> style.Drawn:
     """Draw a grid table of one data set: a bar is the mean, a dot a run (width x seed), a whisker one sd of the runs.
 
     Bars start at zero. An undefined r counts as 0. Returns the figure (85 mm wide, 180 mm beyond 30 bars) and what is
@@ -75,7 +73,7 @@ def bars(grid: pd.DataFrame, label: str = "", letter: str = "d") -> tuple[Figure
     means = runs.groupby(["blocks", "head"])["r"].agg(r="mean", sd="std", n="size").reset_index()
     colours = style.head_colours(heads)
     width = style.DOUBLE if len(heads) * len(blocks) > 30 else style.SINGLE
-    figure = style.new(width, 60, letter, f"whiskers: sd; {style.source(grid, label)}")
+    figure = style.new(width, 60, letter, f"whiskers: sd; {style.source(grid)}")
     axes = figure.subplots()
     step = min(0.84 / len(heads), 0.25)
     for j, head in enumerate(heads):
@@ -101,12 +99,8 @@ def bars(grid: pd.DataFrame, label: str = "", letter: str = "d") -> tuple[Figure
 
 @style.styled
 def violins(
-    grid: pd.DataFrame,
-    tests: pd.DataFrame | None = None,
-    factor: str = "blocks",
-    label: str = "",
-    letter: str | None = None,
-) -> tuple[Figure, pd.DataFrame]:
+    grid: pd.DataFrame, tests: pd.DataFrame | None = None, factor: str = "blocks", letter: str = ""
+) -> style.Drawn:
     """Draw violins with a box plot inside and the grid points (means over seeds) in grey, without AP and H = 1.
 
     With `tests` (of `statistics.all_tests`), brackets carry the p values, two-sided | one-sided, uncorrected,
@@ -123,12 +117,12 @@ def violins(
     found = levels(points, factor)
     groups = {str(level): points.loc[points[factor] == level, "r"].to_numpy() for level in found}
     pairs = _pairs(tests, factor, points["dataset"].iloc[0], list(groups))
-    note = style.source(multiple_heads(grid), label)
+    note = style.source(multiple_heads(grid))
     if "ceiling" in points:
         note = f"r of a perfect model: {points['ceiling'].max():.3f}; {note}"
     if len(pairs):
         note = f"rank-sum p: two-sided | one-sided, uncorrected, * p < 0.05\n{note}"
-    figure = style.new(style.SINGLE, 58 + 4 * len(pairs), LETTERS[factor] if letter is None else letter, note)
+    figure = style.new(style.SINGLE, 58 + 4 * len(pairs), letter, note)
     axes = figure.subplots()
     _violins(axes, list(groups.values()))
     _brackets(axes, list(groups), pairs, 58)
@@ -148,7 +142,7 @@ def violins(
 
 
 @style.styled
-def by_axis(grid: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def by_axis(grid: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw the grid table of one run and data set, whatever its axes: a panel per axis, a violin per level.
 
     In grey are the points of the grid (means over seeds; an undefined r counts as 0), with a box plot where there are
@@ -161,7 +155,7 @@ def by_axis(grid: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     same = {"dim", "heads"} if "width" in axes else set()
     shown = [axis for axis in axes if points[axis].nunique() > 1 and axis not in same] or axes[:1]
     width = style.DOUBLE if len(shown) > 1 else style.SINGLE
-    note = f"{label or 'this run'}: {style.counted(len(points), grid['seed'].nunique())}"
+    note = f"this run: {style.counted(len(points), grid['seed'].nunique())}"
     figure, panels = style.panels(len(shown), 3, (10, 56), letter, note, width, sharey=True)
     for panel, axis in zip(panels, shown, strict=True):
         found = list(dict.fromkeys(points[axis]))

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -23,7 +22,7 @@ SEQUENCE, CENTRE = style.ORANGE, style.VERMILLION
 
 
 @style.styled
-def draw(locus: pd.DataFrame, label: str = "", letter: str = "a") -> tuple[Figure, pd.DataFrame]:
+def draw(locus: pd.DataFrame, letter: str = "a") -> style.Drawn:
     """Draw a locus table: track, start, end (bp, half-open), value; optionally contig, named at the axis.
 
     Tracks: reads (a row per fragment), signal (runs of equal value; 0 between them), summit, window and centre (the
@@ -45,7 +44,7 @@ def draw(locus: pd.DataFrame, label: str = "", letter: str = "a") -> tuple[Figur
     tracks["centre"].loc[0, "value"] = mean
     shown = len(tracks["reads"])
     fragments = f"{shown:,}{f' of {found:,}' * (shown < found)} fragment{'s' * (found > 1)}"
-    note = f"{label or 'this run'}: {fragments} shown"
+    note = f"this run: {fragments} shown"
     figure = style.new(style.DOUBLE, 84, letter, note)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.65, 1])[0]
     panels = left.subplots(3, 1, sharex=True, height_ratios=[1.5, 1.2, 0.42])

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from proformer.figures import style
@@ -18,9 +17,7 @@ MEAN = "mean"
 
 
 @style.styled
-def draw(
-    comparison: pd.DataFrame, metric: str = "pearson", over: str = "all", label: str = "", letter: str = ""
-) -> tuple[Figure, pd.DataFrame]:
+def draw(comparison: pd.DataFrame, metric: str = "pearson", over: str = "all", letter: str = "") -> style.Drawn:
     """Draw one metric of a comparison table of one data set: a panel per evaluation set and task, a row per model.
 
     Points are means over seeds, small ones single seeds; whiskers are mean ends of 95 % intervals, where there are any.
@@ -42,7 +39,7 @@ def draw(
     means["place"] = [shown.index(key) for key in zip(means["evaluation"], means["task"], strict=True)]
     means = means.sort_values(["place", "value"], ascending=[True, False], ignore_index=True)
     models = list(dict.fromkeys(means["model"]))
-    note = f"{label or 'this run'}: {style.counted(len(models), seeds['seed'].nunique())}"
+    note = f"this run: {style.counted(len(models), seeds['seed'].nunique())}"
     height, same_scale = (14, 13 + 3.6 * len(models)), metric not in ("mse", "poisson_nll")
     figure, panels = style.panels(len(shown), COLUMNS, height, letter, note, sharey=True, sharex=same_scale)
     for axes, (evaluation, task) in zip(panels, shown, strict=True):

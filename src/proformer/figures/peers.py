@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from proformer.evaluation.evaluate import CHANGE
@@ -27,7 +26,7 @@ CROWD = 18  # bars, beyond which a panel takes the whole width
 
 
 @style.styled
-def draw(*scores: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw(*scores: pd.DataFrame, label: str = "", letter: str = "") -> style.Drawn:
     """Draw tables of `evaluation.peers.score_set`, one panel per set and kind; a bar is r, or its mean over seeds.
 
     Whiskers are 95 % bootstrap intervals. Bars start at zero; each carries its number. Panels of changes come last; two

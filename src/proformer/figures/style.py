@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from proformer.errors import InputError
 from proformer.evaluation.heads import head_order
@@ -66,6 +67,7 @@ METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
 }
 
+Drawn = tuple[Figure, pd.DataFrame]  # a figure, and the numbers in it
 Function = TypeVar("Function", bound=Callable)
 
 
@@ -114,11 +116,11 @@ def save(figure: Figure, prefix: str, table: pd.DataFrame) -> None:
     write_table(f"{prefix}.tsv", table)
 
 
-def source(grid: pd.DataFrame, label: str = "") -> str:
-    """Say where a grid or epochs table comes from: `label`, else "this run" ("published" without seeds), and n."""
+def source(grid: pd.DataFrame) -> str:
+    """Say where a grid or epochs table comes from, "this run" ("published" without seeds), and n."""
     seeds = grid["seed"].nunique() if "seed" in grid else 0
     points = len(grid[POINT].drop_duplicates())
-    return f"{label or ('this run' if seeds else 'published')}: {counted(points, seeds)}"
+    return f"{'this run' if seeds else 'published'}: {counted(points, seeds)}"
 
 
 def point_names(table: pd.DataFrame) -> pd.Series:
@@ -206,8 +208,6 @@ def colour_bar(figure: Figure, mesh: Any, axes: Any, label: str, **keywords: Any
 
 def integer_axis(axes: Axes) -> None:
     """Put whole numbers alone on the x axis."""
-    from matplotlib.ticker import MaxNLocator
-
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
