@@ -91,7 +91,9 @@ rule report_card:
     input:
         published=lambda wildcards: f"{R}/tables/published/{results.published_as(wildcards)}/grid.tsv",
         run=f"{R}/tables/{{dataset}}/{{run}}/grid.tsv",
-        code=library(*(f"evaluation/{name}" for name in ("claims", "grid_claims", "grid_evidence", "statistics")), "tables"),
+        code=library(
+            *(f"evaluation/{name}" for name in ("claims", "grid_claims", "grid_evidence", "statistics")), "tables"
+        ),
     output:
         table=f"{R}/tables/{{dataset}}/{{run}}/report_card.tsv",
         page=report(
