@@ -17,7 +17,7 @@ from proformer.atac import signal as track
 from proformer.atac import windows as drawing
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
-from proformer.files import Output, OutputFolder, read_table, write_table
+from proformer.files import InputFolder, Output, OutputFolder, read_table, write_table
 from proformer.settings import Count, CountOrZero, Share
 from proformer.settings import Threads as ThreadCount
 
@@ -260,7 +260,7 @@ def quality(
 
 
 def tools(
-    *, logs: Annotated[Path, "folder of the steps' logs"], out: Annotated[Output, "table: step, tool, version"]
+    *, logs: Annotated[InputFolder, "folder of the steps' logs"], out: Annotated[Output, "table: step, tool, version"]
 ) -> None:
     """Collect the versions of programs from the steps' logs."""
     rows = {

@@ -57,14 +57,14 @@ def fetch(
         other = by_filename.setdefault(source.filename, source.name)
         if other != source.name:
             raise InputError(f"{other} and {source.name} would both be {out / source.filename}: fetch them apart")
-    from proformer.sources.fetch import fetch as bring
+    from proformer.sources.fetch import fetch as fetch_file
 
     how = {"already there": "already there, left alone", "mirror": "from the mirror", "network": "downloaded"}
     table = []
     for source in sources:
         file = out / source.filename
         with meter(source.name) as progress:
-            row = bring(source, file, mirror=mirror, attempts=attempts, timeout=timeout, progress=progress)
+            row = fetch_file(source, file, mirror=mirror, attempts=attempts, timeout=timeout, progress=progress)
         verdict = "as expected" if row["expected"] else "nothing to compare with"
         print(
             f"{source.name}: {file}: {how[str(row['obtained_from'])]}; {row['size']:,} bytes; "
