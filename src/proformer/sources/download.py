@@ -230,15 +230,13 @@ def _arriving(response: requests.Response, timeout: float) -> Iterator[bytes]:
 
 def _continues(response: requests.Response, part: PartialFile, start: int, validator: str | None) -> str:
     """The bytes in all, from a 206 or 416 that goes with what we hold; else empties the part and raises Transient."""
-    offered = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", offered)
+    text = response.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", text)
     first, total = match.groups() if match else (None, "")
     fits = (first if response.status_code == 206 else total) == str(start)
     if not fits or (validator and _validator(response) not in (None, validator)):
         part.clear()
-        raise Transient(
-            f"asked for the bytes from {start} on, offered {offered or 'no range'}, maybe of another version"
-        )
+        raise Transient(f"asked for the bytes from {start} on, offered {text or 'no range'}, maybe of another version")
     part.resumed = True
     return total
 
