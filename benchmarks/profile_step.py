@@ -28,7 +28,7 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
     from proformer.evaluation.streaming import PearsonAccumulator
     from proformer.models.base import Loss
     from proformer.training.loop import LOSSES
-    from proformer.training.optimiser import clip_each
+    from proformer.training.optimiser import clip
 
     wait = torch.cuda.synchronize if run.device.type == "cuda" else lambda: None
     stamps = [time.perf_counter()]
@@ -46,7 +46,7 @@ def parts_of_a_step(run: Any) -> dict[str, float]:
     stamp()
     loss.total.backward()
     stamp()
-    clip_each([p.grad for p in run.model.parameters() if p.grad is not None], settings.clip_value, settings.clip_norm)
+    clip([p.grad for p in run.model.parameters() if p.grad is not None], settings)
     run.optimiser.step()
     run.model.after_step()
     run.schedule.step()

@@ -49,7 +49,7 @@ def test_a_length_of_null_counts_as_not_given(root, tmp_path):
 
 def test_at_full_size_nothing_of_the_demo_is_left_in_a_peer(root):
     """Overlays are merged key by key, so a key of the demo that is not set again would stay."""
-    peers = [job for job in jobs_of(root, "paper") if job.config["model"]["model"] != "proformer"]
+    peers = [job for job in jobs_of(root, "paper") if job.config["model"]["model"] not in ("proformer", "composed")]
     assert len(peers) >= 14
     for job in peers:
         keys = dict(job.config["model"])
@@ -64,3 +64,21 @@ def test_paths_begin_at_home_as_in_a_shell(root, tmp_path, monkeypatch):
     config, _ = read_configuration([tmp_path / "own.yaml"], root)
     assert config["mirror"] == "/home/ada/mirror"
     assert config["datasets"]["dream"]["train"] == ["/home/ada/a.txt", "b~/c.txt"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "recipe"),
+    [
+        ("autosome bhi autosome autosome", "autosome"),  # DREAM-CNN
+        ("autosome bhi bhi autosome", "autosome"),  # DREAM-RNN
+        ("autosome autosome unlock_dna autosome", "attention"),  # DREAM-Attn
+        ("bhi bhi bhi bhi", "bhi"),
+    ],
+)
+def test_at_full_size_combinations_are_prix_fixe_s_own(root, blocks, recipe):
+    jobs = [job for job in jobs_of(root, "paper") if job.run == "prixfixe"]
+    (job,) = (job for job in jobs if " ".join(job.axes.values()) == blocks)
+    keys = dict(job.config["model"])
+    assert keys.pop("model") == "composed"
+    found = resolved("composed", job.config["recipe"], keys, job.config["training"])
+    assert found == resolved("composed", recipe, job.axes, {"seed": 1})

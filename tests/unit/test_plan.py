@@ -22,7 +22,7 @@ from proformer.planning.cost import TRAINING, cost, forward_flops, job_costs, ke
 from proformer.planning.data import Amount, count_rows, find
 from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
 from proformer.points import TrainingJob
-from proformer.sources.catalogue import load_catalogue
+from proformer.sources import load_catalogue
 from proformer.units import as_bytes, as_count, as_hours
 
 STRAIGHT = {"merge_projections": False, "read_rows_only": False}  # as published

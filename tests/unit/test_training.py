@@ -25,7 +25,7 @@ from proformer.tasks import Task
 from proformer.training import checkpoint, validation
 from proformer.training.config import Training, digest
 from proformer.training.loop import Step
-from proformer.training.optimiser import clip_each, learning_rate, make_optimiser, make_schedule
+from proformer.training.optimiser import clip, learning_rate, make_optimiser, make_schedule
 from proformer.training.run import train
 
 MODEL = {"dim": 8, "heads": 1, "blocks": 1, "kmer": 5, "expression_heads": 4}
@@ -410,10 +410,22 @@ def test_lion():
 
 def test_clipping_is_per_variable_value_then_norm():
     gradients = [torch.tensor([3.0, -0.1]), torch.full((9,), 5.0), torch.tensor([0.1, 0.2])]
-    clip_each(gradients, 0.5, 1.0)
+    clip(gradients, Training())
     assert gradients[0].tolist() == pytest.approx([0.5, -0.1])
     assert gradients[1].norm() == pytest.approx(1.0)
     assert gradients[2].tolist() == pytest.approx([0.1, 0.2])
+
+
+def test_clipping_over_all_variables_is_norm_then_value():
+    weights = [torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(9))]
+    ours = [torch.tensor([3.0, -0.1]), torch.full((9,), 0.2)]
+    for weight, gradient in zip(weights, ours, strict=True):
+        weight.grad = gradient.clone()
+    torch.nn.utils.clip_grad_norm_(weights, 1.0)
+    torch.nn.utils.clip_grad_value_(weights, 0.5)
+    clip(ours, Training(clip_over="all"))
+    for weight, gradient in zip(weights, ours, strict=True):
+        assert gradient.tolist() == pytest.approx(weight.grad.tolist(), rel=1e-4)
 
 
 def test_fill_mask_loss_counts_masked_positions_alone():

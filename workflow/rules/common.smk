@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from proformer import cluster, scheduling
 from proformer.errors import one_line
 from proformer.planning.configuration import complete
-from proformer.planning.plan import skipped_notes
+from proformer.planning.plan import skipped_reasons
 from proformer.status import write_jobs
 from proformer.workflow import commands, finals, shown
 from proformer.workflow.code import TRAINING, library, model_code, relative
@@ -25,7 +25,7 @@ with one_line("configuration"):
     complete(config, ROOT)
     results = Results(config, ROOT)
 if workflow.is_main_process:
-    for note in skipped_notes(results.skipped):
+    for note in skipped_reasons(results.skipped):
         logger.info(note)
 experiment = results.experiment
 R = results.folder
@@ -58,6 +58,7 @@ def final_targets():
         f"{R}/tables/{dataset}/report_card_{of}.html" for dataset in results.scored for of in ("scores", "challenge")
     ]
     cards += [f"{R}/tables/{grid.folder}/report_card.html" for grid in results.grids if results.has_figure_axes(grid)]
+    cards += [f"{R}/tables/{grid.folder}/claims.html" for grid in results.block_grids]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
     logs = [f"{A}/multiqc.html"] if experiment.reads else []
     return [*figures, *cards, *logs, *(f"{R}/pages/{name}.html" for name in PAGES)]

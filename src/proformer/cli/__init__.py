@@ -30,6 +30,7 @@ GROUPS = {
         "data": ["extract", "measured", "nearest"],
         "training": ["train-pack"],
         "predictions": ["peers", "public-test"],
+        "prix_fixe": ["prix-fixe"],
         "tables": ["collect", "test-grid", "report-card", "join", "describe", "draw", "pages", "versions"],
     },
 }

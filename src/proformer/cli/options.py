@@ -48,6 +48,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
+class _Tuple(argparse.Action):
+    """Several values as a tuple."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: object = None) -> None:
+        setattr(namespace, self.dest, tuple(values))
+
+
 def read_words(
     verb: str, function: Callable[..., object], words: list[str]
 ) -> tuple[dict[str, Any], Callable[[], object]]:
@@ -67,7 +74,7 @@ def read_words(
         for name, parameter in signature(each).parameters.items():
             _add(to, name, parameter, hints[name])
     given = vars(parser.parse_args(words))
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if name != "step"}
+    values = {name: value for name, value in given.items() if name != "step"}
     return given, partial(functions[given.get("step", "")], **values)
 
 
@@ -90,6 +97,8 @@ def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
         more["action"] = "store_true"
     else:
         element, more["nargs"] = _several(kind, required and parameter.kind is Parameter.KEYWORD_ONLY)
+        if get_origin(kind) is tuple:
+            more["action"] = _Tuple
         more |= {"type": _reader(element), "metavar": _metavar(element)}
         more |= {} if required else {"default": default}
         if without := next((note for note in notes if isinstance(note, WithoutValue)), None):
@@ -104,9 +113,10 @@ def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
 def _several(kind: Any, required: bool) -> tuple[Any, int | str | None]:
     """The annotation of one value, and how many an option takes, as argparse has it."""
     for choice in (kind, *get_args(kind)):
-        if get_origin(choice) is tuple:
-            first, *_, last = elements = get_args(choice)
-            return first, len(elements) if last is not ... else "+" if required or kind is not choice else "*"
+        if (several := get_origin(choice)) in (list, tuple):
+            elements = get_args(choice)
+            fixed = several is tuple and elements[-1] is not ...
+            return elements[0], len(elements) if fixed else "+" if required or kind is not choice else "*"
     return kind, None
 
 

@@ -27,7 +27,7 @@ class Config:
     """Which blocks, and their settings.
 
     length, flanks: of the sequences, from the data. processor, first, core, final: names of the four blocks. options:
-    keys of each, such as {core: {lstm: 64}}.
+    keys of each, such as {core: {lstm: 64}}; null: none.
     """
 
     length: Count = 100
@@ -36,7 +36,10 @@ class Config:
     first: str = "autosome"
     core: str = "autosome"
     final: str = "autosome"
-    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    options: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", {role: keys for role, keys in self.options.items() if keys is not None})
 
 
 class Composed(Model):
@@ -96,7 +99,7 @@ def build(config: Config) -> Composed:
 def _make(role: blocks.Role, config: Config, made: dict[str, Any]) -> Any:
     """The block of a role, on what the one before it gives."""
     kind: Any = blocks.find(role, getattr(config, role))
-    options = config.options.get(role, {})
+    options = config.options.get(role) or {}
     before = next(reversed(made), None)
     given = [made[before].gives] if before else [config.length, config.flanks]
     hints = get_type_hints(kind.__init__, include_extras=True)
@@ -117,13 +120,41 @@ def _name(role: str, config: Config) -> str:
     return f"{'data processor' if role == 'processor' else f'{role} block'} {getattr(config, role)}"
 
 
-# How Prix Fixe trained DREAM-CNN and DREAM-RNN, and DREAM-Attn.
+# How Prix Fixe trained the combinations with each team's data processor: all of the data, 80 times.
+_AUTOSOME = {**autosome.TRAINING, "epoch_batches": None}
+_BHI = {
+    "epochs": 80,
+    "batch_size": 1024,
+    "optimiser": "adamw",
+    "weight_decay": 0.01,
+    "epsilon": 1e-8,
+    "learning_rate": 0.0015,
+    "warmup_epochs": 0.0,
+    "clip_value": 0.0,
+    "clip_norm": 0.0,
+    "target_mean": 11.0,
+}
+_UNLOCK_DNA = {
+    "epochs": 80,
+    "batch_size": 1024,
+    "optimiser": "adam",
+    "betas": (0.9, 0.98),
+    "epsilon": 1e-9,
+    "schedule": "transformer",
+    "schedule_width": 256,
+    "clip_over": "all",
+}
 RECIPES = {
-    "autosome": {"model": {}, "training": autosome.TRAINING},
-    "attention": {
+    "autosome": {"model": {}, "training": _AUTOSOME},
+    "attention": {  # a core of attention blocks
         "model": {"core": "unlock_dna"},
-        "training": autosome.TRAINING | {"learning_rate": 0.001, "warmup_start": 4e-5, "final_rate": 4e-9},
+        "training": {**_AUTOSOME, "learning_rate": 0.001, "warmup_start": 4e-5, "final_rate": 4e-9},
     },
+    # As released, the cosine's length counts sequences and its steps are batches: the rate stays what it is.
+    "bhi": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": {**_BHI, "schedule": "constant"}},
+    "bhi-repaired": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": {**_BHI, "schedule": "cosine"}},
+    # The framework leaves warm-up, betas and bounds of gradients to its user: these are the challenge's submission's.
+    "unlock_dna": {"model": dict.fromkeys(get_args(blocks.Role), "unlock_dna"), "training": _UNLOCK_DNA},
 }
 
 # Patterns of names in de-Boer-Lab/random-promoter-dream-challenge-2022 (f7b2e19), and ours.

@@ -1,5 +1,6 @@
 """What a configuration will take: trainings, FLOPs, hours, memory, disk and downloads, per part and in total."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ from proformer.planning.cost import Cost, host_megabytes, job_costs, settings_of
 from proformer.planning.data import Amount, File, count_rows, find, further_files, training_files
 from proformer.planning.rates import Rate
 from proformer.points import AT_ONCE, TrainingJob, active_datasets, active_evaluations, packs, training_jobs
-from proformer.sources.catalogue import Source, load_catalogue
+from proformer.sources import Source, load_catalogue
 from proformer.training.device import has_bf16
 from proformer.units import aligned, as_bytes, as_count, as_hours
 
@@ -273,6 +274,13 @@ def skipped_notes(skipped: Mapping[str, str]) -> list[str]:
     """Points that cannot be built, a line each below their number."""
     lines = [f"  {path.partition('run~')[2].replace('_', ' ')}: {reason}" for path, reason in skipped.items()]
     return [f"{len(skipped)} points cannot be built and are left out:", *lines] if skipped else []
+
+
+def skipped_reasons(skipped: Mapping[str, str]) -> list[str]:
+    """Why points cannot be built, a line for each reason."""
+    lines = [f"  {number} times: {reason}" for reason, number in Counter(skipped.values()).items()]
+    first = f"{len(skipped)} points cannot be built and are left out (`proformer plan` lists them):"
+    return [first, *lines] if skipped else []
 
 
 def as_dict(plan: Plan) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The catalogue of sources: strict, and cheap to read where a workflow is parsed: no requests, no numpy."""
+"""The catalogue of sources: strict, and cheap to read."""
 
 from __future__ import annotations
 

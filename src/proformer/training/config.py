@@ -35,6 +35,7 @@ class Training:
     keep: the weights that become the model: of the best epoch, of the last epoch, or the best but for the last epoch
     ("before-last", a released defect).
     clip_value, clip_norm: per variable, first each gradient entry, then the variable's norm (0: off).
+    clip_over: "all": the norm of all variables together, then each entry.
     patience: epochs without a better one before stopping (None: never).
     precision: "bf16" runs matrix products in bfloat16 (weights, optimiser and losses stay float32), where the device
     has such arithmetic; elsewhere in float32.
@@ -58,6 +59,7 @@ class Training:
     epsilon: Positive = 1e-7
     clip_value: NotNegative = 0.5
     clip_norm: NotNegative = 1.0
+    clip_over: Literal["variable", "all"] = "variable"
     loss: LossName | None = None
     shuffle: Literal["epoch", "once", "none"] = "epoch"
     epoch_batches: Count | None = None

@@ -23,7 +23,7 @@ from proformer.tasks import Task
 from proformer.training import checkpoint
 from proformer.training.config import Training
 from proformer.training.distributed import ONE, Ranks
-from proformer.training.optimiser import clip_each, make_optimiser, make_schedule
+from proformer.training.optimiser import clip, make_optimiser, make_schedule
 from proformer.training.progress import Watcher
 from proformer.training.validation import score_of, validate
 
@@ -176,7 +176,7 @@ class Run:
         if loss.total.requires_grad:  # a model in closed form has nothing to learn
             (loss.total * weight).backward()
             gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
-            clip_each(gradients, settings.clip_value, settings.clip_norm)
+            clip(gradients, settings)
         self.optimiser.step()
         self.model.after_step()
         self.progress.learning_rate = float(self.schedule.get_last_lr()[0])

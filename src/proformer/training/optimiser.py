@@ -87,14 +87,20 @@ def learning_rate(settings: Training, step: int, steps_per_epoch: int) -> float:
 
 
 @torch.no_grad()
-def clip_each(gradients: Iterable[Tensor], value: float, norm: float) -> None:
-    """Clip every variable's gradient by itself, in place: entries to ±value, then the norm to at most `norm`."""
+def clip(gradients: Iterable[Tensor], settings: Training) -> None:
+    """Clip gradients in place. Each variable by itself: entries to ±clip_value, then its norm to at most clip_norm.
+
+    clip_over "all": the norm of all together first, then the entries.
+    """
     gradients = list(gradients)
-    if value:
-        torch._foreach_clamp_min_(gradients, -value)
-        torch._foreach_clamp_max_(gradients, value)
-    if norm:
-        scales = torch._foreach_reciprocal(torch._foreach_norm(gradients))
-        torch._foreach_mul_(scales, norm)
-        torch._foreach_clamp_max_(scales, 1.0)
-        torch._foreach_mul_(gradients, scales)
+    value, norm, over_all = settings.clip_value, settings.clip_norm, settings.clip_over == "all"
+    for bound in ("norm", "value") if over_all else ("value", "norm"):
+        if bound == "value" and value:
+            torch._foreach_clamp_min_(gradients, -value)
+            torch._foreach_clamp_max_(gradients, value)
+        if bound == "norm" and norm:
+            norms = torch._foreach_norm(gradients)
+            scales = torch._foreach_reciprocal([torch.stack(norms).norm()] * len(norms) if over_all else norms)
+            torch._foreach_mul_(scales, norm)
+            torch._foreach_clamp_max_(scales, 1.0)
+            torch._foreach_mul_(gradients, scales)

@@ -12,8 +12,12 @@ Jobs = dict[str, TrainingJob]  # by their name in tables and figures
 
 
 def scored_jobs(results: Results, dataset: str) -> Jobs:
-    """The trainings that are scored, those of runs of which only some points predict behind the others."""
-    jobs = sorted(results.predicting_jobs(dataset), key=lambda job: _only_some(results, job))
+    """The trainings that are scored, those of runs of which only some points predict behind the others.
+
+    Grids of blocks are scored by themselves.
+    """
+    own = [job for job in results.predicting_jobs(dataset) if not results.combines_blocks(job.run)]
+    jobs = sorted(own, key=lambda job: _only_some(results, job))
     names = Counter((_model_name(job), job.seed) for job in jobs if not _only_some(results, job))
     found = {}
     for job in jobs:

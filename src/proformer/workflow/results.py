@@ -22,12 +22,13 @@ from proformer.points import (
     training_jobs,
 )
 from proformer.settings import did_you_mean
-from proformer.sources.catalogue import load_catalogue
+from proformer.sources import load_catalogue
 from proformer.workflow.experiment import Experiment
 
 PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
 SIMULATORS = {"simulated": "simulate", "simulated_atac": "simulate_atac", "simulated_vaishnav": "simulate_vaishnav"}
 FIGURE_AXES = {"width", "blocks", "head"}  # of the grids of Figures 2 and 3
+BLOCK_AXES = {"processor", "first", "core", "final"}  # of the grid of Prix Fixe
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,19 @@ class Results:
         """Whether a grid has the axes of the paper's: it can be tested as the paper's is, and has a report card."""
         return active(self.runs[grid.run]["vary"]).keys() == FIGURE_AXES
 
+    def combines_blocks(self, run: str) -> bool:
+        """Whether a run is a grid of all combinations of blocks, as Prix Fixe's."""
+        return active(self.runs[run]["vary"]).keys() == BLOCK_AXES
+
+    @property
+    def block_grids(self) -> list[Grid]:
+        """The grids of all combinations of blocks."""
+        return [grid for grid in self.grids if self.combines_blocks(grid.run)]
+
+    def scores_blocks(self, grid: Grid) -> bool:
+        """Whether a grid of blocks is scored on the DREAM test set."""
+        return grid.dataset in self.scored and all(job.predicts for job in self.jobs_of(grid))
+
     def published_as(self, grid: Grid) -> str:
         """The data set of the paper's own table that a grid is compared with."""
         return "atac" if self.datasets[grid.dataset]["source"] == "atac" else "dream"
@@ -173,9 +187,9 @@ class Results:
         return jobs if self.evaluated_on(dataset) else []
 
     def whole_runs(self, dataset: str) -> list[str]:
-        """The runs on a data set whose points all predict."""
+        """The runs on a data set whose points all predict, but for grids of blocks, which have figures of their own."""
         runs = dict.fromkeys(job.run for job in self.jobs.values() if job.dataset == dataset)
-        return [run for run in runs if self.runs[run]["predict"] is True]
+        return [run for run in runs if self.runs[run]["predict"] is True and not self.combines_blocks(run)]
 
     def predicting_packs(self, dataset: str) -> list[list[TrainingJob]]:
         """The models of a data set that one job predicts with."""

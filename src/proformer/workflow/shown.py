@@ -85,7 +85,23 @@ def contexts(results: Results) -> dict[str, list[Words]]:
         "grid 3": windows,
         "chromosome grid": [{"grid": shown_grids["chromosome"].folder}] if "chromosome" in shown_grids else [],
         "grid": [{"dataset": grid.dataset, "run": grid.run} for grid in grids],
-        "other grid": [{"dataset": grid.dataset, "run": grid.run} for grid in grids if grid not in tested],
+        "other grid": [
+            {"dataset": grid.dataset, "run": grid.run} for grid in grids if grid not in [*tested, *results.block_grids]
+        ],
+        "block grid": [
+            {
+                "dataset": grid.dataset,
+                "run": grid.run,
+                "grid": grid.folder,
+                "measure": "Pearson Score" if results.scores_blocks(grid) else "validation Pearson r",
+            }
+            for grid in results.block_grids
+        ],
+        "scored block grid": [
+            {"dataset": grid.dataset, "run": grid.run, "grid": grid.folder}
+            for grid in results.block_grids
+            if results.scores_blocks(grid)
+        ],
         "published grid": published,
         "own grid": own,
         "tested grid": [*published, *own],

@@ -1,0 +1,42 @@
+"""The verb that judges the grid of all combinations of blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from proformer.files import Output
+
+
+def prix_fixe(
+    *,
+    grid: Annotated[Path, "table of `collect`: one row per combination and seed"],
+    epochs: Annotated[Path, "table of `collect`: one row per combination, seed and epoch"],
+    scores: Annotated[Path | None, "table of `score`, its models named PROCESSOR FIRST CORE FINAL SEED"] = None,
+    out: Annotated[Output, "table of the combinations"],
+    tests: Annotated[Output, "table: each two blocks of a role, over combinations that differ in nothing else"],
+    importance: Annotated[Output, "table: how much of the spread follows from each role"],
+    card: Annotated[Output, "table of the paper's claims"],
+    html: Annotated[Output, "the claims as a page"],
+    simulated: Annotated[bool, "the run's data are simulated"] = False,
+    note: Annotated[str, "what the run was, in a sentence"] = "",
+) -> None:
+    """Compare all combinations of blocks, and hold the claims of the Prix Fixe paper against them.
+
+    examples:
+      proformer prix-fixe --grid grid.tsv --epochs epochs.tsv --scores scores.tsv --out combinations.tsv \\
+          --tests tests.tsv --importance importance.tsv --card card.tsv --html card.html
+    """
+    from proformer.evaluation import prix_fixe as evaluation
+    from proformer.evaluation.claims import to_html
+    from proformer.evaluation.prix_fixe_claims import report_card
+    from proformer.files import read_table, write_table, write_text
+
+    table = evaluation.combinations(read_table(grid), read_table(epochs), read_table(scores) if scores else None)
+    claims = report_card(table, simulated)
+    write_table(out, table)
+    write_table(tests, evaluation.module_tests(table))
+    write_table(importance, evaluation.importance(table))
+    write_table(card, claims)
+    write_text(html, to_html(claims, note, "Report card: the claims on the Prix Fixe grid"))
+    print(f"{int(table['converged'].sum())} of {len(table)} trainings have converged")

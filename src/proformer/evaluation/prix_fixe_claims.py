@@ -1,0 +1,131 @@
+"""The judges of the claims on the Prix Fixe grid (Rafi et al. 2024, Fig. 2), by its table of combinations."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from proformer.evaluation.claims import (
+    ALPHA,
+    CONTRADICTS,
+    LEARNED,
+    SUPPORTS,
+    UNDECIDED,
+    Claim,
+    Finding,
+    card,
+    claims_on,
+)
+from proformer.evaluation.claims_scores import SEEDS
+from proformer.evaluation.prix_fixe import ROLES, importance, measure_of, module_tests
+
+TEAMS = {"autosome": "Autosome.org", "bhi": "BHI", "unlock_dna": "Unlock_DNA"}
+SIMILAR_SIZE = 1.1  # "similar or fewer parameters"
+PRINTED = Finding("drawn, not printed", SUPPORTS, "as the paper says of its Figure 2")
+
+
+def report_card(table: pd.DataFrame, simulated: bool = False) -> pd.DataFrame:
+    """Judge every claim on the grid of Prix Fixe by the table of `combinations`; a card (`claims.card`)."""
+
+    def judge(claim: Claim) -> tuple[Finding, Finding]:
+        found = globals()[claim.judge](table, *claim.arguments)
+        if table["r"].median() < LEARNED:
+            reason = f"the median validation r is {table['r'].median():.3f}: little was learned anywhere"
+            found = Finding(found.numbers, UNDECIDED, reason)
+        return found, PRINTED
+
+    return card(claims_on("prix fixe"), judge, simulated)
+
+
+def converged(table: pd.DataFrame) -> Finding:
+    """41 of 45 combinations converged."""
+    number, share = int(table["converged"].sum()), table["converged"].mean()
+    text = f"{number} of {len(table)} trainings"
+    return Finding(text, SUPPORTS if share >= 41 / 45 else CONTRADICTS, "at least the paper's 91 %, or not")
+
+
+def improves(table: pd.DataFrame, team: str) -> Finding:
+    """A team's network is better with autosome.org's trainer and soft classification than as the team had it."""
+    own = _scores(table, dict.fromkeys(ROLES, team))
+    other = _scores(table, {"processor": "autosome", "first": team, "core": team, "final": "autosome"})
+    gap = (other - own).dropna()
+    if gap.empty:
+        return Finding("–", UNDECIDED, "one of the two was not trained, or has not converged")
+    text = f"{TEAMS[team]}'s blocks {own.mean():.3f}, with autosome.org's trainer {other.mean():.3f}"
+    return _by_seed(text, gap > 0, gap < 0)
+
+
+def as_good_and_small(table: pd.DataFrame, core: str) -> Finding:
+    """The best combination with a team's core is at least as good as the team's own, and no larger (by a tenth)."""
+    of_core = table[table["core"] == core].set_index("seed")
+    own, best = of_core[of_core["original"]], of_core[of_core["best"]]
+    both = own.merge(best, left_index=True, right_index=True, suffixes=("_own", ""))
+    if both.empty:
+        return Finding("–", UNDECIDED, "the team's own combination, or any that converged, is missing")
+    measure = measure_of(table)
+    names = ", ".join(dict.fromkeys(best[ROLES].agg(" ".join, axis=1)))
+    sizes = both["parameters"].astype(float) / both["parameters_own"]
+    text = f"{names}: {both[measure].mean():.3f} with {sizes.mean():.2f} times the parameters of the own "
+    text += f"({both[f'{measure}_own'].mean():.3f})"
+    good = both[measure] >= both[f"{measure}_own"]
+    return _by_seed(text, good & (sizes <= SIMILAR_SIZE), good & (sizes > SIMILAR_SIZE))
+
+
+def dominates(table: pd.DataFrame, role: str, team: str) -> Finding:
+    """A team's block of a role is better than each other one, whatever it is combined with."""
+    tests = _tests(table, role)
+    tests = tests[(tests["a"] == team) | (tests["b"] == team)]
+    if tests.empty:
+        return Finding("–", UNDECIDED, f"no two blocks are compared as {role}")
+    return Finding(_text(tests), SUPPORTS if _wins(tests, team) else UNDECIDED, "paired signed-rank tests")
+
+
+def none_dominates(table: pd.DataFrame, role: str) -> Finding:
+    """No block of a role is better than each other one, whatever it is combined with."""
+    tests = _tests(table, role)
+    best = [team for team in TEAMS if _wins(tests[(tests["a"] == team) | (tests["b"] == team)], team)]
+    if best:
+        return Finding(_text(tests), CONTRADICTS, f"{TEAMS[best[0]]}'s block is better than each other one")
+    reason = "no block is significantly better than all others, which is no proof that none is"
+    return Finding(_text(tests), UNDECIDED, reason)
+
+
+def matters_most(table: pd.DataFrame, role: str) -> Finding:
+    """Of all roles, one explains most of the spread between combinations."""
+    shares = importance(table).set_index("role")
+    text = "; ".join(f"{name} {row['share']:.0%} (p = {row['p']:.2g})" for name, row in shares.iterrows())
+    first = shares["share"].idxmax() if shares["share"].notna().any() else None
+    if first is None or not shares["p"].min() < ALPHA:
+        return Finding(text, UNDECIDED, "no role explains significantly much")
+    verdict = SUPPORTS if first == role else CONTRADICTS
+    return Finding(text, verdict if shares.loc[first, "p"] < ALPHA else UNDECIDED, "F tests of an additive model")
+
+
+def _scores(table: pd.DataFrame, blocks: dict[str, str]) -> pd.Series:
+    """What a combination that has converged scores, by seed."""
+    chosen = table[(table[ROLES] == pd.Series(blocks)).all(axis=1) & table["converged"]]
+    return chosen.set_index("seed")[measure_of(table)]
+
+
+def _tests(table: pd.DataFrame, role: str) -> pd.DataFrame:
+    """The tests of each two blocks of a role that meet the same others."""
+    tests = module_tests(table)
+    return tests[(tests["role"] == role) & (tests["pairs"] > 1)]
+
+
+def _wins(tests: pd.DataFrame, team: str) -> bool:
+    """Whether a team's block is significantly better in all tests."""
+    higher = (tests["mean_a"] > tests["mean_b"]) == (tests["a"] == team)
+    return len(tests) > 0 and bool((higher & (tests["p"] < ALPHA)).all())
+
+
+def _text(tests: pd.DataFrame) -> str:
+    rows = tests.itertuples()
+    return "; ".join(f"{t.a} {t.mean_a:.3f}, {t.b} {t.mean_b:.3f}, p = {t.p:.2g}, n = {t.pairs}" for t in rows)
+
+
+def _by_seed(text: str, holds: pd.Series, fails: pd.Series) -> Finding:
+    """A verdict where all seeds agree and there are enough of them."""
+    if len(holds) < SEEDS:
+        return Finding(text, UNDECIDED, f"fewer than {SEEDS} seeds: another training could turn the difference round")
+    verdict = SUPPORTS if holds.all() else CONTRADICTS if fails.all() else UNDECIDED
+    return Finding(text, verdict, f"in {int(holds.sum())} of {len(holds)} seeds")

@@ -1,0 +1,167 @@
+"""The grid of all combinations of blocks: its tables, tests, claims and figures, on a grid whose truth is known."""
+
+import re
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
+from scipy import stats
+
+from proformer.datasets.store import open_store
+from proformer.errors import InputError
+from proformer.evaluation.collect import collect
+from proformer.evaluation.prix_fixe import ROLES, combinations, importance, module_tests
+from proformer.evaluation.prix_fixe_claims import report_card
+from proformer.figures import prix_fixe as figures
+from proformer.models import blocks
+from proformer.planning.configuration import read_configuration
+from proformer.points import training_jobs
+from proformer.training.run import train
+
+TEAMS = ("autosome", "bhi", "unlock_dna")
+FAILED = ("bhi", "bhi", "unlock_dna", "bhi")
+EFFECT = {"processor": (0.2, 0.1, 0.0), "first": (0, 0.004, 0.008), "core": (0, 0.02, 0.01), "final": (0.01, 0, 0.005)}
+
+
+def tables(seeds=(1,)):
+    """Grid, epochs and scores in which the processor matters most, and one combination fails."""
+    random = np.random.default_rng(0)
+    grid, epochs, scores = [], [], []
+    for names in product(TEAMS, repeat=4):
+        if (names[0] == "unlock_dna") != (names[3] == "unlock_dna"):
+            continue
+        r = 0.5 + sum(EFFECT[role][TEAMS.index(name)] for role, name in zip(ROLES, names, strict=True))
+        for seed in seeds:
+            found = 0.02 if names == FAILED else r + random.normal(0, 0.002)
+            key = {"dataset": "dream", "run": "prixfixe", **dict(zip(ROLES, names, strict=True)), "seed": seed}
+            size = {"parameters": int(1e6 * (1 + TEAMS.index(names[2]) + 0.5 * TEAMS.index(names[3])))}
+            grid.append(key | size | {"r": found, "best_epoch": 2, "epochs": 2})
+            epochs += [key | {"epoch": epoch, "validation_r": found * share} for epoch, share in ((1, 0.8), (2, 1))]
+            for measure, value in (("pearson_score", found**2), ("spearman_score", found), ("r2", found)):
+                scores.append({"model": f"{' '.join(names)} {seed}", "measure": measure, "value": value})
+    return tuple(map(pd.DataFrame, (grid, epochs, scores)))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return combinations(*tables(seeds=(1, 2, 3)))
+
+
+def test_combinations_know_their_scores_and_which_failed(table):
+    assert len(table) == 3 * 45
+    assert table[~table["converged"]][ROLES].drop_duplicates().to_numpy().tolist() == [[*FAILED]]
+    assert table["pearson_score"].to_numpy() == pytest.approx(table["r"].to_numpy() ** 2)
+    assert set(table[table["original"]]["processor"]) == set(TEAMS)
+    best = table[table["best"]]
+    assert best.groupby(["core", "seed"]).size().eq(1).all()
+    assert (best["processor"] == "autosome").all()
+
+
+def test_a_training_that_goes_astray_has_not_converged():
+    grid, epochs, _ = tables()
+    epochs.loc[epochs.index[1], "validation_r"] = 0.5 * grid["r"][0]  # the last epoch of the first combination
+    table = combinations(grid, epochs)
+    assert table.loc[0, ["converged", "reason"]].tolist() == [False, "the last epoch is worse than the best"]
+    assert "pearson_score" not in table
+
+
+def test_blocks_are_compared_where_nothing_else_differs(table):
+    tests = module_tests(table).set_index(["role", "a", "b"])
+    row = tests.loc["processor", "autosome", "bhi"]
+    points = table[table["converged"]].groupby(ROLES)["pearson_score"].mean()
+    a, b = points["autosome"].align(points["bhi"], join="inner")
+    assert (row["pairs"], row["mean_a"], row["mean_b"]) == (17, pytest.approx(a.mean()), pytest.approx(b.mean()))
+    assert row["p"] == stats.wilcoxon(a, b).pvalue < 1e-3
+    assert tests.loc["processor", "autosome", "unlock_dna"]["pairs"] == 0
+    assert np.isnan(tests.loc["processor", "autosome", "unlock_dna"]["p"])
+
+
+def test_the_spread_is_shared_out_as_in_a_balanced_design():
+    grid, epochs, _ = tables()
+    grid.loc[grid["r"] < 0.1, "r"] = (
+        0.6  # none fails: the sums of squares of the levels' means are the additive model's
+    )
+    epochs["validation_r"] = 1.0
+    found = importance(combinations(grid, epochs)).set_index("role")
+    points = grid[(grid["processor"] != "unlock_dna") & (grid["final"] != "unlock_dna")]
+    for role in ROLES:
+        means = points.groupby(role)["r"].transform("mean")
+        share = ((means - points["r"].mean()) ** 2).sum() / ((points["r"] - points["r"].mean()) ** 2).sum()
+        assert found.loc[role, "share"] == pytest.approx(share)
+    assert found["share"].idxmax() == "processor"
+    assert found["df"].tolist() == [1, 2, 2, 1]
+
+
+def test_claims_are_judged_by_seeds_and_tests(table):
+    card = report_card(table).set_index("claim")
+    assert card.loc[["1", "2.1", "2.2", "4.1", "5"], "verdict"].eq("supports").all()
+    assert card.loc["1", "run"] == "132 of 135 trainings"
+    assert card.loc["2.1", "run"].startswith("BHI's blocks 0.3")
+    assert card.loc["4.3", "verdict"] == "contradicts"  # BHI's core is planted as the best
+    one = report_card(combinations(*tables())).set_index("claim")
+    assert one.loc[["2.1", "3.1"], "verdict"].eq("cannot decide").all()
+    assert one.loc["2.1", "reason"].startswith("fewer than 3 seeds")
+    assert set(report_card(table, simulated=True)["verdict"]) <= {
+        "as simulated: yes", "as simulated: no", "as simulated: cannot decide"}  # fmt: skip
+
+
+def test_tables_of_other_models_are_refused():
+    grid, epochs, scores = tables()
+    with pytest.raises(InputError, match="grid table: found no column core, expected those of composed"):
+        combinations(grid.drop(columns="core"), epochs, scores)
+
+
+@pytest.mark.parametrize("keys", [{}, {"measure": "spearman_score"}, {"gain": True}])
+def test_every_combination_has_a_cell(table, keys):
+    figure, drawn = figures.draw(table, letter="b", **keys)
+    assert_nothing_is_cut(figure)
+    assert_no_two_texts_overlap(figure)
+    assert len(drawn) == 45
+    assert texts(figure).count("–") == 81 - 45
+    assert texts(figure).count("×") == 1
+    if keys.get("gain"):
+        assert texts(figure).count("+0.000") == 3
+
+
+def test_figures_of_blocks_sizes_and_curves(table):
+    epochs = tables()[1]
+    for figure, drawn in (figures.modules(table), figures.best(table), figures.curves(epochs)):
+        assert_nothing_is_cut(figure)
+        assert_no_two_texts_overlap(figure)
+        assert len(drawn) in (44, 90)
+    assert figures.best(table)[1]["best"].sum() == 3
+
+
+def test_the_demo_trains_the_45_that_fit(root):
+    from proformer.workflow.results import Results
+
+    results = Results(read_configuration([], root)[0], root)
+    (grid,) = results.block_grids
+    jobs = results.jobs_of(grid)
+    assert len(jobs) == 45
+    assert len([path for path in results.skipped if "run~prixfixe" in path]) == 36
+    names = {" ".join(job.axes.values()): job.config for job in jobs}
+    assert names["autosome bhi bhi autosome"]["recipe"] == "autosome"
+    bhi = names["bhi bhi bhi autosome"]  # its trainer, on bins
+    assert (bhi["recipe"], bhi["training"]["target_mean"], bhi["training"]["target_sd"]) == ("bhi", 0, 1)
+    assert "target_mean" not in names["bhi bhi bhi bhi"]["training"]
+    assert set(bhi["model"]["options"]) == {"processor", "first", "core"}
+
+
+def test_the_block_of_the_documentation_stands_in_the_grid(root, stores, tmp_path, monkeypatch):
+    page = (root / "docs/composed.md").read_text()
+    code = re.search(r"```python\n# src/proformer/models/blocks/pooled.py\n(.*?)```", page, re.S)[1]
+    (tmp_path / "pooled.py").write_text(code)
+    monkeypatch.setattr(blocks, "__path__", [*blocks.__path__, str(tmp_path)])
+    off = "{bhi: null, unlock_dna: null}"
+    level = re.search(r"`(pooled: \{keys: .*?\})`", page)[1]
+    vary = f"{{processor: {off}, first: {{bhi: null, unlock_dna: null, {level}}}, core: {off}, final: {off}}}"
+    (tmp_path / "own.yaml").write_text(f"runs: {{prixfixe: {{training: {{epochs: 1}}, vary: {vary}}}}}")
+    config, _ = read_configuration([tmp_path / "own.yaml"], root)
+    jobs = [job for job in training_jobs(config) if job.run == "prixfixe"]
+    for job in jobs:
+        train(job.config, *stores, tmp_path / job.path, tmp_path / "c.pt", device="cpu", threads=1)
+    grid, epochs = collect("dream", [tmp_path / job.path for job in jobs], open_store(stores[1]))
+    assert combinations(grid, epochs)["first"].tolist() == ["autosome", "pooled"]
