@@ -1,4 +1,4 @@
-"""Ceilings: how well a perfect model of simulated promoters would do, held against what was measured of them."""
+"""Ceilings: how well a perfect model of simulated data predicts what was measured of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report card: the paper's claims (`claims.yaml`), one by one, held against a run.
+"""The report card: the paper's claims (`claims.yaml`), one by one, judged by a run.
 
 A claim names the levels that it speaks of. A run without them is judged by analogy where that can be defended
 (smallest against largest width, say), and the reason then says so; else "cannot decide". Verdicts are cautious:

@@ -1,10 +1,10 @@
-"""The paper's claims on Fig. 4b, the held-out test data, held against a run's table of differences between models.
+"""The paper's claims on Fig. 4b, the held-out test data, judged by a run's table of differences between models.
 
-A run decides only with `SEEDS` seeds or more: the intervals speak of other test sequences, not of another training, and
+A run decides only with `SEEDS` seeds or more: the intervals are for other test sequences, not for another training, and
 the paper's own differences are as small as those between two seeds. A claim of "better" is supported when the interval
 lies on its side in every seed, and contradicted when it lies on the other side in every seed; one of "similar" when the
-intervals lie within `SIMILAR`, or beyond it, in every seed. The published numbers stand alone, one run each: their
-verdict is the sign of their difference, and no test says how safely.
+intervals lie within `SIMILAR`, or beyond it, in every seed. Each published number is of one run: its verdict is the
+sign of the difference, without a test.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TITLES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score", 
 def report_card(differences: pd.DataFrame, simulated: bool = False) -> pd.DataFrame:
     """Judge every claim on the paper's own numbers and on a run's `difference_table`; a card as of `claims.card`.
 
-    Models are told apart by their names: AP, H = 8, H = 8 + GLU, with "(seed 1)" behind.
+    Models are recognised by their names: AP, H = 8, H = 8 + GLU, followed by "(seed 1)".
     """
     if missing := {"model_a", "model_b", "subset", "measure", "difference", "low", "high"} - set(differences):
         raise InputError(f"differences table: found no column {', '.join(sorted(missing))}, expected them all")

@@ -40,7 +40,7 @@ def compare(
 
     points: folders below `models/` (None: all that are finished). Validation rows are those of the best epoch; of
     several tasks, their mean. truth: measured sequences of a "dataset/evaluation", with which
-    `predictions/<point>/<evaluation>.tsv` is compared. dream: tables of `proformer score`, in which a point goes by the
+    `predictions/<point>/<evaluation>.tsv` is compared. dream: tables of `proformer score`, in which a point has the
     name that `called` gives it. simulated: the data sets that are, with the folder of the experiment that windows are
     from; `ceiling` is then a perfect model's value. peers: tables of `proformer peers`, whose intervals stand beside
     the numbers. forward_gflop: per sequence and prediction, of the straight computation. Raises InputError when a point

@@ -49,7 +49,7 @@ class Numbers:
     first: int | None = 1
 
     def place(self, row: int) -> str:
-        """Where a row stands."""
+        """The file, and the line or row in it."""
         return f"{self.path}, row {row}" if self.first is None else f"{self.path}, line {self.first + row}"
 
 
@@ -83,7 +83,7 @@ def contrasts(
     """What is compared of a table of `proformer measured`: its name, the rows, and the function that computes it.
 
     The function takes the values of all rows. Compared are the values of distinct rows, and the changes of rows that
-    have a reference from that reference. None stands for measurements of another kind: values of all rows.
+    have a reference from that reference. A table of None is for measurements of another kind: values of all rows.
     """
     if table is None:
         yield VALUE, slice(None), lambda values: values

@@ -41,11 +41,11 @@ def published_scores() -> pd.DataFrame:
 
 def without_seed(model: str) -> str:
     """The name of a model without the seed of its run: "AP" of "AP (seed 1)"."""
-    return re.sub(r" \(seed \d+\)$", "", model)
+    return model.removesuffix(f" (seed {seed_of(model)})")
 
 
 def published_head(name: str) -> str | None:
-    """The model of the paper that a run's is held against: several heads stand for the paper's 32."""
+    """The published model that a run's is compared with: the paper's 32 heads for any number above one."""
     found = re.fullmatch(r"(AP)|H = (\d+)( \+ GLU)?", name)
     if not found:
         return None

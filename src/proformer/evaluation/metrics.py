@@ -96,7 +96,7 @@ def _aupr(score: np.ndarray, label: np.ndarray) -> np.ndarray:
 class Metric:
     """`rows(prediction, truth)`: float64 [..., n] to [...], NaN where undefined; `sign`: 1 if more is better, or -1.
 
-    ordinal: how many of prediction and truth count by their order alone, so that `codes` may stand for them.
+    ordinal: of how many of prediction and truth only the order matters, so that `codes` can replace them.
     """
 
     rows: Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -97,7 +97,7 @@ def means(grid: pd.DataFrame) -> pd.DataFrame:
 
 
 def tested(points: pd.DataFrame, family: str) -> tuple[pd.DataFrame, str, str]:
-    """Return the points that a family of tests compares, the factor that tells its groups apart, and its test."""
+    """Return the points that a family of tests compares, the factor whose levels are its groups, and its test."""
     return (points, "head", MANN_WHITNEY) if family == "pooling" else (multiple_heads(points), family, RANKSUM)
 
 

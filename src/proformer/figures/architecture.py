@@ -10,7 +10,7 @@ A description is what `proformer.models.describe` says of a model, as a dictiona
         {"label": "½ feed-forward", "residual": true, "output": [232, 512], "parameters": 1573888}, ...]},
       {"part": "head", "branch": "expression", "label": "dense", "output": [32, 1], "parameters": 513}, ...]}
 
-Stages stand in the order of the forward pass; `output` is the shape without the batch. `join` says how a stage meets
+Stages are in the order of the forward pass; `output` is the shape without the batch. `join` says how a stage meets
 the one before it: `add` or `prepend`; without it, it is applied to it. Head stages of one `branch` follow each other;
 each branch starts from the core's output. A stage's `parameters` cover all its repeats, a layer's one repeat.
 """

@@ -26,7 +26,7 @@ def convergence(epochs: pd.DataFrame, letter: str = "b", final: str = "") -> sty
     """Draw an epochs table of one data set, width and depth; thin lines are seeds, thick ones their mean.
 
     Each head's best epoch, by the mean validation r, is marked in both panels; with `final`, the head of the final
-    model, its best epoch alone, as a red dotted line (Fig. 4a). An undefined r is drawn as 0.
+    model, only its best epoch, as a red dotted line (Fig. 4a). An undefined r is drawn as 0.
     On simulated data, a dashed line is the validation r of a perfect model.
     Returns the figure (85 mm wide) and the drawn numbers: panel, head, seed (a number or `mean`), epoch, r, best.
     Raises InputError for missing columns, more than one model size, or a `final` that is not there.

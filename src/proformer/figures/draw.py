@@ -32,7 +32,11 @@ def draw_figure(name: str, recipe: Mapping[str, Any], tables: Path, out: Path) -
     try:
         read = [_read(path) for path in paths]
         read[:1] = [_rows(table, recipe.get("where", {})) for table in read[:1]]
-        _check_call(function, read, options)
+        try:
+            inspect.signature(function).bind(*read, **options)
+        except TypeError as error:
+            given = f"found {len(read)} table(s) and the options {', '.join(options) or 'none'}"
+            raise InputError(f"{given}, expected what {function.__name__} takes: {error}") from None
         figure, drawn = function(*read, **options)
     except InputError as error:
         raise InputError(f"{name}, from {', '.join(map(str, paths)) or 'no table'}: {error}") from None
@@ -46,14 +50,6 @@ def _function(name: str, text: str) -> Any:
         return getattr(importlib.import_module(f"{__package__}.{module}"), function or "draw")
     except (ModuleNotFoundError, AttributeError):
         raise InputError(f"{name}: draw: found {text!r}, expected MODULE or MODULE.FUNCTION") from None
-
-
-def _check_call(function: Any, tables: list[Any], options: Mapping[str, Any]) -> None:
-    try:
-        inspect.signature(function).bind(*tables, **options)
-    except TypeError as error:
-        given = f"found {len(tables)} table(s) and the options {', '.join(options) or 'none'}"
-        raise InputError(f"{given}, expected what {function.__name__} takes: {error}") from None
 
 
 def _read(path: Path) -> Any:

@@ -84,7 +84,7 @@ def _pack(pieces: pd.DataFrame, height: int) -> pd.DataFrame:
 
 
 def _thin(reads: pd.DataFrame) -> pd.DataFrame:
-    """All reads in rows, or every second, third … of them, so that none is left out for its place alone."""
+    """All reads in rows, or every second, third … of them, so that all of those have a place."""
     for step in range(1, len(reads) + 1):
         packed = _pack(reads[::step], ROWS)
         if len(packed) == len(reads[::step]):

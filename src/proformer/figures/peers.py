@@ -30,7 +30,7 @@ def draw(*scores: pd.DataFrame, label: str = "", letter: str = "") -> style.Draw
     """Draw tables of `evaluation.peers.score_set`, one panel per set and kind; a bar is r, or its mean over seeds.
 
     Whiskers are 95 % bootstrap intervals. Bars start at zero; each carries its number. Panels of changes come last; two
-    stand side by side unless one has more than `CROWD` bars.
+    are side by side unless one has more than `CROWD` bars.
     Models without a defined r have no bar and say so. Returns the figure (180 mm wide) and what is drawn.
     """
     bars = one_row_per_bar(style.needed(pd.concat(scores, ignore_index=True), COLUMNS, "scores"))
@@ -58,20 +58,16 @@ def one_row_per_bar(scores: pd.DataFrame) -> pd.DataFrame:
     """Keep the mean over seeds where there is one, else the only row of a set, kind, source and model."""
     key = ["set", "what", "source", "model"]
     scores = scores.assign(seed=scores["seed"].astype("string").fillna("").astype(object))
-    averaged = scores.loc[scores["seed"] == MEAN, key].assign(averaged=True).drop_duplicates()
-    table = scores.merge(averaged, on=key, how="left")
-    kept = table[table["averaged"].isna() | (table["seed"] == MEAN)]
+    mean = scores["seed"] == MEAN
+    kept = scores[mean | ~mean.groupby([scores[name] for name in key]).transform("any")]
     return kept[[*COLUMNS, *kept.columns.intersection(CEILINGS)]].reset_index(drop=True)
 
 
 def _panel(axes: Axes, bars: pd.DataFrame) -> list[str]:
     """Draw a panel; return its models from left to right."""
-    found = list(dict.fromkeys(bars["model"]))
-    # A variant, `DanQ (wide)`, stands after the model it is one of.
-    family = {
-        model: next((i for i, m in enumerate(MODELS) if model.split(" (")[0] == m), len(MODELS)) for model in found
-    }
-    models = sorted(found, key=lambda model: (family[model], model))
+    order = {name: place for place, name in enumerate(MODELS)}
+    # A variant, `DanQ (wide)`, comes after the model that it is one of.
+    models = sorted(set(bars["model"]), key=lambda model: (order.get(model.split(" (")[0], len(order)), model))
     groups = {model: bars[bars["model"] == model] for model in models}
     width = min(0.9 / max(len(group) for group in groups.values()), 0.4)
     for place, group in enumerate(groups.values()):

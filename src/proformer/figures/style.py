@@ -207,7 +207,7 @@ def colour_bar(figure: Figure, mesh: Any, axes: Any, label: str, **keywords: Any
 
 
 def integer_axis(axes: Axes) -> None:
-    """Put whole numbers alone on the x axis."""
+    """Put ticks of the x axis at whole numbers."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 

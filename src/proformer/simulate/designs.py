@@ -167,10 +167,9 @@ def reb1_designs(rng: np.random.Generator, name: str, background: np.ndarray) ->
     for strength, site in REB1.items():
         for strand, motif in strands(site):
             changes: list[list[tuple[int, int]]] = [[], *([(p, step)] for p in range(len(motif)) for step in (1, 2, 3))]
-            for size in (2, 3):
-                for _ in range(12):
-                    places = rng.choice(len(motif), size, replace=False)
-                    changes.append([(int(p), int(rng.integers(1, 4))) for p in places])
+            for size in (*[2] * 12, *[3] * 12):
+                places = rng.choice(len(motif), size, replace=False)
+                changes.append([(int(p), int(rng.integers(1, 4))) for p in places])
             for change in changes:
                 mutant = motif.copy()
                 for place, step in change:
@@ -181,13 +180,13 @@ def reb1_designs(rng: np.random.Generator, name: str, background: np.ndarray) ->
 
 
 def hsf1_designs(rng: np.random.Generator, name: str, background: np.ndarray) -> Iterator[Design]:
-    """Hsf1 sites in a row: ten slots for monomers, five for trimers; alone, from the left (L), from the right (R)."""
+    """Hsf1 sites in a row: ten slots for monomers, five for trimers; one, several from the left (L) or right (R)."""
     for label, consensus, pitch, offset in (("mono", HSF1_MONOMER, 8, 0), ("tri", HSF1_TRIMER, 16, 1)):
-        slots = range(INSERT // pitch)
+        slots = list(range(INSERT // pitch))
         motifs = [fill_gaps(rng, encode(consensus)) for _ in slots]
         series = [(f".{pitch * slot}", [slot]) for slot in slots]
-        series += [(f".{k + 1}L", list(slots)[: k + 1]) for k in slots]
-        series += [(f".{k + 1}R", list(slots)[len(slots) - k - 1 :]) for k in slots]
+        series += [(f".{k + 1}L", slots[: k + 1]) for k in slots]
+        series += [(f".{k + 1}R", slots[-k - 1 :]) for k in slots]
         for suffix, used in series:
             codes = background.copy()
             for slot in used:

@@ -25,7 +25,7 @@ DEEP_LIBRARY = 1000  # its number: no library that is written has it
 def perfect_codes(codes: np.ndarray) -> np.ndarray:
     """Noise-free expression of the inserts of a store, uint8 [n, L], each in the middle of N: float64 [n], in bins.
 
-    An insert that ends with unknown bases is told from its padding by the N before it, up to one nucleotide.
+    Where an insert ends with unknown bases, the N before it tell how long the padding is, up to one nucleotide.
     """
     known = codes < N
     before, after = known.argmax(axis=1), known[:, ::-1].argmax(axis=1)
