@@ -7,7 +7,6 @@ Figures are those of the final paper: ranks in bootstrap samples (1B-C), how far
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from proformer.errors import InputError
+from proformer.evaluation import PUBLISHED
 from proformer.evaluation.bootstrap import Resampled
 from proformer.evaluation.dream import SCORES, WEIGHTS, Benchmark, rows_needed, score_table
 from proformer.evaluation.metrics import METRICS
@@ -26,8 +26,7 @@ QUANTILES = {"low": 0.025, "q1": 0.25, "median": 0.5, "q3": 0.75, "high": 0.975}
 
 def published_challenge() -> pd.DataFrame:
     """The private scores of six entries as printed, a table as of `score_table`; see `published/README.md`."""
-    path = resources.files("proformer.evaluation") / "published" / "challenge.tsv"
-    return read_table(str(path), keep_default_na=False)
+    return read_table(PUBLISHED / "challenge.tsv", keep_default_na=False)
 
 
 def rank_shares(resampled: Resampled) -> pd.DataFrame:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from importlib import resources
 
 import pandas as pd
 
+from proformer.evaluation import PUBLISHED
 from proformer.files import read_table
 
 
@@ -34,7 +34,7 @@ def head_order(heads: Iterable[str]) -> list[str]:
 
 def published_scores() -> pd.DataFrame:
     """Return the paper's Fig. 4b: head, measure, value; r, which it does not print, as the root of r² (`derived`)."""
-    table = read_table(str(resources.files("proformer.evaluation") / "published" / "scores.tsv"))
+    table = read_table(PUBLISHED / "scores.tsv")
     roots = table[table["measure"] == "r2"].assign(measure="pearson", value=lambda t: t["value"] ** 0.5, derived=True)
     return pd.concat([table.assign(derived=False), roots], ignore_index=True)[["head", "measure", "value", "derived"]]
 

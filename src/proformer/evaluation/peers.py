@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
+from proformer.evaluation import PUBLISHED
 from proformer.evaluation.evaluate import VALUE, check_rows, contrasts, groups_of, of_table, read_predictions
 from proformer.evaluation.metrics import METRICS, score
 from proformer.evaluation.paired import SAMPLES, bootstrap, interval, pair_tests
@@ -52,7 +52,7 @@ class Entry:
 
 def printed(evaluation: str | None) -> pd.DataFrame:
     """Numbers printed in papers (model, pearson, source) for a set of `published/peers.tsv`; none for None."""
-    table = read_table(str(resources.files("proformer.evaluation") / "published" / "peers.tsv"))
+    table = read_table(PUBLISHED / "peers.tsv")
     if evaluation is not None and evaluation not in set(table["evaluation"]):
         known = ", ".join(table["evaluation"].unique())
         raise InputError(f"printed numbers: found the evaluation {evaluation!r}, expected one of {known}")

@@ -8,13 +8,13 @@ and the runs whose `collapsed` is set because their r was written as 0 for that 
 
 from __future__ import annotations
 
-from importlib import resources
 from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
+from proformer.evaluation import PUBLISHED
 from proformer.evaluation.heads import head_order
 from proformer.files import read_table
 
@@ -29,7 +29,7 @@ COLUMNS += ["statistic", "p", "p_holm", "n_undefined"]
 
 def published_grid(dataset: str | None = None) -> pd.DataFrame:
     """Return the paper's own grid, Fig. 2c (`dream`) and Fig. 3b (`atac`); see `published/README.md`."""
-    table = read_table(str(resources.files("proformer.evaluation") / "published" / "grid.tsv"))
+    table = read_table(PUBLISHED / "grid.tsv")
     table.insert(5, "seed", np.nan)
     return checked(table if dataset is None else table[table["dataset"] == dataset])
 

@@ -44,8 +44,7 @@ def draw(locus: pd.DataFrame, letter: str = "a") -> style.Drawn:
     tracks["centre"].loc[0, "value"] = mean
     shown = len(tracks["reads"])
     fragments = f"{shown:,}{f' of {found:,}' * (shown < found)} fragment{'s' * (found > 1)}"
-    note = f"this run: {fragments} shown"
-    figure = style.new(style.DOUBLE, 84, letter, note)
+    figure = style.new(style.DOUBLE, 84, letter, f"this run: {fragments} shown")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.65, 1])[0]
     panels = left.subplots(3, 1, sharex=True, height_ratios=[1.5, 1.2, 0.42])
     contig = f"{locus['contig'].iloc[0]}, " if "contig" in locus else ""
@@ -147,8 +146,8 @@ def _close(axes: Axes, values: np.ndarray, window: list[int], centre: list[int],
     text = f"mean of {high - low} bp = {mean:.4g}"
     axes.annotate(text, ((low + high) / 2, mean), ((low + high) / 2, 1.22 * top), ha="center", va="center",
                   arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0})  # fmt: skip
-    axes.set(xlim=window, ylim=(0, 1.3 * top), xticks=window, ylabel="signal, per million", xlabel="position, bp")
-    axes.set_xticklabels([f"{x:,}" for x in window])
+    axes.set(xlim=window, ylim=(0, 1.3 * top), ylabel="signal, per million", xlabel="position, bp")
+    axes.set_xticks(window, [f"{x:,}" for x in window])
     left, right = axes.get_xticklabels()
     left.set_horizontalalignment("left")
     right.set_horizontalalignment("right")
