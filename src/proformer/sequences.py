@@ -37,10 +37,6 @@ class Spans:
         """The spans at `rows` (indices or booleans)."""
         return Spans(self.starts[rows], self.lengths[rows])
 
-    def shrink(self, left: int, right: int) -> Spans:
-        """Cut `left` and `right` positions off each span."""
-        return Spans(self.starts + left, self.lengths - left - right)
-
     def groups(self, block: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (rows [m], values [m, length]) for each distinct length: rows of one length copy in one go."""
         order = np.argsort(self.lengths, kind="stable")

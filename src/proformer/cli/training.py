@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, read_yaml
 from proformer.errors import InputError
-from proformer.files import Output, OutputFolder, write_table
+from proformer.files import Output, OutputFolder, existing, write_table
 from proformer.settings import Count, Flanks, Positive, Threads
 from proformer.units import aligned
 
@@ -92,9 +92,7 @@ def train_pack(
 
     configs = read_yaml(jobs, "--jobs")
     at_once = max(1, cpus // threads) if cpus and device != "cuda" else None
-    files = [train, validation, *since]
-    if missing := [file for file in files if not file.is_file()]:
-        raise InputError(f"{missing[0]}: no such file")
+    files = [existing(file) for file in (train, validation, *since)]
     options = ["--train", str(train), "--validation", str(validation), "--device", device]
     options += ["--checkpoint-minutes", str(checkpoint_minutes), "--threads", str(threads)]
     options += ["--since", *map(str, files)]

@@ -26,6 +26,7 @@ from proformer.datasets.rows import read_rows
 from proformer.datasets.store import Store
 from proformer.errors import InputError
 from proformer.sequences import N, centre_pad, reverse_complement
+from proformer.settings import read
 
 CHUNK = 1 << 15
 PAIRS = 1 << 17  # compared at once
@@ -136,8 +137,8 @@ def centred_reverse_complement(codes: np.ndarray) -> np.ndarray:
 
 def read_codes(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
     """Sequences of a TSV (first column) laid out as in `store`: (codes uint8 [n, L], which were short enough: bool)."""
-    layout = replace(Layout(**store.meta["layout"]), too_long="drop", wrong_flank="partial")
-    layout = replace(layout, flanks=(layout.flanks[0], layout.flanks[1]))
+    layout = read(Layout, store.meta["layout"], f"{store.path}: layout")
+    layout = replace(layout, too_long="drop", wrong_flank="partial")
     codes, fits = [], []
     for rows in read_rows(path):
         kept, spans, _ = layout.trim(rows)

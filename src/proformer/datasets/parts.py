@@ -18,7 +18,7 @@ import pandas as pd
 from proformer.datasets.nearest import near_groups
 from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.errors import InputError
-from proformer.files import file_digest
+from proformer.files import existing, file_digest
 from proformer.sequences import mix
 
 CHUNK, CHUNK_BYTES = 1 << 17, 1 << 26  # rows at once; fewer where they are long, as profiles are
@@ -142,9 +142,7 @@ def by_names(store: Store, names: Sequence[Sequence[str]]) -> np.ndarray:
 def by_file(store: Store, path: Path, parts: int) -> np.ndarray:
     """By a file with the number of a part on each line, a line for each row; -1 (or any other number) for none."""
     try:
-        given = np.loadtxt(path, dtype=np.int64, ndmin=1)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        given = np.loadtxt(existing(path), dtype=np.int64, ndmin=1)
     except ValueError as error:
         raise InputError(f"{path}: found {str(error)[:80]}, expected a whole number on each line") from None
     if given.shape != (len(store),):

@@ -14,7 +14,7 @@ import numpy as np
 from proformer.datasets.store import StoreWriter
 from proformer.datasets.text import Rows, first_error_first
 from proformer.errors import InputError
-from proformer.files import file_digest
+from proformer.files import existing, file_digest
 from proformer.sequences import MAX_LENGTH, N, Spans, centre_pad, contain, flank_extent, has_flanks, strand_free_keys
 from proformer.settings import Flanks, at_least, at_most
 from proformer.tasks import Task
@@ -65,7 +65,7 @@ class Layout:
     def _cut(self, rows: Rows, counts: Counter[str], predicting: bool) -> tuple[np.ndarray, Spans]:
         left, right = self.flanks
         good = has_flanks(rows.codes, rows.spans, left, right)
-        spans = rows.spans.shrink(len(left), len(right))
+        spans = Spans(rows.spans.starts + len(left), rows.spans.lengths - len(left) - len(right))
         odd = np.flatnonzero(~good)
         if not len(odd):
             return np.arange(len(rows)), spans
@@ -108,11 +108,8 @@ def prepare(
 
     from proformer.datasets.measured import training_rows
 
-    paths = [Path(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    paths = [existing(source) for source in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
     beside = Path(values) if values else None
-    for path in paths:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
     layout = layout or Layout(length=longest(paths, Layout(MAX_LENGTH), medium, targets, beside))
     digests = [{"file": path.name, "sha256": file_digest(path, "sha256")} for path in paths]
     meta = {"layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
