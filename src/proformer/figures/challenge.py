@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from proformer.evaluation.challenge import QUANTILES, disparity, published_challenge
 from proformer.evaluation.dream import PARTIAL, SCORES, WEIGHTS
@@ -21,7 +20,7 @@ CELL = 4.6  # mm, of a heat map's row
 
 
 @style.styled
-def draw_ranks(shares: pd.DataFrame, differences: pd.DataFrame, letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw_ranks(shares: pd.DataFrame, differences: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw in how many samples (%) a model has a rank, and in how many it beats each other, by both weighted scores.
 
     Tables of `challenge.rank_shares` (ranks of ties are rounded) and `bootstrap.difference_table`. Returns the figure
@@ -53,9 +52,7 @@ def draw_ranks(shares: pd.DataFrame, differences: pd.DataFrame, letter: str = ""
 
 
 @style.styled
-def draw_disparity(
-    scores: pd.DataFrame | None = None, label: str = "", letter: str = ""
-) -> tuple[Figure, pd.DataFrame]:
+def draw_disparity(scores: pd.DataFrame | None = None, letter: str = "") -> style.Drawn:
     """Draw (best - worst) / best over the models of a scores table by subset, of r² and ρ; by default as published.
 
     Returns the figure (85 mm wide) and the table of `challenge.disparity`.
@@ -63,7 +60,7 @@ def draw_disparity(
     table = published_challenge() if scores is None else scores
     drawn = disparity(style.needed(table, ["model", "subset", "measure", "value"], "scores"))
     subsets = [name for name in WEIGHTS if name in set(drawn["subset"])]
-    which = f"{label or ('published' if scores is None else 'this run')}: {table['model'].nunique()} models"
+    which = f"{'published' if scores is None else 'this run'}: {table['model'].nunique()} models"
     note = f"(best – worst) / best, %; {which}"
     figure = style.new(style.SINGLE, 20 + 4.4 * len(subsets), letter, note)
     panels = figure.subplots(1, 2, sharey=True)
@@ -81,7 +78,7 @@ def draw_disparity(
 
 
 @style.styled
-def draw_correlations(correlations: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw_correlations(correlations: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw Pearson r of models with each other and with the truth: over all rows with numbers, and subset by subset.
 
     A table of `challenge.correlations`. Returns the figure (180 mm wide) and the table.
@@ -91,7 +88,7 @@ def draw_correlations(correlations: pd.DataFrame, label: str = "", letter: str =
     models = [*dict.fromkeys(correlations["a"])]
     names, size = _names(models), len(models)
     rows = -(-(len(subsets) - 1) // 4)
-    figure = style.new(style.DOUBLE, 34 + CELL * size + 42 * rows, letter, label or "this run")
+    figure = style.new(style.DOUBLE, 34 + CELL * size + 42 * rows, letter, "this run")
     heights = [26 + CELL * size, 42 * rows][: 1 + bool(rows)]
     upper, *lower = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     low = max(0.0, np.floor(10 * correlations["pearson"].min()) / 10)
@@ -115,7 +112,7 @@ def draw_correlations(correlations: pd.DataFrame, label: str = "", letter: str =
 
 
 @style.styled
-def draw_ensembles(ensembles: pd.DataFrame, letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw_ensembles(ensembles: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw both weighted scores of linear regressions on the best 1, 2, … models.
 
     A table of `challenge.ensembles`. Returns the figure (180 mm wide) and the drawn rows.
@@ -147,13 +144,13 @@ def draw_ensembles(ensembles: pd.DataFrame, letter: str = "") -> tuple[Figure, p
 
 
 @style.styled
-def draw_changes(changes: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw_changes(changes: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw the sizes of measured changes of expression in each subset of pairs: quartiles, and where 95 % of them lie.
 
     A table of `challenge.changes`. Returns the figure (85 mm wide) and the table.
     """
     style.needed(changes, ["subset", "n", "mean", *QUANTILES], "changes")
-    note = f"box: quartiles; line: 95 %; circle: mean; {label or 'this run'}"
+    note = "box: quartiles; line: 95 %; circle: mean; this run"
     figure = style.new(style.SINGLE, 18 + 9 * len(changes), letter, note)
     axes = figure.subplots()
     for y, row in enumerate(changes.itertuples()):

@@ -24,7 +24,7 @@ LEADING = 6  # models
 
 
 @style.styled
-def draw(density: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw(density: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw a density table of one model: a panel per subset, colours count sequences or pairs on a common log scale.
 
     Each panel holds n, r and ρ. Returns the figure (180 mm wide) and the drawn cells.
@@ -33,13 +33,11 @@ def draw(density: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figu
     subsets = [name for name in WEIGHTS if name in set(density["subset"])]
     titles = {name: f"{name.replace('_', ' ')}{', differences' if name in PAIRS else ''}" for name in subsets}
     panels = {titles[name]: density[density["subset"] == name] for name in subsets}
-    return _draw(panels, f"{density['model'].iloc[0]}; {label or 'this run'}", letter), density[[*COLUMNS, *NUMBERS]]
+    return _draw(panels, f"{density['model'].iloc[0]}; this run", letter), density[[*COLUMNS, *NUMBERS]]
 
 
 @style.styled
-def draw_leading(
-    density: pd.DataFrame, ranks: pd.DataFrame, label: str = "", letter: str = ""
-) -> tuple[Figure, pd.DataFrame]:
+def draw_leading(density: pd.DataFrame, ranks: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw all rows of the leading models of a table of ranks, a panel each; see `draw`."""
     style.needed(density, [*COLUMNS, *NUMBERS], "density")
     panels = {model: density[(density["model"] == model) & (density["subset"] == ALL)] for model in ranks["model"]}
@@ -47,7 +45,7 @@ def draw_leading(
     shown = {without_seed(model): leading[model] for model in [*leading][:LEADING]}
     if not shown:
         raise InputError(f"density table: found no cells of the subset {ALL}, expected some")
-    return _draw(shown, label or "this run", letter), pd.concat(shown.values())[[*COLUMNS, *NUMBERS]]
+    return _draw(shown, "this run", letter), pd.concat(shown.values())[[*COLUMNS, *NUMBERS]]
 
 
 def _draw(cells_of: dict[str, pd.DataFrame], note: str, letter: str) -> Figure:

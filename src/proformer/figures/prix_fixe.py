@@ -8,7 +8,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.colors import CenteredNorm, Normalize
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from proformer.evaluation.prix_fixe import ROLES, measure_of
@@ -20,9 +19,7 @@ MEASURES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"
 
 
 @style.styled
-def draw(
-    table: pd.DataFrame, measure: str = "", gain: bool = False, label: str = "", letter: str = ""
-) -> tuple[Figure, pd.DataFrame]:
+def draw(table: pd.DataFrame, measure: str = "", gain: bool = False, letter: str = "") -> style.Drawn:
     """Draw a cell for each of all combinations: rows are core and first block, columns processor and final block.
 
     measure: a column of `combinations` (default: what they are compared by), averaged over seeds. gain: what a
@@ -48,7 +45,7 @@ def draw(
     texts = np.where(converged.isna(), "–", np.where(converged == False, "×", values.map("{:.3f}".format)))  # noqa: E712
     if gain:
         texts = np.where(np.isfinite(shades), values.map("{:+.3f}".format), texts)
-    figure = style.new(style.DOUBLE, 34 + 5.5 * len(rows), letter, _note(table, label))
+    figure = style.new(style.DOUBLE, 34 + 5.5 * len(rows), letter, _note(table))
     axes = figure.subplots()
     colours = matplotlib.colormaps["RdBu_r" if gain else "cividis"].with_extremes(bad="#e0e0e0")
     known = shades[np.isfinite(shades)]
@@ -67,7 +64,7 @@ def draw(
 
 
 @style.styled
-def modules(table: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def modules(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw the combinations that converged by their block of each role, a panel per role (Fig. 2C, Suppl. Fig. 8).
 
     White points are the teams' own, lines the means. Returns the figure (180 mm wide) and the drawn points.
@@ -75,7 +72,7 @@ def modules(table: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Fig
     measure = measure_of(_checked(table))
     points = _points(table, measure)
     points = points[points["converged"]]
-    figure = style.new(style.DOUBLE, 62, letter, _note(table, label))
+    figure = style.new(style.DOUBLE, 62, letter, _note(table))
     panels = figure.subplots(1, len(ROLES), sharey=True)
     random = np.random.default_rng(1)
     for axes, role in zip(panels, ROLES, strict=True):
@@ -94,7 +91,7 @@ def modules(table: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Fig
 
 
 @style.styled
-def best(table: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def best(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw parameters against score: every combination, each team's own and the best with its core (Fig. 2D-E).
 
     Returns the figure (85 mm wide) and the drawn points.
@@ -102,7 +99,7 @@ def best(table: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure
     measure = measure_of(_checked(table))
     points = _points(table, measure)
     points = points[points["converged"]].assign(millions=points["parameters"] / 1e6)
-    figure = style.new(style.SINGLE, 75, letter, _note(table, label))
+    figure = style.new(style.SINGLE, 75, letter, _note(table))
     axes = figure.subplots()
     for place, core in enumerate(_levels(table["core"])):
         colour, chosen = style.SERIES[place % len(style.SERIES)], points[points["core"] == core]
@@ -123,7 +120,7 @@ def best(table: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure
 
 
 @style.styled
-def curves(epochs: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def curves(epochs: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw validation r after each epoch, a panel per processor and core block: a colour per first, a line style per
     final block (Suppl. Fig. 9).
 
@@ -132,7 +129,7 @@ def curves(epochs: pd.DataFrame, label: str = "", letter: str = "") -> tuple[Fig
     table = style.one_dataset(style.needed(epochs, ["dataset", *ROLES, "epoch", "validation_r"], "epochs"))
     drawn = table.groupby(["dataset", *ROLES, "epoch"], as_index=False, sort=False)["validation_r"].mean()
     levels = {role: _levels(table[role]) for role in ROLES}
-    figure = style.new(style.DOUBLE, 16 + 34 * len(levels["core"]), letter, _note(table, label))
+    figure = style.new(style.DOUBLE, 16 + 34 * len(levels["core"]), letter, _note(table))
     panels = figure.subplots(len(levels["core"]), len(levels["processor"]), squeeze=False, sharey=True, sharex=True)
     entries: dict[str, Any] = {}
     styles = dict(zip(levels["final"], ("-", "--", ":", "-."), strict=False))
@@ -193,6 +190,6 @@ def _outer(axes: Any, levels: dict[str, list[str]], rows: int, columns: int) -> 
     axes.set_xlabel("data processor with its trainer, final block", labelpad=18)
 
 
-def _note(table: pd.DataFrame, label: str) -> str:
+def _note(table: pd.DataFrame) -> str:
     trained = len(table[ROLES].drop_duplicates())
-    return f"{label or 'this run'}: {style.counted(trained, table['seed'].nunique())}"
+    return f"this run: {style.counted(trained, table['seed'].nunique())}"

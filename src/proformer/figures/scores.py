@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from proformer.evaluation.challenge import published_challenge
 from proformer.evaluation.dream import PARTIAL, SCORE, SCORES, WEIGHTS
@@ -26,7 +25,7 @@ SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntili
 
 
 @style.styled
-def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figure, pd.DataFrame]:
+def draw(scores: pd.DataFrame, letter: str = "b") -> style.Drawn:
     """Draw a scores table of `proformer score`, means over seeds, beside the numbers printed in the paper.
 
     Whiskers are the 95 % intervals for other test sequences (mean ends over seeds), dots the seeds. A value that is
@@ -39,7 +38,7 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
     published = published_scores().rename(columns={"head": "published_head"}).assign(source="published")
     heads = [head for head in published["published_head"].unique() if head not in map(published_head, names)]
     rows = [(name, published_head(name)) for name in names] + [(head_title(head), head) for head in heads]
-    note = f"whiskers: 95 %, other test sequences; {_note(scores, label)}\npublished r: the root of the printed number"
+    note = f"whiskers: 95 %, other test sequences; {_note(scores)}\npublished r: the root of the printed number"
     figure = style.new(style.DOUBLE, 26 + 8.5 * len(rows), letter, note)
     panels = figure.subplots(1, len(PANELS), sharey=True)
     for axes, (measure, title) in zip(panels, PANELS.items(), strict=True):
@@ -59,7 +58,7 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
     panels[0].set_yticks(range(len(rows)), [_row_name(name, head) for name, head in rows])
     panels[0].barh(0, 0, color=PAPER, hatch="////", edgecolor="white", linewidth=0, label="published (Fig. 4b)")
     whole = "" if SCORE in set(scores["subset"]) else ", subsets at hand"
-    panels[0].barh(0, 0, color=style.BLUE, label=f"{label or 'this run'}{whole}")
+    panels[0].barh(0, 0, color=style.BLUE, label=f"this run{whole}")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     own = run.assign(source="run", published_head=run["name"].map(published_head))
     columns = ["source", "name", "published_head", "measure", "value", "low", "high", "n_seeds", "derived", "note"]
@@ -68,14 +67,14 @@ def draw(scores: pd.DataFrame, label: str = "", letter: str = "b") -> tuple[Figu
 
 
 @style.styled
-def draw_subsets(scores: pd.DataFrame | None = None, label: str = "", letter: str = "") -> tuple[Figure, pd.DataFrame]:
+def draw_subsets(scores: pd.DataFrame | None = None, letter: str = "") -> style.Drawn:
     """Draw r² and ρ of every model on every subset, and the weighted scores; colours span each column's range.
 
     As in the DREAM papers, whose numbers are drawn without a table; means over seeds. An undefined or missing number is
     a dash. Returns the figure (180 mm wide) and its cells: name, subset, measure, value, n_seeds, n, note.
     """
-    if scores is None:
-        scores, label = published_challenge(), label or "published"
+    source = "published" if scores is None else "this run"
+    scores = published_challenge() if scores is None else scores
     style.needed(scores, NEEDED, "scores")
     titles = {"r2": ("r²", "pearson_score"), "spearman": ("Spearman ρ", "spearman_score")}
     table = _mean_over_seeds(_named(scores[scores["measure"].isin([*titles, *SCORES])]))
@@ -83,7 +82,7 @@ def draw_subsets(scores: pd.DataFrame | None = None, label: str = "", letter: st
         first = table.drop_duplicates(["subset", "measure"])
         table = pd.concat([table, first.assign(name=style.PERFECT, value=first["ceiling"])], ignore_index=True)
     names = list(dict.fromkeys(table["name"]))
-    figure = style.new(style.DOUBLE, 34 + 9.2 * max(len(names), 2), letter, _note(scores, label))
+    figure = style.new(style.DOUBLE, 34 + 9.2 * max(len(names), 2), letter, _note(scores, source))
     panels = figure.subplots(2, 1)
     colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
     title = table["subset"].iloc[-1]
@@ -144,12 +143,12 @@ def _mean_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     return mean.reset_index()
 
 
-def _note(scores: pd.DataFrame, label: str) -> str:
+def _note(scores: pd.DataFrame, source: str = "this run") -> str:
     part = style.one_dataset(scores, ["part"])["part"].iloc[0]
     partial = PARTIAL in set(scores["subset"])
     sizes = scores[scores["subset"] == ALL]["n"]
     rows = f", {int(sizes.max()):,} sequences" if len(sizes) and sizes.max() else ""
-    return f"{label or 'this run'}: {part} part{rows}" + ("; scores over the subsets at hand" if partial else "")
+    return f"{source}: {part} part{rows}" + ("; scores over the subsets at hand" if partial else "")
 
 
 def _row_name(name: str, head: str | None) -> str:
