@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 import torch
+import yaml
 from torch import nn
 from torch.nn import functional as F
 
@@ -352,6 +353,38 @@ def test_original_weights_of_dream_attn_under_their_names():
     assert torch.equal(block.conv.pointwise.weight, state[f"{at}conv.1.weight"][:, :, 0])
     flat = F.linear(x.flatten(1), state["final.main.0.weight"], state["final.main.0.bias"])  # channels, then positions
     assert torch.allclose(model.final.dense[0](x.transpose(1, 2).flatten(1)), flat, atol=1e-4)
+
+
+def test_weights_that_the_original_has_saved_become_a_folder(tmp_path, proformer):
+    keys = {"first": "autosome", "core": "autosome", "options": {"core": {"widths": [8]}, "first": {"width": 8}}}
+    model = build({"model": "composed", "flanks": FLANKS, **keys}).eval()
+    renamed = {
+        "first.convolution": "first.block",
+        "final.mapper": "final.mapper.0",
+        "6.gate": "6.fc",
+        "stages.0.block": "seqextractor.inv_res_blc0",
+        "stages.0.resize": "seqextractor.resize_blc0",
+    }
+    state = {}
+    for name, value in model.state_dict().items():
+        for ours, theirs in renamed.items():
+            name = name.replace(ours, theirs)
+        state[name] = value
+    torch.save(state | {"final.bins": torch.arange(18)}, tmp_path / "best.pth")
+    options = ["import-weights", "--model", "composed", "--weights", tmp_path / "best.pth", "--out", tmp_path / "model"]
+    assert proformer(*options, "--config", yaml.safe_dump(keys, default_flow_style=True)).returncode == 0
+    sequence = "ACGTACGTAGCTAGCTAGATATATACGGCGC"
+    (tmp_path / "s.txt").write_text(f"{FLANKS[0]}{sequence}{FLANKS[1]}\n")
+    proformer("predict", "--model", tmp_path / "model", "--sequences", tmp_path / "s.txt", "--out", tmp_path / "p.tsv")
+    codes = torch.full((1, 100), 4, dtype=torch.uint8)
+    codes[0, : len(sequence)] = torch.tensor(["ACGT".index(base) for base in sequence])
+    found = float((tmp_path / "p.tsv").read_text().split()[-1])
+    assert found == pytest.approx(model(codes).item(), rel=1e-5)
+    done = proformer(*options[:-1], tmp_path / "other", "--config", "{core: bhi}")
+    assert done.returncode == 2
+    assert "core.seqextractor.resize_blc0.0.weight has no place" in done.stderr
+    (tmp_path / "best.pth").write_bytes(b"\x80\x02cos\nsystem\n(S'true'\ntR.")
+    assert "neither .npz, .safetensors nor .pth" in proformer(*options[:-1], tmp_path / "other").stderr
 
 
 def test_recipes_are_one_cycle_with_the_published_rates():

@@ -160,24 +160,28 @@ def config(of: Annotated[str, "model:NAME, training or task"]) -> None:
 
 def import_weights(
     *,
-    weights: Annotated[Path, ".npz or .safetensors with the original's arrays"],
+    weights: Annotated[Path, ".npz, .safetensors or .pth with the original's arrays"],
     out: Annotated[OutputFolder, "model folder to write"],
-    config: Annotated[str | Path, "YAML file, or text: model keys that differ from the final model's"] = "{}",
+    model: Annotated[str, "proformer or composed"] = "proformer",
+    config: Annotated[str | Path, "YAML file, or text: model keys that differ from its defaults"] = "{}",
     mean: Annotated[float, "mean of the training targets"] = 0.0,
     sd: Annotated[Positive, "standard deviation of the training targets"] = 1.0,
     flanks: Annotated[Flanks, "constant ends of the sequences"] = DREAM_FLANKS,
 ) -> None:
-    """Turn weights of the original TensorFlow model into a model folder.
+    """Turn weights of an original model into a model folder.
 
     examples:
       proformer import-weights --weights original.npz --out model --mean 11.15 --sd 2.35 \\
           --config '{kmer: 10, dim: 512, heads: 8, blocks: 4, head: meh, expression_heads: 32}'
+      proformer import-weights --model composed --weights model_best.pth --out dream-rnn \\
+          --config '{processor: autosome, first: bhi, core: bhi, final: autosome}'
 
-    The weights are named arrays in Keras layout, as .npz or .safetensors; `proformer.models.original` lists the names.
+    Proformer's are named arrays in Keras layout (`proformer.models.original` lists the names), those of composed models
+    state dicts of the Prix Fixe framework.
     """
-    from proformer.models.original import import_weights
+    from proformer.models import imports
 
-    folder = import_weights(weights, out, read_yaml(config, "--config"), mean, sd, flanks)
+    folder = imports.import_weights(model, weights, out, read_yaml(config, "--config"), mean, sd, flanks)
     print(f"model folder written: {folder}")
 
 

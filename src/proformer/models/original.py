@@ -6,23 +6,13 @@ nor nucleotide_dense; head "glu" adds `glu_dense`.
 """
 
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from proformer.errors import InputError
-from proformer.files import existing
-from proformer.models import build, resolve
-from proformer.models.folder import write_folder
 from proformer.models.proformer import Proformer
-from proformer.tasks import Task
 
 # Our names and the original ones, where `_original_name` has no rule.
 _NAMES = {
@@ -90,24 +80,3 @@ def load_original(model: Proformer, arrays: Mapping[str, np.ndarray]) -> Proform
         array = _ours(name, np.asarray(arrays[name], dtype=np.float64), parameter)
         parameter.copy_(torch.from_numpy(np.ascontiguousarray(array)))
     return model
-
-
-def import_weights(
-    weights: Path, out: Path, config: Mapping[str, Any], mean: float, sd: float, flanks: tuple[str, str]
-) -> Path:
-    """Read an .npz or .safetensors file of original weights and write a model folder; returns `out`."""
-    existing(weights)
-    try:
-        arrays = load_file(weights) if weights.suffix == ".safetensors" else dict(np.load(weights, allow_pickle=False))
-    except (ValueError, OSError, EOFError, SafetensorError, zipfile.BadZipFile) as error:
-        raise InputError(f"{weights}: neither .npz nor .safetensors ({' '.join(str(error).split())[:120]})") from None
-    model = load_original(build(config), arrays)  # type: ignore[arg-type]
-    description = {
-        "model": resolve(config),
-        "layout": {"length": model.config.length, "flanks": list(flanks), "too_long": "error", "wrong_flank": "error"},
-        "task": asdict(Task(mean=(mean,), sd=(sd,))),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "made_by": {"imported_from": weights.name},
-    }
-    write_folder(out, model.state_dict(), description)
-    return out
