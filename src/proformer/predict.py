@@ -17,6 +17,7 @@ from proformer.datasets.prepare import Layout
 from proformer.datasets.rows import read_rows, rows_of_codes, rows_of_strings
 from proformer.datasets.store import StoreWriter
 from proformer.datasets.text import STDIN, Rows, is_sequence
+from proformer.errors import InputError
 from proformer.files import atomic
 from proformer.models.base import Model
 from proformer.models.folder import TrainedModel, read_folder
@@ -27,6 +28,7 @@ from proformer.training.device import choose_device
 from proformer.training.validation import predict_codes
 
 STORE = ".safetensors"
+BHI_MEAN = 0.0620  # of the standardised predictions that BHI's normal distribution was fitted to
 
 
 def load(folder: str | Path, device: str = "auto") -> Predictor:
@@ -38,7 +40,12 @@ def load(folder: str | Path, device: str = "auto") -> Predictor:
 
 
 class Predictor(TrainedModel):
-    """A trained model: predicts from sequences, and says what it is."""
+    """A trained model: predicts from sequences, and says what it is.
+
+    quantiles: predictions are those of `Predictor.to_quantiles`, between 0 and 1.
+    """
+
+    quantiles = False
 
     def predict(
         self,
@@ -93,8 +100,17 @@ class Predictor(TrainedModel):
         """Predictions for codes uint8 [N, L] as stores have them: float64 [N, T, P], in the units of the data."""
         size = batch_size or self.batch_size
         pieces = (torch.from_numpy(codes[i : i + size]).to(self.device) for i in range(0, len(codes), size))
-        outputs = [predict_codes(self.module, piece).cpu() for piece in pieces]
-        return self.task.restore(torch.cat(outputs)).numpy()
+        output = torch.cat([predict_codes(self.module, piece).cpu() for piece in pieces])
+        return (self.to_quantiles(output) if self.quantiles else self.task.restore(output)).numpy()
+
+    def to_quantiles(self, output: torch.Tensor) -> torch.Tensor:
+        """The last step of BHI's submission to DREAM: Φ(z - 0.062) of standardised outputs z, float64 [N, T, P].
+
+        It keeps their order, so Spearman's ρ stays and Pearson's r does not. Raises InputError for other tasks.
+        """
+        if self.task.scale != "standardise":
+            raise InputError(f"quantiles: found targets of the scale {self.task.scale!r}, expected 'standardise'")
+        return torch.special.ndtr(self.task.predicted(output.double()) - BHI_MEAN)
 
     def describe(self) -> dict[str, Any]:
         """What the model is, what it reads and predicts, and what it was trained on."""

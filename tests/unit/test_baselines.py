@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 from sklearn.linear_model import Ridge
 
 from proformer.datasets.batches import DeviceData
@@ -50,6 +51,23 @@ def test_the_training_mean(stores, tmp_path, proformer):
     assert proformer("predict", *words).returncode == 0
     found = read_predictions(tmp_path / "p.tsv").values[:, 0, 0]
     np.testing.assert_allclose(found, np.mean(open_store(stores[0]).target), rtol=1e-6)
+
+
+def test_quantiles_keep_the_order_and_are_those_of_a_normal_distribution(stores, tmp_path, proformer):
+    train({"model": "kmers", "recipe": "gc"}, *stores, tmp_path / "model", tmp_path / "c.pt", device="cpu")
+    values = []
+    for option in ([], ["--quantiles"]):
+        words = ["--model", tmp_path / "model", "--sequences", stores[1], "--out", tmp_path / "p.tsv", *option]
+        assert proformer("predict", *words).returncode == 0
+        values.append(read_predictions(tmp_path / "p.tsv").values[:, 0, 0])
+    task = open_store(stores[0]).task
+    np.testing.assert_allclose(values[1], norm.cdf((values[0] - task.mean[0]) / task.sd[0] - 0.062), atol=1e-5)
+    (tmp_path / "model/model.json").write_text(
+        (tmp_path / "model/model.json").read_text().replace('"standardise"', '"none"')
+    )
+    result = proformer("predict", *words)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "found targets of the scale 'none', expected 'standardise'" in result.stderr
 
 
 def test_several_tasks_are_refused(stores):

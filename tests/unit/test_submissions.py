@@ -16,7 +16,7 @@ from proformer.evaluation.submissions import predictions_of
 from proformer.files import read_table
 from proformer.planning.configuration import read_configuration
 from proformer.simulate.dream import write_dream
-from proformer.workflow import finals
+from proformer.workflow import commands, finals
 from proformer.workflow.results import Results
 
 MIRROR = os.environ.get("PROFORMER_MIRROR")
@@ -103,6 +103,16 @@ def test_submissions_and_parts_of_a_configuration(root, tmp_path):
         results_of(root, tmp_path, wrong)
     with pytest.raises(InputError, match="unknown key 'submission'"):
         results_of(root, tmp_path, "datasets: {dream: {submission: {}}}")
+
+
+def test_models_of_both_media_are_compared_with_sets_of_either(root, tmp_path):
+    both = "{train: simulated/train_sequences.txt, medium: both}"
+    overlay = f"datasets: {{both: {both}}}\nevaluations: {{native: {{datasets: [complex, both]}}}}\n"
+    overlay += "runs: {proformer: {datasets: [complex, both]}}"
+    results = results_of(root, tmp_path, overlay)
+    named = [name for name in results.evaluation_models("native") if name.startswith("proformer")]
+    assert named == ["proformer:1", "proformer-both:1"]
+    assert "--medium" not in commands.prepare_options(results.datasets["both"])
 
 
 def mirrored(name: str) -> Path:

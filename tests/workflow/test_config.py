@@ -18,7 +18,7 @@ def dry_run(run, *arguments):
 
 
 def test_paper_lists_its_gpu_jobs(paper):
-    """72 for Figure 2, 48 for Figure 3, four to see what the random split's leakage is worth; 45 of blocks, 22 more."""
+    """72 for Figure 2, 48 for Figure 3, four to see what the random split's leakage is worth; 45 of blocks, 32 more."""
     jobs = re.split(r"\n(?=(?:local)?rule \w+:)", paper)
     train = [job for job in jobs if job.startswith("rule train:")]
     point = r"wildcards: point=dataset~(\w+)/run~\w+_width~(\d+)-(\d+)_blocks~(\d+)_head~([^_]+)"
@@ -29,8 +29,8 @@ def test_paper_lists_its_gpu_jobs(paper):
     wanted |= {("atac", *w, b, h) for w, b, h in itertools.product(widths[:2], "1248", heads)}
     wanted |= {("atacchromosome", *w, "4", h) for w, h in itertools.product(widths[:2], ("AP", "32"))}
     assert found == wanted
-    assert len(train) == 72 + 48 + 4 + 45 + 22 + 9
-    assert sum("gpu=4" in job for job in train) == 6
+    assert len(train) == 72 + 48 + 4 + 45 + 32
+    assert sum("gpu=4" in job for job in train) == 7
     assert sum("gpu=1" in job for job in train) == 194
     final = {re.search(r"dataset~dreamfull/run~final_head~(\S+)_seed", job) for job in train}
     assert {match[1] for match in final if match} == {"AP", "1", "32", "32+GLU"}
@@ -50,7 +50,7 @@ def overlay(fresh, tmp_path):
 def test_paper_grows_by_as_many_jobs_per_seed(overlay):
     code, text = overlay("seeds: [1, 2, 3]", "config/paper.yaml")
     assert code == 0, text
-    assert re.search(r"^train +600$", text, re.MULTILINE)
+    assert re.search(r"^train +603$", text, re.MULTILINE)
 
 
 def test_models_on_several_gpus(fresh, tmp_path):
@@ -109,6 +109,7 @@ def test_demo_asks_for_no_gpu(fresh):
         ("atac: {species: human, genome_name: mm10}", "found the genome mm10 (mouse) for human reads"),
         ("datasets: {dream: {split: contig}}", "found 'contig', expected one of random"),
         ("datasets: {complex: {medium: minimal}}", "found 'minimal', expected one of complex"),
+        ("evaluations: {native: {medium: both}}", "found 'both', expected one of complex"),
         ("datasets: {complex: {medium: defined}}", "found the medium complex, but the data set complex has defined"),
         ("datasets: {complex: {train: [dream-train, dream-trian]}}", "'dream-trian': neither a name in the catalogue"),
         ("evaluations: {native: {medium: poor}}", "found 'poor', expected one of complex"),
@@ -213,7 +214,7 @@ def test_without_evaluation_sets_their_part_is_not_there(overlay):
 
 def test_paper_draws_figure_5_for_both_media(paper):
     assert {"rule figures_5_complex:", "rule figures_5_defined:"} <= set(paper.splitlines())
-    assert paper.count("rule nearest:") == 11
+    assert paper.count("rule nearest:") == 16
 
 
 def test_without_an_experiment_its_part_is_not_there(overlay):

@@ -19,6 +19,7 @@ def predict(
     out: Annotated[tuple[Output, ...], "tables or stores: each file's, by model; -: standard output"] = (Output("-"),),
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     batch_size: Annotated[Count | None, "sequences at once (default: by the model's size)"] = None,
+    quantiles: Annotated[bool, "numbers between 0 and 1 in the same order, by BHI's last step"] = False,
     device: Device = "auto",
     threads: CpuThreads = None,
 ) -> None:
@@ -46,6 +47,7 @@ def predict(
     tables = iter(out)
     for folder in model:
         predictor = load(folder, device)
+        predictor.quantiles = quantiles
         for file in sequences:
             table = next(tables)
             count = predictor.predict_file(file, table, batch_size, trimmed=trimmed)

@@ -65,7 +65,10 @@ def compare(
         for key, file in (truth or {}).items():
             name, predictions = key.removeprefix(f"{dataset}/"), results / "predictions" / path
             if name != key and (table := predictions / f"{name}.tsv").is_file():
-                rows += _tests(name, table, Path(file), task, is_simulated, mine[mine["set"] == name])
+                of_set = mine[mine["set"] == name]
+                if names[1] in set(of_set["model"]):  # where models of several data sets have their names
+                    of_set = of_set[of_set["model"] == names[1]]
+                rows += _tests(name, table, Path(file), task, is_simulated, of_set)
         rows += _dream(scores[scores["model"] == (called or {}).get(path)])
         tables.append(pd.DataFrame([_identity(path, made) | row for row in rows]).assign(**costs))
     ceiling = ["ceiling"] if simulated else []

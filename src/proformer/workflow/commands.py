@@ -11,7 +11,7 @@ import yaml
 
 from proformer.planning.cost import THREAD, host_megabytes
 from proformer.points import AT_ONCE, TrainingJob
-from proformer.workflow.results import PUBLIC, Results
+from proformer.workflow.results import BOTH, PUBLIC, Results
 
 HELD_OUT_SEED = 2**32 - 1  # of the draw of test parts: no seed of a run
 
@@ -31,6 +31,7 @@ def prepare_options(keys: Mapping[str, Any]) -> str:
     """Options of `proformer prepare`: what of a data set decides how its sequences are encoded."""
     options = f"--length {keys['length']} --flanks {shlex.join(keys['flanks'])}"
     options += f" --too-long {keys['too_long']} --wrong-flank {keys['wrong_flank']}"
+    keys = {**keys, "medium": None if keys["medium"] == BOTH else keys["medium"]}
     more = (option(f"--{name}", keys[name]) for name in ("medium", "targets", "values"))
     return " ".join([options, *filter(None, more)])
 

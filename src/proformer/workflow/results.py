@@ -25,6 +25,7 @@ from proformer.settings import did_you_mean
 from proformer.sources import load_catalogue
 from proformer.workflow.experiment import Experiment
 
+BOTH = "both"  # the media of a data set whose models are compared with sets of either
 PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
 SIMULATORS = {"simulated": "simulate", "simulated_atac": "simulate_atac", "simulated_vaishnav": "simulate_vaishnav"}
 FIGURE_AXES = {"width", "blocks", "head"}  # of the grids of Figures 2 and 3
@@ -226,7 +227,8 @@ class Results:
         """The test part of a data set, as an evaluation set."""
         keys = self.datasets[dataset]
         described = {"file": f"the test part of {dataset}", "title": f"held out of {dataset}", "datasets": [dataset]}
-        return described | {"medium": keys["medium"], "flanks": keys["flanks"], "printed": None, "published": {}}
+        medium = None if keys["medium"] == BOTH else keys["medium"]
+        return described | {"medium": medium, "flanks": keys["flanks"], "printed": None, "published": {}}
 
     def evaluation_file(self, name: str, kind: str) -> str:
         """An evaluation set's table (tsv) or its sequences (txt)."""
@@ -267,10 +269,13 @@ class Results:
         return {name: f"{self.folder}/predictions/{job.path}/{name}.tsv" for name in self.evaluated_on(job.dataset)}
 
     def evaluation_models(self, evaluation: str) -> dict[str, str]:
-        """The models that predict an evaluation set: name in tables, with the seed → table of predictions."""
+        """The models that predict an evaluation set: name in tables, with the seed → table of predictions.
+
+        Those of other data sets than the first that it names have the data set's name behind.
+        """
         datasets = self.evaluations[evaluation]["datasets"]
         jobs = [job for dataset in self.datasets if dataset in datasets for job in self.predicting_jobs(dataset)]
-        names = [f"{job.label}-{job.dataset}" if len(datasets) > 1 else job.label for job in jobs]
+        names = [job.label if job.dataset == datasets[0] else f"{job.label}-{job.dataset}" for job in jobs]
         return {f"{name}:{job.seed}": self.predictions(job)[evaluation] for name, job in zip(names, jobs, strict=True)}
 
     @property
@@ -352,7 +357,7 @@ class Results:
                 if datasets[dataset]["source"] == "atac":
                     raise InputError(f"{where}: found {dataset}, windows of a genome; expected promoters")
                 medium = datasets[dataset]["medium"]
-                if medium != keys["medium"]:
+                if medium not in (keys["medium"], BOTH):
                     raise InputError(
                         f"{where}: found the medium {keys['medium']}, but the data set {dataset} has {medium}"
                     )
