@@ -5,7 +5,9 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,12 +20,13 @@ from proformer.errors import InputError
 from proformer.models import build, resolve
 from proformer.planning import rates
 from proformer.planning.configuration import read_configuration
-from proformer.planning.cost import TRAINING, cost, forward_flops, job_costs, kept_bytes
+from proformer.planning.cost import TRAINING, JobCost, cost, forward_flops, job_costs, kept_bytes
 from proformer.planning.data import Amount, count_rows, find
 from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
 from proformer.points import TrainingJob
 from proformer.sources import load_catalogue
 from proformer.units import as_bytes, as_count, as_hours
+from proformer.workflow.commands import training_minutes
 
 STRAIGHT = {"merge_projections": False, "read_rows_only": False}  # as published
 
@@ -154,11 +157,22 @@ def job(name="a", nucleotides=30, training=None, recipe="grid", **model):
 def test_costs_are_kept_by_model_recipe_and_length(tmp_path, monkeypatch):
     kept, jobs = tmp_path / "new/costs.json", [job(), job("b", 40), job("c", recipe="final"), job("d", dim=4)]
     first, skipped = job_costs(jobs, kept)
-    assert first["a"] == cost(resolve({"kmer": 5, **job().config["model"]}, {"length": 30}))
+    price = cost(resolve({"kmer": 5, **job().config["model"]}, {"length": 30}))
+    assert first["a"] == JobCost(*vars(price).values(), epochs=20, batch_size=512, epoch_rows=0, precision="float32")
     assert len({*first.values()}) == 4
     assert not skipped
     monkeypatch.setattr("proformer.planning.cost._job_cost", None)  # nothing is counted again
     assert job_costs(jobs, kept)[0] == first
+
+
+def test_epochs_of_a_recipe_count_in_the_time_that_a_training_asks_for():
+    legnet = replace(job(), config={"model": {"model": "legnet", "widths": [8, 8]}, "training": {}})
+    costs, _ = job_costs([legnet])
+    price = costs["a"]
+    assert (price.epochs, price.batch_size, price.epoch_rows) == (80, 512, 512_000)
+    results = SimpleNamespace(config={"device": "cpu", "threads": 4}, costs=costs)
+    minutes = price.training_flops * 512_000 * 80 / 20e9 / 60
+    assert training_minutes([legnet], 1, 0.1, results) == 30 + int(minutes) > 60
 
 
 def test_what_cannot_be_built_is_listed_and_a_run_without_anything_else_refused(monkeypatch):

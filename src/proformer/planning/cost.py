@@ -18,7 +18,7 @@ from proformer.errors import InputError
 from proformer.files import write_text
 from proformer.points import TrainingJob
 from proformer.settings import within
-from proformer.training.config import Training, read_job
+from proformer.training.config import read_job
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +45,16 @@ class Cost:
     activation_bytes: int
 
 
+@dataclass(frozen=True)
+class JobCost(Cost):
+    """Of one training, its settings too: epoch_rows are the sequences of an epoch, 0 where it is one pass."""
+
+    epochs: int
+    batch_size: int
+    epoch_rows: int
+    precision: str
+
+
 def cost(config: Mapping[str, Any]) -> Cost:
     """Read a model's cost off the built model."""
     return _traced(json.dumps(dict(config), sort_keys=True), _cost)
@@ -55,14 +65,14 @@ def forward_flops(config: Mapping[str, Any]) -> int:
     return _traced(json.dumps(dict(config), sort_keys=True), _forward)
 
 
-def job_costs(jobs: Sequence[TrainingJob], kept: Path | None = None) -> tuple[dict[str, Cost], dict[str, str]]:
-    """What the models of trainings cost, by path; and of those that cannot be built, why.
+def job_costs(jobs: Sequence[TrainingJob], kept: Path | None = None) -> tuple[dict[str, JobCost], dict[str, str]]:
+    """What trainings cost, by path; and of those whose model cannot be built, why.
 
     kept: a file in which costs are looked up, and which receives new ones: to count them needs torch, and a second.
     Raises InputError for settings that are wrong, and for a run of which nothing can be built.
     """
     known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.exists() else {}
-    before, costs, skipped = len(known), dict[str, Cost](), dict[str, str]()
+    before, costs, skipped = len(known), dict[str, JobCost](), dict[str, str]()
     for job in jobs:
         if (name := _digest(job)) not in known:
             price = _job_cost(job)
@@ -70,7 +80,7 @@ def job_costs(jobs: Sequence[TrainingJob], kept: Path | None = None) -> tuple[di
         if isinstance(known[name], str):
             skipped[job.path] = known[name]
         else:
-            costs[job.path] = Cost(**known[name])
+            costs[job.path] = JobCost(**known[name])
     if kept and len(known) > before:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_text(kept, json.dumps(known, indent=1) + "\n")
@@ -81,16 +91,13 @@ def job_costs(jobs: Sequence[TrainingJob], kept: Path | None = None) -> tuple[di
     return costs, skipped
 
 
-def settings_of(job: TrainingJob) -> tuple[dict[str, Any], Training]:
-    """The full settings of a training's model and of the training. Raises InputError, naming the run."""
+def _job_cost(job: TrainingJob) -> JobCost | str:
     with within(f"runs: {job.run}"):
-        return read_job(job.config, job.data, f"the data set {job.dataset}")
-
-
-def _job_cost(job: TrainingJob) -> Cost | str:
-    model, _ = settings_of(job)
+        model, training = read_job(job.config, job.data, f"the data set {job.dataset}")
+    settings = {name: getattr(training, name) for name in ("epochs", "batch_size", "precision")}
+    settings["epoch_rows"] = (training.epoch_batches or 0) * training.batch_size
     try:
-        return cost(model)
+        return JobCost(**vars(cost(model)), **settings)
     except Exception as error:  # of any code: the model may be the user's own
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
@@ -98,13 +105,15 @@ def _job_cost(job: TrainingJob) -> Cost | str:
 
 
 def _digest(job: TrainingJob) -> str:
-    """Of what a model's cost follows from: its settings, what its data set says, and its code."""
+    """Of what a training's cost follows from: its settings, what its data set says, and the model's code."""
     models = Path(__file__).parents[1] / "models"
     files = [models / f"{job.config['model']['model']}.py", *sorted((models / "blocks").glob("*.py"))]
     keys = {key: value for key, value in job.config.items() if key != "point"}
     keys["training"] = {**keys["training"], "seed": 1}
     code = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()
-    return hashlib.sha256(json.dumps([keys, job.data, code], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps([[*JobCost.__dataclass_fields__], keys, job.data, code], sort_keys=True).encode()
+    ).hexdigest()[:16]
 
 
 def host_megabytes(price: Cost, processes: int, data_megabytes: float, rows: int = 0) -> int:

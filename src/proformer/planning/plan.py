@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from proformer.planning.cost import Cost, host_megabytes, job_costs, settings_of
+from proformer.planning.cost import JobCost, host_megabytes, job_costs
 from proformer.planning.data import Amount, File, count_rows, find, further_files, training_files
 from proformer.planning.rates import Rate
 from proformer.points import AT_ONCE, TrainingJob, active_datasets, active_evaluations, packs, training_jobs
@@ -156,7 +156,7 @@ def _experiment(
 def _dataset(
     name: str,
     jobs: Sequence[TrainingJob],
-    costs: Mapping[str, Cost],
+    costs: Mapping[str, JobCost],
     config: Mapping[str, Any],
     rate: Rate,
     catalogue: Mapping[str, Source],
@@ -186,27 +186,28 @@ def _dataset(
 
 
 def _training(
-    job: TrainingJob, price: Cost, counts: tuple[int, int] | None, rate: Rate, on_cpu: bool
+    job: TrainingJob, price: JobCost, counts: tuple[int, int] | None, rate: Rate, on_cpu: bool
 ) -> PlannedTraining:
-    settings, devices = settings_of(job)[1], job.gpus * job.nodes
+    devices = job.gpus * job.nodes
     data = sum(counts) * (job.data["length"] + STORE_ROW) if counts else 0
     flops = hours = None
     if counts:
-        train = (settings.epoch_batches or 0) * settings.batch_size or counts[0]
         # Epochs of training, each with the predictions of the validation part.
-        flops = float(settings.epochs * (train * price.training_flops + counts[1] * price.forward_flops))
+        flops = float(
+            price.epochs * ((price.epoch_rows or counts[0]) * price.training_flops + counts[1] * price.forward_flops)
+        )
         hours = flops / price.training_flops / rate.speed(price.training_flops) / 3600
     # Weights, gradients and Adam's moments, and what is kept of one batch for backward, all in float32.
-    on_device = STATE * price.parameters + price.activation_bytes * settings.batch_size / devices
+    on_device = STATE * price.parameters + price.activation_bytes * price.batch_size / devices
     return PlannedTraining(
         job.path,
         devices,
-        settings.precision,
-        "float32" if on_cpu and not has_bf16(torch.device("cpu")) else settings.precision,
+        price.precision,
+        "float32" if on_cpu and not has_bf16(torch.device("cpu")) else price.precision,
         price.parameters,
         flops,
         hours,
-        1e6 * host_megabytes(price, job.gpus, data / 1e6, on_cpu * settings.batch_size),
+        1e6 * host_megabytes(price, job.gpus, data / 1e6, on_cpu * price.batch_size),
         on_device + data,
     )
 

@@ -156,8 +156,9 @@ def training_memory(jobs: Sequence[TrainingJob], at_once: int, store_mb: float, 
     """Megabytes of a node: of the largest models that a job trains at the same time, per process."""
     sizes = []
     for job in jobs:
-        rows = 0 if results.config["device"] == "cuda" else job.config["training"].get("batch_size", 512)
-        sizes.append(host_megabytes(results.costs[job.path], job.gpus, store_mb, rows))
+        price = results.costs[job.path]
+        rows = 0 if results.config["device"] == "cuda" else price.batch_size
+        sizes.append(host_megabytes(price, job.gpus, store_mb, rows))
     return sum(sorted(sizes, reverse=True)[: max(1, at_once)])
 
 
@@ -171,8 +172,9 @@ def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float,
     rate = 1e13 if config["device"] == "cuda" else THREAD * config["threads"] * at_once
     work = 0.0
     for job in jobs:
-        each = results.costs[job.path].training_flops / 100  # a byte of the store is a nucleotide
-        work += each * store_mb * 1e6 * job.config["training"].get("epochs", 20) / (job.gpus * job.nodes)
+        price = results.costs[job.path]
+        rows = price.epoch_rows or store_mb * 1e6 / job.data["length"]  # a byte of the store is a nucleotide
+        work += price.training_flops * rows * price.epochs / (job.gpus * job.nodes)
     return min(30 + int(work / rate / 60), 24 * 60)
 
 
