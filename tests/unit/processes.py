@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import runpy
+import signal
 import socket
 import sys
 import threading
@@ -22,6 +23,7 @@ CONTEXT.set_forkserver_preload(["proformer.training.run", "proformer.training.pa
 
 def _run(program: Program, words: list[str], environment: Mapping[str, str], said: Connection, quiet: bool):
     os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # a pack has the server start with it blocked
     os.dup2(os.open(os.devnull, os.O_WRONLY) if quiet else said.fileno(), 2)
     os.environ.clear()
     os.environ.update(environment)

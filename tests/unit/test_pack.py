@@ -62,9 +62,9 @@ def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
 
 
 def test_a_pack_with_other_members_trains_only_what_is_new_or_older_than_its_files(stores, tmp_path):
-    def run(jobs, since=stores):
+    def run(jobs, *since):
         shutil.rmtree(tmp_path / "models", ignore_errors=True)  # as Snakemake does before it starts a job
-        train_pack(jobs, tmp_path, [*options(stores), "--since", *map(str, since)], gpu=False, at_once=1)
+        train_pack(jobs, tmp_path, [*options(stores), *(["--since", *since] if since else [])], gpu=False, at_once=1)
         logs = {path: (tmp_path / "logs/train" / f"{path}.log").read_text() for path in jobs}
         return {path: log.count("epoch   1/") for path, log in logs.items()}
 
@@ -75,7 +75,7 @@ def test_a_pack_with_other_members_trains_only_what_is_new_or_older_than_its_fil
     assert run({first: JOBS[first], second: changed}) == {first: 1, second: 2}
     code = tmp_path / "code.py"
     code.touch()
-    assert run({first: JOBS[first], second: changed}, [code]) == {first: 2, second: 3}
+    assert run({first: JOBS[first], second: changed}, str(code)) == {first: 2, second: 3}
 
 
 def test_a_model_that_was_trained_alone_is_taken_as_it_is(stores, tmp_path):

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from proformer.cli import main
 from proformer.datasets.batches import Batch
+from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.models import build
 from proformer.models.fill_mask import fill_mask_loss
@@ -63,7 +64,6 @@ def test_without_steps_nothing_is_learned(stores, tmp_path, seed, reaches):
 
 def test_validation_r_is_that_of_the_saved_weights(stores, tmp_path):
     from proformer.datasets.batches import DeviceData
-    from proformer.datasets.store import open_store
     from proformer.models.folder import read_folder
     from proformer.training.validation import predict_all
 
@@ -152,16 +152,28 @@ def test_second_process_of_a_run_waits_and_finds_it_finished(stores, tmp_path):
 
 
 def test_a_model_older_than_the_code_is_trained_again(stores, tmp_path):
-    def trained(*since):
-        code = main([*command(stores, tmp_path / "model"), "--since", *map(str, since)])
+    def trained():
+        code = main([*command(stores, tmp_path / "model"), "--since", str(tmp_path / "code.py")])
         return code, (tmp_path / "model/model.safetensors").stat().st_mtime_ns
 
     (tmp_path / "code.py").touch()
     assert main(command(stores, tmp_path / "model")) == 0
-    first = trained(*stores, tmp_path / "code.py")
-    assert trained(*stores, tmp_path / "code.py") == first
+    first = trained()
+    assert first[0] == 0
+    assert trained() == first
     os.utime(tmp_path / "code.py", (time.time() + 60,) * 2)
-    assert trained(*stores, tmp_path / "code.py")[1] > first[1]
+    assert trained()[1] > first[1]
+
+
+def test_other_data_are_another_run(stores, tmp_path):
+    """Stores whose headers are the same, but not their numbers."""
+    run(stores, tmp_path / "model", epochs=1)
+    other = open_store(stores[0])
+    with StoreWriter(tmp_path / "train", other.meta) as writer:
+        columns = other.columns | {"codes": np.flip(other.codes, axis=0)}
+        writer.append(**{name: np.asarray(column) for name, column in columns.items()})
+    with pytest.raises(InputError, match="holds the finished model of another run"):
+        run((tmp_path / "train", stores[1]), tmp_path / "model", epochs=1)
 
 
 def test_another_configuration_at_the_same_time_is_refused(stores, tmp_path):
@@ -482,7 +494,6 @@ def test_rewrites_train_alike(stores, tmp_path, seed, reaches):
 
 def test_on_a_cpu_the_codes_are_the_file_itself(stores, recwarn):
     from proformer.datasets.batches import DeviceData
-    from proformer.datasets.store import open_store
 
     store = open_store(stores[0])
     data = DeviceData(store, torch.device("cpu"), store.task)

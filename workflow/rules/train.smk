@@ -39,7 +39,7 @@ rule train:
         "exec {params.launcher} -m proformer train --config {params.config:q} --train {input.train:q}"
         " --validation {input.validation:q} --out {params.folder:q} --checkpoint {params.checkpoint:q}"
         " --checkpoint-minutes {params.minutes} --device {params.device} --threads {params.threads}"
-        " --since {input:q} > {log:q} 2>&1"
+        " --since {input.code:q} > {log:q} 2>&1"
 
 
 use rule train as train_nodes with:

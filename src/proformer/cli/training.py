@@ -92,10 +92,11 @@ def train_pack(
 
     configs = read_yaml(jobs, "--jobs")
     at_once = max(1, cpus // threads) if cpus and device != "cuda" else None
-    files = [existing(file) for file in (train, validation, *since)]
+    for file in (train, validation, *since):
+        existing(file)
     options = ["--train", str(train), "--validation", str(validation), "--device", device]
     options += ["--checkpoint-minutes", str(checkpoint_minutes), "--threads", str(threads)]
-    options += ["--since", *map(str, files)]
+    options += ["--since", *map(str, since)] if since else []
     with exclusive(results / "checkpoints" / f"{next(iter(configs), '')}.pack.lock"):
         train_pack(configs, results, options, device != "cpu", at_once)
 

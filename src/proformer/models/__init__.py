@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 FILES = ("model.safetensors", "model.json", "metrics.tsv")  # of a trained model's folder
 SEAL = "SHA256SUMS"  # their digests, written last
-
-
 DEFAULT = "proformer"
 
 

@@ -1,5 +1,6 @@
 """What a model is made of, read off the model itself: stages, shapes and parameters, for Figures 1 and 2a."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,14 +69,11 @@ def _shapes(model: Proformer) -> dict[str, list[int]]:
     """Output shape of every module, without the batch, from one forward pass."""
     shapes: dict[str, list[int]] = {}
 
-    def note(name: str) -> Any:
-        def hook(module: nn.Module, inputs: object, output: object) -> None:
-            if isinstance(output, Tensor):
-                shapes[name] = list(output.shape[1:])
+    def note(name: str, module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            shapes[name] = list(output.shape[1:])
 
-        return hook
-
-    hooks = [module.register_forward_hook(note(name)) for name, module in model.named_modules()]
+    hooks = [module.register_forward_hook(partial(note, name)) for name, module in model.named_modules()]
     with torch.inference_mode():
         model.both(torch.zeros(1, 2 * model.config.length, dtype=torch.uint8))
     for hook in hooks:

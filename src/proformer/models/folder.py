@@ -25,7 +25,6 @@ class TrainedModel:
 
     model: Model
     description: dict[str, Any]
-
     task: Task
 
 

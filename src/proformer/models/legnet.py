@@ -64,15 +64,8 @@ class LegNet(Composed):
     def __init__(self, config: Config) -> None:
         processor = Processor(config.length, config.flanks, config.window, config.unknown, config.sd)
         first = First(processor.gives, config.widths[0], config.kernel)
-        core = Core(
-            first.gives,
-            config.widths[1:],
-            config.kernel,
-            config.expansion,
-            config.expand,
-            config.group,
-            config.squeeze,
-        )
+        stage = config.kernel, config.expansion, config.expand, config.group, config.squeeze
+        core = Core(first.gives, config.widths[1:], *stage)
         super().__init__(processor, first, core, Final(core.gives, config.final_activation))
         self.config = config
         if config.start == "own":

@@ -1,12 +1,10 @@
 """What a configuration reads: rows and sizes, as far as they are known before anything is fetched."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from proformer.sources import Source
 from proformer.units import as_bytes
@@ -21,8 +19,8 @@ class Amount:
     known: float = 0.0
     unknown: tuple[str, ...] = ()
 
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(self.known + other.known, tuple(dict.fromkeys([*self.unknown, *other.unknown])))
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.known + other.known, tuple(dict.fromkeys([*self.unknown, *other.unknown])))
 
     def __str__(self) -> str:
         if self.unknown and not self.known:

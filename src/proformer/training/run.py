@@ -72,7 +72,7 @@ def train(
     task = replace(task, loss_name=settings.loss or task.loss_name, **moments)
     validation = DeviceData(stores[1], where, task, shift=settings.shift)
     train = DeviceData(stores[0], where, task, shift=settings.shift, reverse=settings.reverse_complement)
-    identity = digest(model_config, settings, [store.meta for store in stores], [len(store) for store in stores])
+    identity = digest(model_config, settings, [store.digests for store in stores])
     parameters = sum(p.numel() for p in model.parameters())
     log(
         f"{hardware(where)} · {torch.get_num_threads()} threads · torch {torch.__version__}"

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from proformer.datasets.batches import Batch
@@ -135,8 +134,3 @@ def find(role: Role, name: str) -> Callable[..., Any]:
     if name not in known:
         raise InputError(f"model composed: {role} is {name!r}, expected one of {', '.join(known)}")
     return known[name]
-
-
-def one_hot() -> Tensor:
-    """The table of A, C, G and T; N and M are zeros."""
-    return torch.cat([torch.eye(4), torch.zeros(2, 4)])

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from proformer.datasets.batches import Batch, both_strands
 from proformer.errors import InputError
 from proformer.models import blocks
-from proformer.models.blocks import Labels, Shape, one_hot
+from proformer.models.blocks import Labels, Shape
 from proformer.models.blocks.autosome import bin_probabilities
 from proformer.models.construct import construct
 from proformer.sequences import N
@@ -42,7 +42,7 @@ class Processor(blocks.Processor):
         padding: tuple[Share, Share, Share] = (0.333, 0.667 * 0.334, 0.667 * 0.666),
         shifts: CountOrZero = 0,
     ) -> None:
-        super().__init__(Shape(4, window), one_hot())
+        super().__init__(Shape(4, window), torch.eye(6, 4))  # N and M are zeros
         self.flanks, self.padding, self.shifts = flanks, padding, shifts
         # Constructs of other libraries lie in other vectors; they are padded with N.
         self.vector = VECTOR if flanks == ADAPTERS else ("", "")
