@@ -127,9 +127,7 @@ def _inserts(sequences: Iterable[str], flanks: tuple[str, str]) -> tuple[list[st
 
 
 def is_evaluation(path: Path) -> bool:
-    """Whether a file begins as the tables of `evaluation_table` do. Raises InputError for no file."""
-    if path.suffix == ".safetensors":
-        return False
+    """Whether a text file begins as the tables of `evaluation_table` do. Raises InputError for no file."""
     return next(blocks(path, 1 << 16)).startswith("\t".join(COLUMNS).encode())
 
 
@@ -150,15 +148,14 @@ def published_predictions(path: Path, table: pd.DataFrame, medium: str | None, f
     if keys == table["sequence"].tolist():
         return given["prediction"].to_numpy()
     by_sequence = pd.Series(given["prediction"].to_numpy(), index=keys)
-    by_sequence = by_sequence[~by_sequence.index.duplicated()]
-    missing = ~table["sequence"].isin(by_sequence.index)
-    if missing.any():
+    found = by_sequence[~by_sequence.index.duplicated()].reindex(table["sequence"]).to_numpy()
+    if (missing := np.isnan(found)).any():
         row = int(np.argmax(missing))
         raise InputError(
             f"{path}: found no prediction for {int(missing.sum()):,} of {len(table):,} sequences, "
             f"first that of row {row}, {table['sequence'].iloc[row][:40]}…"
         )
-    return by_sequence[table["sequence"]].to_numpy()
+    return found
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
