@@ -134,7 +134,7 @@ def fragments(
 
 def pool(
     *,
-    fragments: Annotated[list[Path], "files that `fragments` made"],
+    fragments: Annotated[tuple[Path, ...], "files that `fragments` made"],
     out: Annotated[Output, "sorted BED (gz)"],
     threads: Threads = 1,
 ) -> None:

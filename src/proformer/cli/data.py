@@ -13,7 +13,7 @@ from proformer.settings import Count, CountOrZero, Flanks, Share, read
 
 def prepare(
     *,
-    sequences: Annotated[list[Path], "files of sequences with values"],
+    sequences: Annotated[tuple[Path, ...], "files of sequences with values"],
     out: Annotated[Output, "the store (.safetensors)"],
     targets: Annotated[tuple[str, ...], "columns of values, by their names in the header line"] = (),
     values: Annotated[Path | None, "table beside a FASTA file: name, value(s)"] = None,
@@ -76,10 +76,10 @@ def extract(
 def split(
     *,
     store: Annotated[Path, "the store to draw from"],
-    out: Annotated[list[Output], "one store per part, training first"],
-    fractions: Annotated[list[Share] | None, "share of each part; 0: an empty part"] = None,
-    chromosomes: Annotated[list[str] | None, "of each part, with commas between them; '': all that are left"] = None,
-    folds: Annotated[list[CountOrZero] | None, "how many; which one (from 0) tests; nested ones, one validates"] = None,
+    out: Annotated[tuple[Output, ...], "one store per part, training first"],
+    fractions: Annotated[tuple[Share, ...] | None, "share of each part; 0: an empty part"] = None,
+    chromosomes: Annotated[tuple[str, ...] | None, "of each part, with commas; '': all that are left"] = None,
+    folds: Annotated[tuple[CountOrZero, ...] | None, "how many; which one (from 0) tests; nested ones"] = None,
     parts: Annotated[Path | None, "file with a line per row: the number of its part, or -1"] = None,
     seed: Annotated[CountOrZero, "of the draw"] = 1,
     by: Annotated[Literal["random", "chromosome"], "what to draw"] = "random",
@@ -108,7 +108,7 @@ def split(
         if given and len(out) != len(given):
             raise InputError(f"--{name}: found {len(given)}, expected one for each of {len(out)} outputs")
     if folds and not (len(folds) in (2, 3) and len(out) == 3):
-        raise InputError(f"--folds {folds} and {len(out)} outputs: expected 2 or 3 numbers and 3 outputs")
+        raise InputError(f"--folds {list(folds)} and {len(out)} outputs: expected 2 or 3 numbers and 3 outputs")
     table = split(
         store,
         out,

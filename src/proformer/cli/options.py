@@ -48,13 +48,6 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-class _Tuple(argparse.Action):
-    """Several values as a tuple."""
-
-    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: object = None) -> None:
-        setattr(namespace, self.dest, tuple(values))
-
-
 def read_words(
     verb: str, function: Callable[..., object], words: list[str]
 ) -> tuple[dict[str, Any], Callable[[], object]]:
@@ -74,7 +67,7 @@ def read_words(
         for name, parameter in signature(each).parameters.items():
             _add(to, name, parameter, hints[name])
     given = vars(parser.parse_args(words))
-    values = {name: value for name, value in given.items() if name != "step"}
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if name != "step"}
     return given, partial(functions[given.get("step", "")], **values)
 
 
@@ -97,8 +90,6 @@ def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
         more["action"] = "store_true"
     else:
         element, more["nargs"] = _several(kind, required and parameter.kind is Parameter.KEYWORD_ONLY)
-        if get_origin(kind) is tuple:
-            more["action"] = _Tuple
         more |= {"type": _reader(element), "metavar": _metavar(element)}
         more |= {} if required else {"default": default}
         if without := next((note for note in notes if isinstance(note, WithoutValue)), None):
@@ -113,10 +104,9 @@ def _add(parser: Parser, name: str, parameter: Parameter, hint: Any) -> None:
 def _several(kind: Any, required: bool) -> tuple[Any, int | str | None]:
     """The annotation of one value, and how many an option takes, as argparse has it."""
     for choice in (kind, *get_args(kind)):
-        if (several := get_origin(choice)) in (list, tuple):
-            elements = get_args(choice)
-            fixed = several is tuple and elements[-1] is not ...
-            return elements[0], len(elements) if fixed else "+" if required or kind is not choice else "*"
+        if get_origin(choice) is tuple:
+            first, *_, last = elements = get_args(choice)
+            return first, len(elements) if last is not ... else "+" if required or kind is not choice else "*"
     return kind, None
 
 

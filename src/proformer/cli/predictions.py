@@ -14,7 +14,7 @@ from proformer.tasks import MetricName
 
 def predict(
     *,
-    model: Annotated[list[InputFolder], "model folders"],
+    model: Annotated[tuple[InputFolder, ...], "model folders"],
     sequences: Annotated[tuple[Path, ...], "files of sequences, or stores; -: standard input"] = (Path("-"),),
     out: Annotated[tuple[Output, ...], "tables or stores: each file's, by model; -: standard output"] = (Output("-"),),
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
@@ -83,8 +83,8 @@ def evaluate(
 
 def score(
     *,
-    predictions: Annotated[list[Path], "one file per model"],
-    names: Annotated[list[str] | None, "names of the models (default: names of the files)"] = None,
+    predictions: Annotated[tuple[Path, ...], "one file per model"],
+    names: Annotated[tuple[str, ...] | None, "names of the models (default: names of the files)"] = None,
     truth: Annotated[Path | None, "sequence<TAB>measured value; not needed for the public part"] = None,
     subsets: Annotated[tuple[InputFolder, ...], "test_subset_ids: folder, or CSV files"] = (),
     leaderboard: Annotated[tuple[InputFolder, ...], "public_leaderboard_ids: folder, or JSON files"] = (),
@@ -117,7 +117,7 @@ def score(
     from proformer.evaluation.dream import MEASURES, SCORES, WEIGHTS, read_benchmark, score_table, with_ceiling
     from proformer.evaluation.submissions import predictions_of
 
-    names = names or [path.name.removesuffix(".gz").rpartition(".")[0] or path.name for path in predictions]
+    names = names or tuple(path.name.removesuffix(".gz").rpartition(".")[0] or path.name for path in predictions)
     if len(names) != len(predictions) or len(set(names)) != len(names):
         raise InputError(f"names: found {', '.join(names)}, expected a different one for each file of predictions")
     if not samples and tables:
@@ -209,8 +209,8 @@ def peers(
 
 def public_test(
     *,
-    subsets: Annotated[list[InputFolder], "tables or folders of the test subsets"],
-    leaderboard: Annotated[list[InputFolder], "files or folders of the leaderboard"],
+    subsets: Annotated[tuple[InputFolder, ...], "tables or folders of the test subsets"],
+    leaderboard: Annotated[tuple[InputFolder, ...], "files or folders of the leaderboard"],
     out: Annotated[Output, "file to write: sequence<TAB>value, by row of the test set"],
 ) -> None:
     """Write the sequences of the DREAM test set whose values are public.

@@ -13,7 +13,7 @@ from proformer.files import InputFolder, Output, OutputFolder, read_table, write
 def collect(
     *,
     dataset: Annotated[str, "its name in the tables"],
-    models: Annotated[list[InputFolder], "model folders"],
+    models: Annotated[tuple[InputFolder, ...], "model folders"],
     sequences: Annotated[Path, "store on which expression tokens are compared"],
     grid: Annotated[Output, "table to write: one row per point"],
     epochs: Annotated[Output, "table to write: one row per point and epoch"],
@@ -101,7 +101,7 @@ def report_card(
 
 def join(
     *,
-    tables: Annotated[list[Path], "tables with the same columns"],
+    tables: Annotated[tuple[Path, ...], "tables with the same columns"],
     out: Annotated[Output, "table to write"],
     where: Annotated[str | None, "keep rows whose first cell is this (default: all)"] = None,
 ) -> None:
@@ -124,8 +124,8 @@ def join(
 
 def describe(
     *,
-    config: Annotated[list[str | Path], "a Proformer's keys as YAML, with its recipe, per output"],
-    out: Annotated[list[Output], "JSON files"],
+    config: Annotated[tuple[str | Path, ...], "a Proformer's keys as YAML, with its recipe, per output"],
+    out: Annotated[tuple[Output, ...], "JSON files"],
 ) -> None:
     """Describe models for Figures 1 and 2a, as they are built.
 
