@@ -22,8 +22,8 @@ import proformer
 from proformer.cli import main
 from proformer.cli.fetch import meter
 from proformer.errors import InputError
-from proformer.sources import Source
 from proformer.sources import download as download_module
+from proformer.sources.catalogue import Source
 from proformer.sources.download import PartialFile, open_partial
 from proformer.sources.fetch import fetch, file_digest
 

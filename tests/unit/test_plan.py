@@ -24,7 +24,7 @@ from proformer.planning.cost import TRAINING, JobCost, cost, forward_flops, job_
 from proformer.planning.data import Amount, count_rows, find
 from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
 from proformer.points import TrainingJob
-from proformer.sources import load_catalogue
+from proformer.sources.catalogue import load_catalogue
 from proformer.units import as_bytes, as_count, as_hours
 from proformer.workflow.commands import training_minutes
 

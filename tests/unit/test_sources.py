@@ -11,7 +11,7 @@ import yaml
 
 import proformer
 from proformer.errors import InputError
-from proformer.sources import Source, load_catalogue, lookup
+from proformer.sources.catalogue import Source, load_catalogue, lookup
 from proformer.sources.fetch import fetch
 
 MIRROR = os.environ.get("PROFORMER_MIRROR")
@@ -72,7 +72,7 @@ def test_mirror_verifies(tmp_path):
 
 
 def test_reading_it_imports_little():
-    code = "import sys, proformer.sources as s; s.load_catalogue(); print(*sys.modules)"
+    code = "import sys, proformer.sources.catalogue as s; s.load_catalogue(); print(*sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(Path(proformer.__file__).parents[1])}
     modules = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert "yaml" in modules.stdout.split()

@@ -75,7 +75,7 @@ def test_every_name_of_the_profile_is_explained(root):
 
 
 def test_fetching_alone_prepares_all_downloads(fresh, paper):
-    from proformer.sources import load_catalogue
+    from proformer.sources.catalogue import load_catalogue
 
     done = fresh("--configfile", "config/paper.yaml", "--until", "fetch", "--dry-run")
     text = done.stdout + done.stderr

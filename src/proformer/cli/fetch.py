@@ -37,7 +37,7 @@ def fetch(
 
     A download that was stopped goes on where it stopped when the same command is given again.
     """
-    from proformer.sources import load_catalogue, lookup
+    from proformer.sources.catalogue import load_catalogue, lookup
 
     known = load_catalogue(*catalogue)
     if list_:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from proformer.sources import Source
+from proformer.sources.catalogue import Source
 from proformer.units import as_bytes
 
 ROW = 119.5  # bytes of a row of a plain sequence file: the mean of 6,370 real rows

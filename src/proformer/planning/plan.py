@@ -13,7 +13,7 @@ from proformer.planning.cost import JobCost, host_megabytes, job_costs
 from proformer.planning.data import Amount, File, count_rows, find, further_files, training_files
 from proformer.planning.rates import Rate
 from proformer.points import AT_ONCE, TrainingJob, active_datasets, active_evaluations, packs, training_jobs
-from proformer.sources import Source, load_catalogue
+from proformer.sources.catalogue import Source, load_catalogue
 from proformer.training.device import has_bf16
 from proformer.units import aligned, as_bytes, as_count, as_hours
 

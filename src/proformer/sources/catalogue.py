@@ -1,4 +1,4 @@
-"""The catalogue of sources: strict, and cheap to read."""
+"""The catalogue of sources: strict, and cheap to read where a workflow is parsed: no requests, no numpy."""
 
 from __future__ import annotations
 

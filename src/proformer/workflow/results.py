@@ -22,7 +22,7 @@ from proformer.points import (
     training_jobs,
 )
 from proformer.settings import did_you_mean
-from proformer.sources import load_catalogue
+from proformer.sources.catalogue import load_catalogue
 from proformer.workflow.experiment import Experiment
 
 BOTH = "both"  # the media of a data set whose models are compared with sets of either
