@@ -30,7 +30,6 @@ COLUMNS += ["statistic", "p", "p_holm", "n_undefined"]
 def published_grid(dataset: str | None = None) -> pd.DataFrame:
     """Return the paper's own grid, Fig. 2c (`dream`) and Fig. 3b (`atac`); see `published/README.md`."""
     table = read_table(PUBLISHED / "grid.tsv")
-    table.insert(5, "seed", np.nan)
     return checked(table if dataset is None else table[table["dataset"] == dataset])
 
 

@@ -29,7 +29,6 @@ from matplotlib.patches import FancyBboxPatch
 from proformer.errors import InputError
 from proformer.figures import style
 
-PARTS = ("input", "stem", "core", "head")
 COLUMNS = ["part", "branch", "label", "join", "repeat", "residual", "output", "parameters"]
 DEFAULTS = {"branch": "", "join": "", "repeat": 1, "residual": False}
 JOINS = {"add": "+", "prepend": "‖"}
@@ -98,9 +97,9 @@ def check(description: dict[str, Any]) -> pd.DataFrame:
     try:
         for stage in description["stages"]:
             where, layers = f"stage {stage['label']!r}", stage.get("layers", [])
-            if stage["part"] not in PARTS or stage.get("join", "add") not in JOINS:
+            if stage["part"] not in COLOURS or stage.get("join", "add") not in JOINS:
                 found = f"part {stage['part']!r}, join {stage.get('join')!r}"
-                raise InputError(f"model description, {where}: found {found}, expected one of {PARTS}, {[*JOINS]}")
+                raise InputError(f"model description, {where}: found {found}, expected one of {[*COLOURS]}, {[*JOINS]}")
             pieces = (stage, *(layer | {"part": "layer"} for layer in layers))
             rows += [DEFAULTS | piece | {"output": _shape(piece)} for piece in pieces]
             if layers:

@@ -118,8 +118,7 @@ def _bar(axes: Axes, y: float, bar: pd.Series, seeds: Sequence[float] | pd.Serie
     ends = [end for end in (bar.get("low", np.nan), bar.get("high", np.nan)) if not np.isnan(end)]
     axes.plot(ends, [y] * len(ends), color="black", linewidth=0.7)
     dots = list(seeds) if len(seeds) > 1 else []
-    circle: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markeredgewidth": 0.4}
-    axes.plot(dots, [y] * len(dots), "o", markersize=1.8, **circle)
+    axes.plot(dots, [y] * len(dots), **style.CIRCLE)
     axes.text(max(0, value, *ends, *dots) + 0.02, y, f"{value:.3f}", size=style.SMALL, va="center", bbox=style.PLATE)
 
 
