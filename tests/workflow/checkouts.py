@@ -23,7 +23,7 @@ TINY = {
     }
     # Two peers, with all that is special of their training: others are trained by tests of their own.
     | {name: {"training": {"epochs": 1}} for name in ("legnet", "crmnet")}
-    | dict.fromkeys((*VAISHNAV, "bhi", "training-mean", "GC-content"))
+    | dict.fromkeys((*VAISHNAV, "bhi", "training-mean", "GC-content", "ablation"))
     | {
         "atac": {
             "vary": {"width": ["4/1"], "blocks": [1], "head": ["AP", 2]},

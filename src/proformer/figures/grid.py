@@ -163,7 +163,7 @@ def by_axis(grid: pd.DataFrame, letter: str = "") -> style.Drawn:
         style.ceiling(panel, grid)
         _name_levels(panel, axis, found)
         if sum(len(str(level)) for level in found) > 30:
-            panel.tick_params(axis="x", rotation=45)
+            panel.set_xticks(panel.get_xticks(), found, rotation=45, ha="right", rotation_mode="anchor")
     if "ceiling" in grid:
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center")
     drawn = pd.concat([points.assign(axis=axis, level=points[axis].astype(str)) for axis in shown], ignore_index=True)

@@ -39,15 +39,25 @@ class Stem(nn.Module):
 
     A stride-1 window of k one-hot letters (zeros beyond the ends) is mapped to d by one dense layer. The strands are
     one string to it: windows cross the junction. The released expression tokens are a dense layer of a zero, so all
-    start as the same bias; `learned` gives each its own start.
+    start as the same bias; `learned` gives each its own start. `convolution` adds batch norm and ReLU to the windows,
+    as the first layer of a convolutional network has them.
     """
 
     def __init__(
-        self, length: int, kmer: int, dim: int, tokens: int, learned: bool, strands: int = 2, symbols: int = SYMBOLS
+        self,
+        length: int,
+        kmer: int,
+        dim: int,
+        tokens: int,
+        learned: bool,
+        strands: int = 2,
+        symbols: int = SYMBOLS,
+        convolution: bool = False,
     ) -> None:
         super().__init__()
         self.length, self.kmer, self.tokens, self.strands = length, kmer, tokens, strands
         self.kmer_dense = nn.Linear(kmer * symbols, dim)
+        self.norm = nn.BatchNorm1d(dim) if convolution else None
         self.position_embedding = nn.Parameter(torch.empty(strands * length, dim).uniform_(-0.05, 0.05))
         self.strand_embedding = nn.Parameter(torch.empty(strands, dim).uniform_(-0.05, 0.05))
         self.expression_start = nn.Parameter(torch.empty(tokens, dim).uniform_(-0.05, 0.05)) if learned else None
@@ -62,6 +72,8 @@ class Stem(nn.Module):
     def embed(self, letters: Tensor) -> Tensor:
         """Letters, one-hot [B, 2L, symbols], to rows [B, H + 2L, d]."""
         x = self.kmer_dense(windows(letters, self.kmer))
+        if self.norm is not None:
+            x = F.relu(self.norm(x.transpose(1, 2))).transpose(1, 2)
         x = x + (self.position_embedding + self.strand_embedding.repeat_interleave(self.length, 0))
         if self.expression_start is not None:
             start = self.expression_start.expand(len(x), -1, -1)
@@ -75,6 +87,8 @@ class Stem(nn.Module):
 class FeedForward(nn.Module):
     """Half a step of LN, dense to 4d, gate (a · silu(b)), dense back to d, added to its input; no biases."""
 
+    step = 0.5
+
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
         self.ln = nn.LayerNorm(dim, eps=LN_EPS)
@@ -85,7 +99,13 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, R, d] to [B, R, d]."""
         a, b = self.dense1(self.ln(x)).chunk(2, dim=-1)
-        return x + 0.5 * self.dropout(self.dense2(self.dropout(a * F.silu(b))))
+        return x + self.step * self.dropout(self.dense2(self.dropout(a * F.silu(b))))
+
+
+class WholeFeedForward(FeedForward):
+    """The whole step, as a Transformer has it after its attention."""
+
+    step = 1.0
 
 
 class SeparableConv(nn.Module):

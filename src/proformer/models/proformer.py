@@ -24,8 +24,10 @@ class Config:
     with a gated linear unit ("glu"). expression_heads: number of expression tokens. expression_start: "shared" as
     released, or "learned" (each token its own start). dropout: in the blocks. mask_rate: share of nucleotides masked in
     training, with the heads that predict them. mask: on each strand by itself (as released) or on both at once
-    ("joint"). beta: weight of their loss. merge_projections, read_rows_only, convolve_in_place, fuse_feed_forward:
-    exact rewrites, which change neither parameters nor outputs, only the work.
+    ("joint"). beta: weight of their loss. strands, embedding, macaron, convolution: what an ablation leaves out: the
+    reverse strand, the k-mer embedding for a convolution with batch norm and ReLU, the first half of each feed-forward
+    (the other is then whole), the separable convolution. merge_projections, read_rows_only, convolve_in_place,
+    fuse_feed_forward: exact rewrites, which change neither parameters nor outputs, only the work.
     """
 
     length: Count = 100
@@ -40,6 +42,10 @@ class Config:
     mask_rate: BelowOne = 0.05
     mask: Literal["independent", "joint"] = "independent"
     beta: NotNegative = 1.0
+    strands: Literal["both", "forward"] = "both"
+    embedding: Literal["kmer", "convolution"] = "kmer"
+    macaron: bool = True
+    convolution: bool = True
     merge_projections: bool = True
     read_rows_only: bool = True
     convolve_in_place: bool = True
@@ -54,21 +60,35 @@ class Proformer(Model):
         self.config = config
         self.tokens = 0 if config.head == "ap" else config.expression_heads
         learned, sizes = config.expression_start == "learned", (config.dim, config.heads, config.dropout)
-        self.stem = layers.Stem(config.length, config.kmer, config.dim, self.tokens, learned)
+        strands = 2 if config.strands == "both" else 1
+        self.stem = layers.Stem(
+            config.length, config.kmer, config.dim, self.tokens, learned, strands,
+            convolution=config.embedding == "convolution",
+        )  # fmt: skip
         parts = (
             rewrites.FusedFeedForward if config.fuse_feed_forward else layers.FeedForward,
             rewrites.RowsConv if config.convolve_in_place else layers.SeparableConv,
             rewrites.MergedAttention if config.merge_projections else layers.SelfAttention,
         )
         self.core = nn.ModuleList(layers.Block(*sizes, *parts) for _ in range(config.blocks))
+        for block in self.core:
+            if not config.macaron:
+                block.ff1, block.ff2 = nn.Identity(), layers.WholeFeedForward(config.dim, config.dropout)
+            if not config.convolution:
+                block.conv = _Nothing()
         self.head = layers.make_head(config.dim, self.tokens, config.head == "glu")
-        self.most_masked = most_masked(2 * config.length, config.mask_rate, config.mask == "joint")
+        self.joint = config.mask == "joint" and strands == 2
+        self.most_masked = most_masked(strands * config.length, config.mask_rate, self.joint)
         self.reset_parameters()
 
     def forward(self, codes: Tensor) -> Tensor:
         """Predict expression, with none of the work that only nucleotides need."""
         nowhere = torch.empty(len(codes), 0, dtype=torch.long, device=codes.device)
-        return self.both(both_strands(codes), nowhere)[0][:, None, None]
+        return self.both(self.read(codes), nowhere)[0][:, None, None]
+
+    def read(self, codes: Tensor) -> Tensor:
+        """The strands that the model reads of forward ones: uint8 [B, L] to [B, 2L], or as they are."""
+        return both_strands(codes) if self.config.strands == "both" else codes
 
     def both(self, strands: Tensor, positions: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Both strands uint8 [B, 2L], masked or not (M 5), to expression [B] and nucleotide logits [B, 2L, 6].
@@ -88,10 +108,10 @@ class Proformer(Model):
 
     def loss(self, batch: Batch, task: Task) -> Loss:
         """Expression and masked nucleotides, both predicted from masked strands (fill-mask, Proformer's Results)."""
-        config, strands = self.config, both_strands(batch.codes)
+        config, strands = self.config, self.read(batch.codes)
         if not self.tokens or not config.mask_rate:
             return super().loss(batch, task)
-        noise = batch.uniform(strands.shape[1] // (2 if config.mask == "joint" else 1))
+        noise = batch.uniform(strands.shape[1] // (2 if self.joint else 1))
         seen, masked = mask_nucleotides(strands, noise, config.mask_rate)
         positions = masked.to(torch.uint8).topk(self.table_width(masked), dim=1).indices
         expression, logits = self.both(seen, positions)
@@ -128,6 +148,14 @@ class Proformer(Model):
                 nn.init.uniform_(module.weight, -math.sqrt(6 / fans), math.sqrt(6 / fans))
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+
+
+class _Nothing(nn.Module):
+    """In place of a part whose result is added."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zeros."""
+        return torch.zeros_like(x)
 
 
 build = Proformer
