@@ -46,10 +46,14 @@ def small(effect: float = 0.01, seeds: int = 1, pooled_deep: float = 0.4) -> pd.
     return grid.assign(r=grid["r"].where(~deep, pooled_deep))
 
 
+# What the paper's table says of its claims on Figure 2: the last, of a single head, it does not bear out.
+WITH_ITSELF = [SUPPORTS] * (len(claims_on("2")) - 1) + [UNDECIDED]
+
+
 def test_the_paper_supports_itself():
     card = report_card(PUBLISHED, PUBLISHED)
     assert list(card["claim"]) == [claim.id for claim in claims_on("2")]
-    assert (card["verdict"] == SUPPORTS).all(), card[["claim", "verdict", "reason"]]
+    assert card["verdict"].tolist() == WITH_ITSELF, card[["claim", "verdict", "reason"]]
     assert (card["published"] == card["run"]).all()
     text = card.set_index("claim")
     assert "p = 0.0382 (one-sided" in text.loc["6.1", "run"]
@@ -59,7 +63,7 @@ def test_the_paper_supports_itself():
 
 def test_a_repeated_run_of_the_same_values_supports_too():
     same = seeded(DREAM, 3, sd=0.0, n_train=674_000)
-    assert set(verdicts(same).values()) == {SUPPORTS}
+    assert [*verdicts(same).values()] == WITH_ITSELF
     assert "3 runs each, 674,000 training sequences" in reason(same, "1.1")
 
 
@@ -84,7 +88,7 @@ def test_no_effect_claims_are_contradicted_by_significance_only():
 
 def test_small_run_is_not_over_read():
     found = verdicts(small())
-    undecided = {"1.2", "1.3", "1.4", "2", "3.1", "3.2", "5", "6.2", "6.3", "7", "8"}
+    undecided = {"1.2", "1.3", "1.4", "2", "3.1", "3.2", "5", "6.2", "6.3", "7", "8", "9"}
     assert {claim for claim, verdict in found.items() if verdict == UNDECIDED} >= undecided
     assert found["4.1"] == found["4.2"] == SUPPORTS
     assert CONTRADICTS not in found.values()
@@ -192,7 +196,7 @@ def test_verbs_write_tables_and_refuse_bad_ones(tmp_path, capsys):
     assert len(read_table(tmp_path / "spread.tsv")) == 72
     card = ("--out", tmp_path / "card.tsv", "--html", tmp_path / "card.html")
     assert run("report-card", "--run", tmp_path / "grid.tsv", *card) == 0
-    assert (read_table(tmp_path / "card.tsv")["verdict"] == SUPPORTS).all()
+    assert read_table(tmp_path / "card.tsv")["verdict"].tolist() == WITH_ITSELF
     assert (tmp_path / "card.html").read_text().startswith("<!doctype html>")
     write_table(tmp_path / "twice.tsv", pd.concat([DREAM, DREAM]))
     (tmp_path / "empty.tsv").touch()

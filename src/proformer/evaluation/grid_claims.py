@@ -180,16 +180,18 @@ def pooling_does_well(evidence: Evidence) -> Finding:
     return Finding(numbers, UNDECIDED, f"{note}average pooling is worse there in some runs or depths only")
 
 
-def pooling_falls(evidence: Evidence) -> Finding:
-    """Judge "average pooling gets worse as models grow": rank correlation of r with blocks x width², one-sided."""
-    points = evidence.points[evidence.points["head"] == "AP"]
-    size = points["blocks"] * points["dim"] ** 2
+def falls(evidence: Evidence, head: str, by: str) -> Finding:
+    """Judge "this head gets worse as models grow" by size (blocks x width²) or depth (blocks): one-sided Spearman."""
+    points = evidence.points[evidence.points["head"] == head]
+    size = points["blocks"] * (points["dim"] ** 2 if by == "size" else 1)
     if len(points) < FEW or size.nunique() < 3 or points["r"].nunique() < 2:
-        return Finding("–", UNDECIDED, f"fewer than {FEW} points of average pooling, or fewer than 3 sizes")
+        return Finding("–", UNDECIDED, f"fewer than {FEW} points of the head {head}, or fewer than 3 of {by}")
+    if by == "depth" and points["blocks"].max() < DEEP_BLOCKS:
+        return Finding("–", UNDECIDED, f"the claim is on up to {DEEP_BLOCKS} blocks, which the run lacks")
     rho, p = stats.spearmanr(size, points["r"], alternative="less")
     reverse = stats.spearmanr(size, points["r"], alternative="greater").pvalue
-    numbers = f"Spearman ρ = {rho:.3f} of r with model size, one-sided p = {p:.2g}; n = {len(points)} points"
-    return Finding(numbers, *_effect(p, reverse, "r falls with size, significantly"))
+    numbers = f"Spearman ρ = {rho:.3f} of r with {by}, one-sided p = {p:.2g}; n = {len(points)} points"
+    return Finding(numbers, *_effect(p, reverse, f"r falls with {by}, significantly"))
 
 
 def _effect(p: float, reverse: float, found: str) -> tuple[str, str]:
