@@ -69,15 +69,17 @@ def original(name: str, data: Path, rows: int, steps: int, args: Any, dropout: b
     return AutosomeTrainer(model, processor, folder, 1, learning_rate(name), torch.device(args.device))
 
 
-def ours(name: str, store: Path, rows: int, steps: int, args: Any, dropout: bool = True) -> Any:
+def ours(
+    name: str, store: Path, rows: int, steps: int, args: Any, dropout: bool = True, precision: str = "float32"
+) -> Any:
     """Our training run of a model, on the same promoters."""
     import torch
 
     from proformer.datasets.batches import DeviceData
     from proformer.datasets.store import open_store
-    from proformer.models import build, find_recipe
+    from proformer.models import build
     from proformer.tasks import Task
-    from proformer.training.config import read_training
+    from proformer.training.config import read_job
     from proformer.training.loop import Run
 
     first, core = MODELS[name]
@@ -86,13 +88,18 @@ def ours(name: str, store: Path, rows: int, steps: int, args: Any, dropout: bool
         off["core"]["last_dropout"] = 0.0
     options = {role: keys for role, keys in off.items() if {"first": first, "core": core}[role] != "autosome"}
     config = {"model": "composed", "flanks": FLANKS, "first": first, "core": core, "options": options}
-    recipe = find_recipe("composed", "attention" if core == "unlock_dna" else "autosome")["training"]
-    settings = read_training(
-        {**recipe, "epochs": 1, "warmup_epochs": 0.3, "epoch_batches": steps, "batch_size": rows // 2}
-    )
+    recipe = "attention" if core == "unlock_dna" else "autosome"
+    training = {
+        "epochs": 1,
+        "warmup_epochs": 0.3,
+        "epoch_batches": steps,
+        "batch_size": rows // 2,
+        "precision": precision,
+    }
+    keys, settings = read_job({"model": config, "recipe": recipe, "training": training})
     device = torch.device(args.device)
     data = DeviceData(open_store(store), device, Task(mean=(0.0,), sd=(1.0,)))
-    return Run(build(config).to(device).train(), settings, data, data, "", None)  # type: ignore[arg-type]
+    return Run(build(keys).to(device).train(), settings, data, data, "", None)  # type: ignore[arg-type]
 
 
 def learning_rate(name: str) -> float:
@@ -123,10 +130,22 @@ def losses_apart(name: str, data: Path, store: Path, rows: int, steps: int, args
 
 
 def steps_of(name: str, data: Path, store: Path, rows: int, args: Any) -> dict[str, Callable[[], None]]:
-    """A training step of each, batch and all."""
-    trainer, run = (make(name, file, rows, 1000, args) for make, file in ((original, data), (ours, store)))
+    """A training step of each, batch and all; ours in bf16, too, where the device has its arithmetic."""
+    import torch
+
+    from proformer.training.device import has_bf16
+
+    trainer = original(name, data, rows, 1000, args)
     trainer.model.train()
     theirs = iter(trainer.train_dataloader)
+    ways = {"original": lambda: trainer.train_step(next(theirs))}
+    for precision in ("float32", "bf16") if has_bf16(torch.device(args.device)) else ("float32",):
+        ways[f"ours, {precision}"] = our_step(ours(name, store, rows, 1000, args, precision=precision), rows)
+    return ways
+
+
+def our_step(run: Any, rows: int) -> Callable[[], None]:
+    """A step of a run, on the next batch of an epoch in random order."""
 
     def epochs() -> Any:
         while True:
@@ -138,7 +157,7 @@ def steps_of(name: str, data: Path, store: Path, rows: int, args: Any) -> dict[s
         run._update(next(batches))
         run.progress.step += 1
 
-    return {"original": lambda: trainer.train_step(next(theirs)), "ours": step}
+    return step
 
 
 def promoters(folder: Path, number: int) -> tuple[Path, Path]:
