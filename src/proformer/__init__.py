@@ -3,8 +3,6 @@
 From Python: `proformer.load(folder).predict(sequences)` and `proformer.train((sequences, targets), "legnet")`.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

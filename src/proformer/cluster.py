@@ -7,8 +7,6 @@ issues 207 and 331 for Slurm that gives no answer; issue 109 and pull request 13
 over; "CANCELLED by …" and jobs that Slurm has forgotten stand in no issue yet.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

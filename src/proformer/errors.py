@@ -1,7 +1,5 @@
 """The one error that a user is expected to meet, how it is printed, and how a command ends that is told to stop."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

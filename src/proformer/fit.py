@@ -1,7 +1,5 @@
 """Training from Python: arrays or a file in, a model that predicts out."""
 
-from __future__ import annotations
-
 import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The losses: mean over a batch's outputs and transformed targets, both float [B, T, P]."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

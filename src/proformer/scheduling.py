@@ -9,8 +9,6 @@ SIGTERM. Snakemake's handler takes a lock that its own thread may hold, and then
 not, it waits for all running jobs, however long they take. Here a thread calls that handler, and then ends the jobs.
 """
 
-from __future__ import annotations
-
 import os
 import queue
 import signal

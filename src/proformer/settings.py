@@ -4,8 +4,6 @@ A dataclass says what a key may hold where the key stands: `epochs: Count = 20`,
 `kernel: Annotated[int, at_least(2)] = 7`; and its docstring what each key means.
 """
 
-from __future__ import annotations
-
 import difflib
 import math
 import re

@@ -1,7 +1,5 @@
 """A table as a small self-contained page that sorts by its columns."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping, Sequence
 

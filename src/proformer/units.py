@@ -1,7 +1,5 @@
 """Numbers and tables as people read them, and numbers as files must hold them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Sequence
 

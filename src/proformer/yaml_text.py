@@ -1,7 +1,5 @@
 """YAML that people write: no key twice in one mapping, and no aliases that unfold to more than fits in memory."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

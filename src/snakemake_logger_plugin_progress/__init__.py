@@ -5,8 +5,6 @@ terminal gets the latter above one line that is kept up to date. A failed job sh
 log. Snakemake's own full log stays in ``.snakemake/log``.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """What a run has done, does now and has yet to do, and how long that takes."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The genome: its contigs, the names that other files have for them, and its sequence by position, many at once."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import shutil

@@ -3,8 +3,6 @@
 A fragment is the genome between the outer ends of a proper pair, from 0, half-open, not moved to the cut sites.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import zlib

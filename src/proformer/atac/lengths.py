@@ -1,7 +1,5 @@
 """Lengths of fragments: the first thing that tells an ATAC-seq library from another, before any peak."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

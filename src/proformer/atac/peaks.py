@@ -1,7 +1,5 @@
 """Peaks: called with MACS2 as the authors' lab does or from cut sites, and read from any BED."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Tables that say how good an experiment is, and those behind the figures of the signal."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """From FASTQ to alignments: mates checked, adapters trimmed, aligned, sorted and marked in one stream."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

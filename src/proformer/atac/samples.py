@@ -1,7 +1,5 @@
 """The samples table: one row per library, from reads, from alignments, from fragments, or from finished peaks."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

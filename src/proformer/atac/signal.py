@@ -1,7 +1,5 @@
 """The signal: fragments piled up, or cut sites, per million; written as bigWig and read back many windows at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """The steps of `proformer atac`, whose options are those of these functions: library calls, files and tables out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

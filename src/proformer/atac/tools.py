@@ -1,7 +1,5 @@
 """The programs that do the heavy work: found, named by version, joined by pipes; when one fails, the step fails."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Windows: stretches of the genome near summits, with the signal at their centre as the number to predict."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path

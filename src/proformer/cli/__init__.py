@@ -4,8 +4,6 @@ Only the module of the verb that was asked for is imported, and verbs import num
 instant.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """`proformer atac STEP`: ATAC-seq from reads to windows, one step at a time."""
 
-from __future__ import annotations
-
 STEPS = (
     *("genome", "index", "check", "trim", "align", "mark", "fragments", "pool", "lengths", "peaks", "signal"),
     *("windows", "quality", "tools"),

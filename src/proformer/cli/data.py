@@ -1,7 +1,5 @@
 """Verbs for data: files of sequences to stores, and stores to parts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -4,8 +4,6 @@ A parameter `threads: Annotated[Threads | None, "CPU threads"] = None` is the op
 configuration with this annotation would be, required without a default, and with the help that the annotation holds.
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 from collections.abc import Callable, Iterable

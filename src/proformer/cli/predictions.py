@@ -1,7 +1,5 @@
 """Verbs for predictions and their scores."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

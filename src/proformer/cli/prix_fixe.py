@@ -1,7 +1,5 @@
 """The verb that judges the grid of all combinations of blocks."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

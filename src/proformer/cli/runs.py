@@ -1,7 +1,5 @@
 """Verbs for runs of the workflow."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Verbs that write simulated data."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from proformer.files import OutputFolder

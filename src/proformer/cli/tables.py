@@ -1,7 +1,5 @@
 """Verbs for tables, figures and pages."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

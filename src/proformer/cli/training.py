@@ -1,7 +1,5 @@
 """Verbs for training."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path

@@ -6,8 +6,6 @@ medium; predictions of the authors' own model; and for drift and trajectories wh
 Inserts have 65 to 97 nt and constructs were cut to their last 110 nt, so the ends are found by the flanks alone.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -9,8 +9,6 @@ Rows are the inserts as the store holds them: flanks cut, centred between N to o
 length the distance is their Hamming distance; between others, positions where only one has a base count as well.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from dataclasses import replace

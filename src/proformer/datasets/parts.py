@@ -4,8 +4,6 @@ Rows of one group never fall to different parts: where a unit is larger than a g
 that was given), rows of later parts whose group is in an earlier one belong to none.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace

@@ -1,7 +1,5 @@
 """Reading files of sequences: TSV or CSV with or without a header line, or FASTA."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

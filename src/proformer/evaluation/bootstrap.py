@@ -13,8 +13,6 @@ value itself. Taking them from the mean leaves out that r² of few rows is too h
 many share a sequence: intervals of pair subsets are somewhat too narrow.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Ceilings: how well a perfect model of simulated data predicts what was measured of them."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

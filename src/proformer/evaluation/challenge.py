@@ -4,8 +4,6 @@ Figures are those of the final paper: ranks in bootstrap samples (1B-C), how far
 (1F-G), ensembles and correlations of models (preprint 4), changes of expression by subset of pairs (S3).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from itertools import combinations_with_replacement
 

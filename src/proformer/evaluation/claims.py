@@ -10,8 +10,6 @@ A claim names the levels that it speaks of. A run without them is judged by anal
 - a grid in which little was learned (median r below `LEARNED`) decides nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources

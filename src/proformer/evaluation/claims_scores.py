@@ -7,8 +7,6 @@ intervals lie within `SIMILAR`, or beyond it, in every seed. Each published numb
 sign of the difference, without a test.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from proformer.errors import InputError

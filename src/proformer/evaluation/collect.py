@@ -1,7 +1,5 @@
 """From model folders to the tidy tables of a grid."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable
 from pathlib import Path

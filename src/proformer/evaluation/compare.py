@@ -1,7 +1,5 @@
 """One table of everything: model × evaluation set × task × metric × seed, with what each model is and what it cost."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path

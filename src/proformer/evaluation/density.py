@@ -1,7 +1,5 @@
 """Predicted against measured values as counts in a grid: what a figure shows of 71,103 points."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

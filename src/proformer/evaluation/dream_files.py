@@ -3,8 +3,6 @@
 A position or pair that a file lists twice counts once, as in the challenge's own scorer.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Both may be tables or stores. Tables: those of `proformer predict` (sequence, th
 `datasets.store`.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

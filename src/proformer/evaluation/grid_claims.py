@@ -1,7 +1,5 @@
 """The judges of the claims on Figures 2 and 3, by a grid table; `claims` has the rules of verdicts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

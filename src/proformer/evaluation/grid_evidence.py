@@ -1,7 +1,5 @@
 """What the grid table of one data set holds: its runs, points and tests, and the words for them."""
 
-from __future__ import annotations
-
 from functools import cached_property
 
 import pandas as pd

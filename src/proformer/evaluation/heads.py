@@ -1,7 +1,5 @@
 """How Proformers are called by their heads, in tables and figures; and the paper's numbers on its models of Fig. 4b."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -9,8 +9,6 @@ share a variable, here the measurements. It takes rows for independent and norma
 knows no p below 2 / (samples + 1).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import combinations
 

@@ -5,8 +5,6 @@ values and, where rows have a reference (drift, trajectories), of the changes fr
 against each other on the same rows (see `evaluation.paired`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A combination is named by its data processor, first, core and final block; `composed` builds it.
 """
 
-from __future__ import annotations
-
 from itertools import combinations as pairs_of
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The judges of the claims on the Prix Fixe grid (Rafi et al. 2024, Fig. 2), by its table of combinations."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from proformer.evaluation.claims import (

@@ -6,8 +6,6 @@ An undefined r (a constant prediction: the model has collapsed) counts as 0; `n_
 and the runs whose `collapsed` is set because their r was written as 0 for that reason.
 """
 
-from __future__ import annotations
-
 from itertools import combinations, product
 
 import numpy as np

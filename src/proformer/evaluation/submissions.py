@@ -4,8 +4,6 @@ Three formats, plain or gz, told apart by their content: our prediction tables (
 `prediction`), the challenge's `sequence<TAB>value` without a header, and its JSON object `{"0": value, …}`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

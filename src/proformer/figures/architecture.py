@@ -15,8 +15,6 @@ the one before it: `add` or `prepend`; without it, it is applied to it. Head sta
 each branch starts from the core's output. A stage's `parameters` cover all its repeats, a layer's one repeat.
 """
 
-from __future__ import annotations
-
 import textwrap
 from itertools import groupby
 from typing import Any

@@ -1,7 +1,5 @@
 """The data of the ATAC-seq part: lengths of fragments, signal around summits, and the sampled windows."""
 
-from __future__ import annotations
-
 import matplotlib
 import numpy as np
 import pandas as pd

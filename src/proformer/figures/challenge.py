@@ -1,7 +1,5 @@
 """Figures of the DREAM papers over all entries: ranks, disparity, ensembles, correlations, changes of expression."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import matplotlib

@@ -1,7 +1,5 @@
 """Learning curves: Fig. 2b and 4a, average pooling against many heads; and those of every model of a data set."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

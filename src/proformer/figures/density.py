@@ -1,7 +1,5 @@
 """Predicted against measured expression in every subset of the DREAM test data, as a density."""
 
-from __future__ import annotations
-
 import matplotlib
 import numpy as np
 import pandas as pd

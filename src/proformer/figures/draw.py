@@ -1,7 +1,5 @@
 """Figures from their recipes: tables in, pictures, the numbers that are drawn and the caption out."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json

@@ -1,7 +1,5 @@
 """Fig. 2c to 2g (and 3b): the grid of models as a table, as bars, and by each of its axes; Pearson r, validation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import matplotlib

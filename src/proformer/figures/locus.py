@@ -1,7 +1,5 @@
 """Fig. 3a: the task on a real locus: reads, signal, summit, a window of sequence and the centre to be predicted."""
 
-from __future__ import annotations
-
 import heapq
 from typing import Any
 

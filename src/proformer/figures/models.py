@@ -1,7 +1,5 @@
 """All models of a data set beside each other: one metric on every evaluation set, task by task."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

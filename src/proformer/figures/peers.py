@@ -1,7 +1,5 @@
 """Fig. 5: Pearson r of Proformer and its peers on evaluation sets, by where each number comes from."""
 
-from __future__ import annotations
-
 from textwrap import wrap
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The Prix Fixe grid (Rafi et al. 2024): scores of all combinations, block by block, their sizes and curves."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import matplotlib

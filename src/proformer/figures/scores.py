@@ -1,7 +1,5 @@
 """Fig. 4b: weighted scores and correlations on the held-out test data; and the heat map of the challenge's subsets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

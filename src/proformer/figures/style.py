@@ -4,8 +4,6 @@ Figures are made at their printed width, one or two columns of the journal, so a
 They are drawn without pyplot: no display, no global state.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar

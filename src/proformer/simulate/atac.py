@@ -19,8 +19,6 @@ ones lie on the centre and the others beside it. Part of the pairs are PCR copie
 `reads` documents what the sequencer makes of a fragment.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -12,8 +12,6 @@
 - motif tiling: one consensus of six motifs at each position and strand.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ Ours alone: `second_measurement.json` (the test set measured once more, as a sub
 model knows of each row) and `simulator.json` (all parameters), written last.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterable, Iterator

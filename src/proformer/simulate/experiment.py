@@ -7,8 +7,6 @@ end, strand of read 1, origin, region, molecule; positions from 0, half-open) an
 written last.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -25,8 +25,6 @@ The *additive* variant has no pairs (ω = 0) and a fixed opening o = `mean_openi
 would say. Everything is elementwise arithmetic in a fixed order: threads and chunk sizes change no bit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple

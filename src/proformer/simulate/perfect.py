@@ -3,8 +3,6 @@
 Its r with the measured values is the ceiling: no model can be expected to come closer to them.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -13,8 +13,6 @@ Promoters are made in blocks of `BLOCK`, each from its own random stream, so tha
 of a large run are those of a small one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

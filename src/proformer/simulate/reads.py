@@ -5,8 +5,6 @@ adapter of that read. Qualities take the four values of recent Illumina software
 read to read; a base of quality Q is read as another one with probability 10^(-Q/10).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

@@ -7,8 +7,6 @@
 Expression is the model's, in bins, with the error of a well-measured promoter.
 """
 
-from __future__ import annotations
-
 from itertools import islice
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The catalogue of sources: strict, and cheap to read where a workflow is parsed: no requests, no numpy."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """One file over HTTP: resumed where the server can, begun again where it cannot, tried again when the line breaks."""
 
-from __future__ import annotations
-
 import email.utils
 import errno
 import fcntl

@@ -1,7 +1,5 @@
 """Fetch one catalogued file: from the mirror or the network, checked, and in its place only when it is whole."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

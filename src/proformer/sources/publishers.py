@@ -1,7 +1,5 @@
 """What a publisher says of a file: its digest and size, from Zenodo, from ENA, or from a list of md5 sums."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable

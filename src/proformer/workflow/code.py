@@ -1,7 +1,5 @@
 """Files of the library that a job depends on: when one of them changes, it runs again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Options of commands, and what their jobs ask for."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files and samples of the ATAC-seq experiment."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path

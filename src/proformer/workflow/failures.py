@@ -1,7 +1,5 @@
 """Why jobs failed, in a line each: what a user sees at the end of a run, without opening a log."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which models are scored on the DREAM test set, what they are called there, and which of them Figure 4 shows."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 from proformer.evaluation.heads import head_of, head_title

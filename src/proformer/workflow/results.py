@@ -1,7 +1,5 @@
 """What a configuration makes, where it lies, and which files of which models belong together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

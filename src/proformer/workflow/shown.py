@@ -1,7 +1,5 @@
 """What the report shows: the figures of `figures.yaml` and the tables of `tables.yaml`, for one configuration."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from importlib import resources
