@@ -59,6 +59,8 @@ def final_targets():
     ]
     cards += [f"{R}/tables/{grid.folder}/report_card.html" for grid in results.grids if results.has_figure_axes(grid)]
     cards += [f"{R}/tables/{grid.folder}/claims.html" for grid in results.block_grids]
+    judged = [name for name, keys in results.evaluations.items() if keys["printed"] in ("native_61150", "random_2954")]
+    cards += [f"{E}/{name}/report_card.html" for name in judged if results.evaluation_models(name)]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
     logs = [f"{A}/multiqc.html"] if experiment.reads else []
     return [*figures, *cards, *logs, *(f"{R}/pages/{name}.html" for name in PAGES)]

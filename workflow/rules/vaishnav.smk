@@ -82,6 +82,30 @@ rule peers:
         " --out {output.scores:q} --tests {output.pairs:q} > {log:q} 2>&1"
 
 
+rule report_card_peers:
+    """Each claim of the paper on Figure 5 and one of its evaluation sets: printed numbers, and this run's differences."""
+    input:
+        pairs=f"{E}/{{evaluation}}/pairs.tsv",
+        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/peers"),
+    output:
+        table=f"{E}/{{evaluation}}/report_card.tsv",
+        page=report(
+            f"{E}/{{evaluation}}/report_card.html",
+            caption="../report/report_card.rst",
+            category="Report card",
+            labels={"claims": "{evaluation}, Figure 5"},
+        ),
+    params:
+        printed=lambda wildcards: results.evaluations[wildcards.evaluation]["printed"],
+        note=lambda wildcards: results.peers_note(results.evaluations[wildcards.evaluation]["medium"]),
+        simulated=lambda wildcards: (
+            "--simulated" if results.evaluations[wildcards.evaluation]["file"].startswith("simulated") else ""
+        ),
+    shell:
+        "python -m proformer report-card --figure 5 --run {input.pairs:q} --dataset {params.printed} {params.simulated}"
+        " --note {params.note:q} --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"
+
+
 rule join_evaluations:
     """One table of all evaluation sets: scores, paired tests, what was found, or what was near."""
     input:

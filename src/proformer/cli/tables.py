@@ -63,13 +63,13 @@ def test_grid(
 def report_card(
     *,
     run: Annotated[
-        Path, "grid table of the run; 4: differences of scores; challenge: scores, with other tables beside"
+        Path, "grid table of the run; 4: differences of scores; 5: pairs; challenge: scores, with other tables beside"
     ],
     out: Annotated[Output, "table to write"],
     html: Annotated[Output, "page to write"],
-    figure: Annotated[Literal["2", "3", "4", "challenge"], "whose claims"] = "2",
+    figure: Annotated[Literal["2", "3", "4", "5", "challenge"], "whose claims"] = "2",
     published: Annotated[Path | None, "grid table of the paper (default: the one that comes with the library)"] = None,
-    dataset: Annotated[str, "data set to judge"] = "dream",
+    dataset: Annotated[str, "data set to judge; 5: native_61150 or random_2954"] = "dream",
     simulated: Annotated[bool, "the run's data are simulated"] = False,
     note: Annotated[str, "what the run was, in a sentence"] = "",
 ) -> None:
@@ -86,6 +86,11 @@ def report_card(
     table = read_table(run)
     if figure == "4":
         card = claims_scores.report_card(table, simulated)
+    elif figure == "5":
+        if dataset not in claims_scores.FIGURES:
+            known = " or ".join(claims_scores.FIGURES)
+            raise InputError(f"--dataset: found {dataset!r}, expected {known} for the claims on Figure 5")
+        card = claims_scores.peers_card(table, dataset, simulated)
     elif figure == "challenge":
         card = claims_challenge.report_card(run.parent, simulated)
     else:

@@ -7,16 +7,22 @@ intervals lie within `SIMILAR`, or beyond it, in every seed. Each published numb
 sign of the difference, without a test.
 """
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from proformer.errors import InputError
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, Claim, Finding, card, claims_on
 from proformer.evaluation.dream import PARTIAL
+from proformer.evaluation.evaluate import VALUE
 from proformer.evaluation.heads import published_head, published_scores, seed_of, without_seed
+from proformer.evaluation.peers import PROFORMER, RUN, printed
 
 SEEDS = 3
+FIGURES = {"native_61150": "5a", "random_2954": "5b"}  # and their evaluation sets
 SIMILAR = 0.005  # of a score: the paper calls .001 and .002 similar, and .008 and .015 an improvement
-TITLES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score", "r2": "r²", "spearman": "Spearman ρ"}
+TITLES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
+TITLES |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
 
 
 def report_card(differences: pd.DataFrame, simulated: bool = False) -> pd.DataFrame:
@@ -26,12 +32,30 @@ def report_card(differences: pd.DataFrame, simulated: bool = False) -> pd.DataFr
     """
     if missing := {"model_a", "model_b", "subset", "measure", "difference", "low", "high"} - set(differences):
         raise InputError(f"differences table: found no column {', '.join(sorted(missing))}, expected them all")
-    claims = claims_on("4")
-    return card(claims, lambda claim: (_run(claim, _pairs(claim, differences)), _published(claim)), simulated)
-
-
-def _published(claim: Claim) -> Finding:
     values = published_scores().set_index(["head", "measure"])["value"]
+
+    def judge(claim: Claim) -> tuple[Finding, Finding]:
+        return _run(claim, _pairs(claim, differences, published_head)), _published(claim, values)
+
+    return card(claims_on("4"), judge, simulated)
+
+
+def peers_card(pairs: pd.DataFrame, evaluation: str, simulated: bool = False) -> pd.DataFrame:
+    """The same of the claims on Figure 5 and one of its evaluation sets: a set of `published/peers.tsv`.
+
+    pairs: of `proformer peers`. Models are recognised by their published names, those of this run alone count.
+    """
+    numbers = printed(evaluation).assign(measure="pearson").set_index(["model", "measure"])["pearson"]
+    sources = pairs[["source_a", "source_b"]].apply(lambda column: column.str.partition(", seed ")[0])
+    own = pairs[(pairs["what"] == VALUE) & sources.isin([RUN, PROFORMER]).all(axis=1)]
+    seeds = {side: own[f"source_{side}"].str.partition(", seed ")[2] for side in ("a", "b")}
+    names = {f"model_{side}": own[f"model_{side}"] + " (seed " + seed + ")" for side, seed in seeds.items()}
+    found = own.assign(**names, measure="pearson", subset=evaluation)
+    claims = [claim for claim in claims_on("5") if claim.figure == FIGURES[evaluation]]
+    return card(claims, lambda claim: (_run(claim, _pairs(claim, found, str)), _published(claim, numbers)), simulated)
+
+
+def _published(claim: Claim, values: pd.Series) -> Finding:
     a, b, measures = claim.arguments
     numbers = [f"{TITLES[m]} {values[a, m]:.3f}, {values[b, m]:.3f}" for m in measures]
     gaps = [values[a, m] - values[b, m] for m in measures]
@@ -39,12 +63,11 @@ def _published(claim: Claim) -> Finding:
     return Finding("; ".join(numbers), SUPPORTS if holds else UNDECIDED, "as printed, one run each")
 
 
-def _pairs(claim: Claim, differences: pd.DataFrame) -> pd.DataFrame:
+def _pairs(claim: Claim, differences: pd.DataFrame, published_name: Callable[[str], str | None]) -> pd.DataFrame:
     """The rows that compare the claim's two models with one seed, turned to a - b: measure, seed, difference, ends."""
     a, b, measures = claim.arguments
     table = differences[differences["measure"].isin(measures)]
-    heads = {name: published_head(without_seed(name)) for name in {*table["model_a"], *table["model_b"]}}
-    first, second = table["model_a"].map(heads), table["model_b"].map(heads)
+    first, second = (table[side].map(without_seed).map(published_name) for side in ("model_a", "model_b"))
     same = table["model_a"].map(seed_of) == table["model_b"].map(seed_of)
     turned = table.rename(columns={"model_a": "model_b", "model_b": "model_a"})
     turned[["difference", "low", "high"]] = -table[["difference", "high", "low"]].to_numpy()
