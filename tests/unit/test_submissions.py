@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from proformer.errors import InputError
-from proformer.evaluation.dream import PARTIAL, WEIGHTS, read_benchmark, score_table
+from proformer.evaluation.dream import PARTIAL, SCORE, WEIGHTS, read_benchmark, score_table
 from proformer.evaluation.submissions import predictions_of
 from proformer.files import read_table
 from proformer.planning.configuration import read_configuration
@@ -138,5 +138,10 @@ def test_real_submissions_have_their_published_scores(tmp_path, proformer):
     for _, subset, measure, value in printed[["model", "subset", "measure", "value"]].itertuples(index=False):
         assert found["autosome.org", subset, measure] == pytest.approx(value, abs=0.5e-4), (subset, measure)
     assert ("autosome.org", PARTIAL, "pearson_score") in found  # never taken for the score of all subsets
+    public = read_benchmark("public", tmp_path / "true_expr.txt", tables, [data / "public_leaderboard_ids"])
+    whole = score_table(*predictions_of({"a": files["autosome.org"]}, public)).set_index(["subset", "measure"])["value"]
+    # With the leaderboard's own SNV pairs, the score is whole, as it was published.
+    assert whole[SCORE, "pearson_score"] == pytest.approx(0.829, abs=0.5e-3)
+    assert whole[SCORE, "spearman_score"] == pytest.approx(0.860, abs=0.5e-3)
     assert found["Camformers", "all", "pearson"] == pytest.approx(0.957, abs=0.5e-3)
     assert found["Camformers", "all", "spearman"] == pytest.approx(0.963, abs=0.5e-3)
