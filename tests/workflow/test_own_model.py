@@ -37,7 +37,7 @@ def test_a_model_and_data_of_ones_own_are_compared(root, tmp_path, capsys, monke
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Report: results/own/report.html" in done.stderr
     table = pd.read_csv(folder / "results/own/tables/comparison.tsv", sep="\t")
-    assert set(table["run"]) == {"tiny", "proformer", "legnet"}
+    assert {*table["run"]} == {"tiny", "proformer", "legnet", "training-mean", "GC-content", "ridge-3-mers"}
     tested = table[table["evaluation"] == "mine_held_out"]
     assert (tested["low"] <= tested["value"]).all()
     assert (tested["value"] <= tested["high"]).all()
