@@ -94,6 +94,20 @@ def test_the_spread_is_shared_out_as_in_a_balanced_design():
     assert found["df"].tolist() == [1, 2, 2, 1]
 
 
+def test_few_combinations_or_none_that_converged_decide_nothing():
+    grid, epochs, scores = tables()
+    few = [table[(table[["processor", "first"]] == "autosome").all(axis=1)] for table in (grid, epochs)]
+    table = combinations(*few, scores)
+    assert importance(table)["f"].isna().tolist() == [True, True, False, False]
+    nothing = table.assign(converged=False, best=False)
+    assert importance(nothing).empty
+    for each in (table, nothing):
+        card = report_card(each).set_index("claim")
+        assert card.loc[["2.1", "2.2", "4.1", "5"], "verdict"].eq("cannot decide").all()
+        for figure, _ in (figures.draw(each), figures.modules(each), figures.best(each)):
+            assert_nothing_is_cut(figure)
+
+
 def test_claims_are_judged_by_seeds_and_tests(table):
     card = report_card(table).set_index("claim")
     assert card.loc[["1", "2.1", "2.2", "4.1", "5"], "verdict"].eq("supports").all()

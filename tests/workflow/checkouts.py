@@ -25,6 +25,11 @@ TINY = {
     | {name: {"training": {"epochs": 1}} for name in ("legnet", "crmnet")}
     | dict.fromkeys((*VAISHNAV, "bhi", "training-mean", "GC-content", "ablation"))
     | {
+        "prixfixe": {  # eight of the combinations
+            "training": {"epochs": 1},
+            "vary": {role: {"unlock_dna": None} for role in ("processor", "core", "final")}
+            | {"first": {"bhi": None, "unlock_dna": None}},
+        },
         "atac": {
             "vary": {"width": ["4/1"], "blocks": [1], "head": ["AP", 2]},
             "training": {"epochs": 2, "batch_size": 32},

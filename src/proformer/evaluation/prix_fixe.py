@@ -81,6 +81,9 @@ def importance(table: pd.DataFrame) -> pd.DataFrame:
     measure = measure_of(table)
     points = table[table["converged"] & (table["processor"] != "unlock_dna") & (table["final"] != "unlock_dna")]
     points = points.groupby(ROLES, as_index=False)[measure].mean()
+    columns = ["measure", "role", "df", "share", "f", "p"]
+    if points.empty:
+        return pd.DataFrame(columns=columns)
     y = points[measure].to_numpy(np.float64)
     total = float(((y - y.mean()) ** 2).sum())
 
@@ -96,4 +99,4 @@ def importance(table: pd.DataFrame) -> pd.DataFrame:
         df = more_free - free
         f = (without - whole) / df / (whole / free) if df and free > 0 and whole > 0 else np.nan
         rows.append((measure, role, df, (without - whole) / total if total else np.nan, f, stats.f.sf(f, df, free)))
-    return pd.DataFrame(rows, columns=["measure", "role", "df", "share", "f", "p"])
+    return pd.DataFrame(rows, columns=columns)
