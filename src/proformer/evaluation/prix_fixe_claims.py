@@ -91,8 +91,10 @@ def matters_most(table: pd.DataFrame, role: str) -> Finding:
     """Of all roles, one explains most of the spread between combinations."""
     shares = importance(table).set_index("role")
     text = "; ".join(f"{name} {row['share']:.0%} (p = {row['p']:.2g})" for name, row in shares.iterrows())
-    first = shares["share"].idxmax() if shares["share"].notna().any() else None
-    if first is None or not shares["p"].min() < ALPHA:
+    if shares.empty or pd.isna(shares.loc[role, "p"]):
+        return Finding(text or "–", UNDECIDED, f"too few combinations that differ in their {role}")
+    first = shares["share"].idxmax()
+    if not shares["p"].min() < ALPHA:
         return Finding(text, UNDECIDED, "no role explains significantly much")
     verdict = SUPPORTS if first == role else CONTRADICTS
     return Finding(text, verdict if shares.loc[first, "p"] < ALPHA else UNDECIDED, "F tests of an additive model")
