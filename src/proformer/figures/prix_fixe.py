@@ -96,7 +96,7 @@ def best(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     """
     measure = measure_of(_checked(table))
     points = _points(table, measure)
-    points = points[points["converged"]].assign(millions=points["parameters"] / 1e6)
+    points = points.assign(millions=points["parameters"] / 1e6)[points["converged"]]
     figure = style.new(style.SINGLE, 75, letter, _note(table))
     axes = figure.subplots()
     for place, core in enumerate(_levels(table["core"])):
