@@ -34,6 +34,11 @@ def test_learned_starts_and_average_pooling(stores):
     assert distinct_tokens(TrainedModel(build({**SMALL, "head": "ap"}), {}, Task()), open_store(stores[0])) is None
 
 
+def test_a_model_of_one_strand_has_tokens_as_well(stores):
+    model = build({**SMALL, "expression_heads": 4, "strands": "forward"})
+    assert distinct_tokens(TrainedModel(model, {}, Task()), open_store(stores[0])) in range(1, 5)
+
+
 @pytest.mark.parametrize("head", ["ap", "meh", "glu"])
 def test_a_description_adds_up_to_the_model(head):
     model = build({"kmer": 10, "dim": 16, "heads": 3, "blocks": 2, "head": head, "expression_heads": 5})

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from proformer.datasets.batches import both_strands
 from proformer.datasets.store import Store
 from proformer.errors import InputError
 from proformer.evaluation.heads import head_of
@@ -70,7 +69,7 @@ def distinct_tokens(trained: TrainedModel, sequences: Store, count: int = 8, tol
     if not isinstance(trained.model, Proformer) or not trained.model.tokens:
         return None
     model = copy.deepcopy(trained.model).double()
-    x = model.stem(both_strands(torch.from_numpy(sequences.codes[:count].copy())))
+    x = model.stem(model.read(torch.from_numpy(sequences.codes[:count].copy())))
     for block in model.core:
         x = block(x)
     rows = x[:, : model.tokens].transpose(0, 1).flatten(1)  # [H, count · d]
