@@ -23,8 +23,9 @@ TINY = {
     }
     # Two peers, with all that is special of their training: others are trained by tests of their own.
     | {name: {"training": {"epochs": 1}} for name in ("legnet", "crmnet")}
-    | dict.fromkeys((*VAISHNAV, "bhi", "training-mean", "GC-content", "ablation"))
+    | dict.fromkeys((*VAISHNAV, "bhi", "training-mean", "GC-content"))
     | {
+        "ablation": {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 1}},
         "prixfixe": {  # eight of the combinations
             "training": {"epochs": 1},
             "vary": {role: {"unlock_dna": None} for role in ("processor", "core", "final")}
