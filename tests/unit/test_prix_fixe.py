@@ -67,6 +67,23 @@ def test_a_training_that_goes_astray_has_not_converged():
     assert "pearson_score" not in table
 
 
+def test_a_training_whose_last_epoch_is_undefined_has_not_converged():
+    grid, epochs, _ = tables()
+    epochs.loc[epochs.index[1], "validation_r"] = np.nan  # constant predictions
+    table = combinations(grid, epochs)
+    assert table.loc[0, ["last_r", "converged"]].tolist() == [0.0, False]
+    assert not table.loc[0, "best"]
+
+
+def test_none_is_the_best_of_a_core_of_which_none_has_converged():
+    grid, epochs, scores = tables()
+    epochs.loc[(epochs["core"] == "bhi") & (epochs["epoch"] == 2), "validation_r"] = 0.0
+    table = combinations(grid, epochs, scores)
+    assert table.groupby("core")["best"].sum().to_dict() == {"autosome": 1, "bhi": 0, "unlock_dna": 1}
+    card = report_card(table).set_index("claim")
+    assert card.loc["3.2", "reason"] == "the team's own combination was not trained, or has not converged"
+
+
 def test_blocks_are_compared_where_nothing_else_differs(table):
     tests = module_tests(table).set_index(["role", "a", "b"])
     row = tests.loc["processor", "autosome", "bhi"]

@@ -2,6 +2,10 @@
 
 import ast
 import inspect
+import os
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -59,6 +63,17 @@ def test_the_paper_and_the_demo_use_every_row(root, monkeypatch):
             rows[file] = rows.get(file, set()) | each
             assert expand(file, results)
     assert rows["figures.yaml"] == shown.contexts(results).keys()
+
+
+def test_what_the_snakefile_reads_imports_no_torch(root):
+    """Snakemake starts for every look, and costs are kept in a file so that it need not."""
+    names = re.findall(r"^from (proformer\S*) import (.+)$", (root / "workflow/rules/common.smk").read_text(), re.M)
+    assert len(names) > 8
+    lines = [f"from {module} import {what}" for module, what in names]
+    code = "\n".join([*lines, "import sys; sys.exit('torch' in sys.modules)"])
+    assert (
+        subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(root / "src")}).returncode == 0
+    )
 
 
 def test_figures_of_one_job_are_those_of_one_section(root):

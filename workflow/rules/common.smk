@@ -9,6 +9,7 @@ import warnings
 sys.path.insert(0, str(ROOT / "src"))
 from proformer import cluster, scheduling
 from proformer.errors import one_line
+from proformer.evaluation import FIGURE_5
 from proformer.planning.configuration import complete
 from proformer.planning.plan import skipped_reasons
 from proformer.status import write_jobs
@@ -59,7 +60,7 @@ def final_targets():
     ]
     cards += [f"{R}/tables/{grid.folder}/report_card.html" for grid in results.grids if results.has_figure_axes(grid)]
     cards += [f"{R}/tables/{grid.folder}/claims.html" for grid in results.block_grids]
-    judged = [name for name, keys in results.evaluations.items() if keys["printed"] in ("native_61150", "random_2954")]
+    judged = [name for name, keys in results.evaluations.items() if keys["printed"] in FIGURE_5]
     cards += [f"{E}/{name}/report_card.html" for name in judged if results.evaluation_models(name)]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
     logs = [f"{A}/multiqc.html"] if experiment.reads else []

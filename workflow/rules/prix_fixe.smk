@@ -8,7 +8,7 @@ rule score_blocks:
         subsets=lambda wildcards: results.raws(wildcards.dataset, "subsets"),
         leaderboard=lambda wildcards: results.raws(wildcards.dataset, "leaderboard"),
         truth=lambda wildcards: results.test_file(wildcards.dataset),
-        code=library("evaluation/dream", "evaluation/dream_files", "evaluation/submissions", "evaluation/metrics"),
+        code=library(*(f"evaluation/{name}" for name in ("dream", "dream_files", "evaluate", "submissions", "metrics"))),
     output:
         scores=f"{R}/tables/{{dataset}}/{{run}}/scores.tsv",
     wildcard_constraints:
@@ -33,7 +33,9 @@ rule prix_fixe:
         scores=lambda wildcards: (
             f"{R}/tables/{wildcards.dataset}/{wildcards.run}/scores.tsv" if results.scores_blocks(wildcards) else []
         ),
-        code=library("evaluation/prix_fixe", "evaluation/prix_fixe_claims", "evaluation/claims", "cli/prix_fixe"),
+        code=library(
+            *(f"evaluation/{name}" for name in ("prix_fixe", "prix_fixe_claims", "claims", "statistics")), "tables"
+        ),
     output:
         table=f"{R}/tables/{{dataset}}/{{run}}/combinations.tsv",
         tests=f"{R}/tables/{{dataset}}/{{run}}/blocks.tsv",

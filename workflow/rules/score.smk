@@ -61,7 +61,7 @@ rule report_card_challenge:
         tables=lambda wildcards: [
             f"{results.score_tables(wildcards.dataset)}/{name}.tsv" for name in ("scores", *FURTHER)
         ],
-        code=library("evaluation/claims", "evaluation/claims_challenge", "evaluation/challenge"),
+        code=library("evaluation/claims", "evaluation/claims_challenge", "evaluation/challenge", "tables"),
     output:
         table=f"{R}/tables/{{dataset}}/report_card_challenge.tsv",
         page=report(

@@ -86,7 +86,7 @@ rule report_card_peers:
     """Each claim of the paper on Figure 5 and one of its evaluation sets: printed numbers, and this run's differences."""
     input:
         pairs=f"{E}/{{evaluation}}/pairs.tsv",
-        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/peers"),
+        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/peers", "tables"),
     output:
         table=f"{E}/{{evaluation}}/report_card.tsv",
         page=report(

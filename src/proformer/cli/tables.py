@@ -79,7 +79,7 @@ def report_card(
       proformer report-card --run results/tables/dream/grid/grid.tsv --out card.tsv --html card.html
       proformer report-card --figure 4 --run results/tables/dream/differences.tsv --out card.tsv --html card.html
     """
-    from proformer.evaluation import claims_challenge, claims_scores, grid_claims
+    from proformer.evaluation import FIGURE_5, claims_challenge, claims_scores, grid_claims
     from proformer.evaluation.claims import to_html
     from proformer.evaluation.statistics import checked, published_grid
 
@@ -87,8 +87,8 @@ def report_card(
     if figure == "4":
         card = claims_scores.report_card(table, simulated)
     elif figure == "5":
-        if dataset not in claims_scores.FIGURES:
-            known = " or ".join(claims_scores.FIGURES)
+        if dataset not in FIGURE_5:
+            known = " or ".join(FIGURE_5)
             raise InputError(f"--dataset: found {dataset!r}, expected {known} for the claims on Figure 5")
         card = claims_scores.peers_card(table, dataset, simulated)
     elif figure == "challenge":

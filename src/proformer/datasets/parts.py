@@ -90,7 +90,7 @@ def split(
         {
             "part": [out.stem for out in paths],
             "rows": sizes,
-            "distinct": [len(np.unique(store.columns["group"][part == index])) for index in range(len(paths))],
+            "distinct": [_distinct(store, part, index) for index in range(len(paths))],
             "mean": [float(np.mean(mean)) for mean, _ in moments],
             "sd": [float(np.mean(sd)) for _, sd in moments],
         }
@@ -99,8 +99,11 @@ def split(
 
 def by_group(store: Store, fractions: Sequence[float], seed: int) -> np.ndarray:
     """By a draw that follows from group and seed alone; the parts' sizes meet `fractions` up to chance."""
-    draws = mix(store.columns["group"], seed)
-    return np.searchsorted(np.cumsum(fractions) + 1e-12, draws, side="right").astype(np.uint8)
+    part = np.empty(len(store), dtype=np.uint8)
+    borders = np.cumsum(fractions) + 1e-12
+    for start, groups in _groups(store):
+        part[start : start + CHUNK] = np.searchsorted(borders, mix(groups, seed), side="right")
+    return part
 
 
 def by_fold(store: Store, folds: int, test: int, validation: int | None, seed: int) -> np.ndarray:
@@ -113,13 +116,15 @@ def by_fold(store: Store, folds: int, test: int, validation: int | None, seed: i
         raise InputError(
             f"folds: found {folds}, test fold {test}, {validation} nested; expected at least 3, one of them, at least 2"
         )
-    group = store.columns["group"]
-    fold = (mix(group, seed) * folds).astype(np.int64)
-    if validation is None:
-        held = fold == (test + 1) % folds
-    else:
-        held = mix(group, seed + 1_000_003 * (test + 1)) * validation < 1
-    return np.where(fold == test, 2, held).astype(np.uint8)
+    part = np.empty(len(store), dtype=np.uint8)
+    for start, groups in _groups(store):
+        fold = (mix(groups, seed) * folds).astype(np.int64)
+        if validation is None:
+            held = fold == (test + 1) % folds
+        else:
+            held = mix(groups, seed + 1_000_003 * (test + 1)) * validation < 1
+        part[start : start + CHUNK] = np.where(fold == test, 2, held)
+    return part
 
 
 def by_names(store: Store, names: Sequence[Sequence[str]]) -> np.ndarray:
@@ -202,6 +207,12 @@ def _contigs(store: Store) -> np.ndarray:
     return np.asarray(store.columns["contig"])
 
 
+def _groups(store: Store) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (first row, groups) piece by piece."""
+    for start in range(0, len(store), CHUNK):
+        yield start, np.ascontiguousarray(store.columns["group"][start : start + CHUNK])
+
+
 def _chunks(store: Store, part: np.ndarray, index: int) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (a slice of rows, which of them belong to part `index`: bool), in order, where there are any."""
     size = min(CHUNK, max(1, CHUNK_BYTES // sum(column[0].nbytes for column in store.columns.values())))
@@ -226,3 +237,15 @@ def _moments(store: Store, part: np.ndarray, index: int) -> tuple[list[float], l
         target = store.target[rows][chosen]
         square += [((target[:, task].ravel().astype(np.float64) - mean[task]) ** 2).sum() for task in tasks]
     return mean.tolist(), ((square / numbers) ** 0.5).tolist()
+
+
+def _distinct(store: Store, part: np.ndarray, index: int) -> int:
+    """How many sequences of a part differ, strand aside; bucket by bucket, so that memory stays flat."""
+    if not (part == index).any():
+        return 0
+    buckets = 1 + len(store) // (16 * CHUNK)
+    count = 0
+    for bucket in range(buckets):
+        found = (store.columns["group"][rows][chosen] for rows, chosen in _chunks(store, part, index))
+        count += len(np.unique(np.concatenate([keys[keys % buckets == bucket] for keys in found])))
+    return count

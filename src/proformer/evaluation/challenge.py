@@ -74,9 +74,9 @@ def ensembles(benchmark: Benchmark, predictions: Mapping[str, np.ndarray], rows:
     """Score the linear regression of the truth on the best 1, 2, … models, fitted to `rows` of the test set alone.
 
     The papers state neither members nor rows. Here models with a defined r on these rows join in its order, as long as
-    there are rows for them. Returns a `score_table` of models called "best 1", …, empty for
-    fewer than three rows, with the columns members, their number; added, the last of them; and trained_on, the number
-    of rows. Raises InputError for rows that are scored.
+    there are rows for them. Returns a `score_table` of models called "best 1", …, empty for fewer than three rows, with
+    the columns members, their number; added, the last of them; and trained_on, the number of rows. Raises InputError
+    for rows that are scored.
     """
     if len(both := np.intersect1d(rows, rows_needed(benchmark))):
         raise InputError(f"ensembles: found row {both[0]} among those that train and those that are scored")

@@ -71,6 +71,13 @@ def card(claims: Iterable[Claim], judge: Callable[[Claim], tuple[Finding, Findin
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def if_learned(finding: Finding, median: float) -> Finding:
+    """The finding; undecided where the median r of all models is below `LEARNED`."""
+    if median >= LEARNED:
+        return finding
+    return Finding(finding.numbers, UNDECIDED, f"the median r of the grid is {median:.3f}: little was learned anywhere")
+
+
 def to_html(table: pd.DataFrame, note: str = "", title: str = "Report card: the claims on Figure 2") -> str:
     """Return a card as one self-contained HTML page; `note` says what the run was."""
     simulated = table["verdict"].isin(SIMULATED.values()).any()

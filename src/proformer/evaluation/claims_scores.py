@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from proformer.errors import InputError
+from proformer.evaluation import FIGURE_5
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, Claim, Finding, card, claims_on
 from proformer.evaluation.dream import PARTIAL
 from proformer.evaluation.evaluate import VALUE
@@ -19,7 +20,6 @@ from proformer.evaluation.heads import published_head, published_scores, seed_of
 from proformer.evaluation.peers import PROFORMER, RUN, printed
 
 SEEDS = 3
-FIGURES = {"native_61150": "5a", "random_2954": "5b"}  # and their evaluation sets
 SIMILAR = 0.005  # of a score: the paper calls .001 and .002 similar, and .008 and .015 an improvement
 TITLES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
 TITLES |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
@@ -51,7 +51,7 @@ def peers_card(pairs: pd.DataFrame, evaluation: str, simulated: bool = False) ->
     seeds = {side: own[f"source_{side}"].str.partition(", seed ")[2] for side in ("a", "b")}
     names = {f"model_{side}": own[f"model_{side}"] + " (seed " + seed + ")" for side, seed in seeds.items()}
     found = own.assign(**names, measure="pearson", subset=evaluation)
-    claims = [claim for claim in claims_on("5") if claim.figure == FIGURES[evaluation]]
+    claims = [claim for claim in claims_on("5") if claim.figure == FIGURE_5[evaluation]]
     return card(claims, lambda claim: (_run(claim, _pairs(claim, found, str)), _published(claim, numbers)), simulated)
 
 

@@ -1,6 +1,7 @@
 """The judges of the claims on Figures 2 and 3, by a grid table; `claims` has the rules of verdicts."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 from scipy import stats
@@ -11,13 +12,13 @@ from proformer.evaluation.claims import (
     CONTRADICTS,
     ENOUGH,
     FEW,
-    LEARNED,
     SUPPORTS,
     UNDECIDED,
     Claim,
     Finding,
     card,
     claims_on,
+    if_learned,
 )
 from proformer.evaluation.grid_evidence import Evidence, count_heads, fewest, numbers_of, p_text, point_name
 from proformer.evaluation.statistics import GREATER, MANN_WHITNEY, RANKSUM, TWO_SIDED
@@ -46,10 +47,8 @@ def report_card(
 
     def judge(claim: Claim) -> tuple[Finding, Finding]:
         found, printed = (globals()[claim.judge](evidence, *claim.arguments) for evidence in (ours, paper))
-        verdict, reason = found.verdict, found.reason
-        if ours.median < LEARNED:
-            verdict, reason = UNDECIDED, f"the median r of the grid is {ours.median:.3f}: little was learned anywhere"
-        return Finding(found.numbers, verdict, f"{reason}. Sample: {ours.sample}"), printed
+        found = if_learned(found, ours.median)
+        return replace(found, reason=f"{found.reason}. Sample: {ours.sample}"), printed
 
     return card(claims_on(figure), judge, simulated)
 

@@ -28,7 +28,8 @@ def combinations(grid: pd.DataFrame, epochs: pd.DataFrame, scores: pd.DataFrame 
     for table, name in ((grid, "grid"), (epochs, "epochs")):
         if missing := {*ROLES, "seed"} - {*table}:
             raise InputError(f"{name} table: found no column {', '.join(sorted(missing))}, expected those of composed")
-    last = epochs.sort_values("epoch").groupby([*ROLES, "seed"])["validation_r"].last().fillna(0.0)
+    final = epochs.sort_values("epoch").drop_duplicates([*ROLES, "seed"], keep="last")
+    last = final.set_index([*ROLES, "seed"])["validation_r"].fillna(0.0)  # 0: constant predictions
     columns = ["dataset", "run", *ROLES, "seed", "parameters", "r", "best_epoch", "epochs"]
     table = grid[[*columns, *grid.columns.intersection(["ceiling"])]].join(last.rename("last_r"), on=[*ROLES, "seed"])
     learned = table["r"] >= LEAST_LEARNED * table["r"].median()
@@ -41,7 +42,7 @@ def combinations(grid: pd.DataFrame, epochs: pd.DataFrame, scores: pd.DataFrame 
         names = table[[*ROLES, "seed"]].astype(str).agg(" ".join, axis=1)
         table[[*SCORES]] = wide[[*SCORES]].reindex(names).to_numpy()
     ranked = table[measure_of(table)].where(table["converged"], -np.inf)
-    table["best"] = ranked == ranked.groupby([table["core"], table["seed"]]).transform("max")
+    table["best"] = table["converged"] & (ranked == ranked.groupby([table["core"], table["seed"]]).transform("max"))
     return table
 
 

@@ -5,13 +5,13 @@ import pandas as pd
 from proformer.evaluation.claims import (
     ALPHA,
     CONTRADICTS,
-    LEARNED,
     SUPPORTS,
     UNDECIDED,
     Claim,
     Finding,
     card,
     claims_on,
+    if_learned,
 )
 from proformer.evaluation.claims_scores import SEEDS
 from proformer.evaluation.prix_fixe import ROLES, importance, measure_of, module_tests
@@ -25,11 +25,7 @@ def report_card(table: pd.DataFrame, simulated: bool = False) -> pd.DataFrame:
     """Judge every claim on the grid of Prix Fixe by the table of `combinations`; a card (`claims.card`)."""
 
     def judge(claim: Claim) -> tuple[Finding, Finding]:
-        found = globals()[claim.judge](table, *claim.arguments)
-        if table["r"].median() < LEARNED:
-            reason = f"the median validation r is {table['r'].median():.3f}: little was learned anywhere"
-            found = Finding(found.numbers, UNDECIDED, reason)
-        return found, PRINTED
+        return if_learned(globals()[claim.judge](table, *claim.arguments), table["r"].median()), PRINTED
 
     return card(claims_on("prix fixe"), judge, simulated)
 
@@ -54,11 +50,11 @@ def improves(table: pd.DataFrame, team: str) -> Finding:
 
 def as_good_and_small(table: pd.DataFrame, core: str) -> Finding:
     """The best combination with a team's core is at least as good as the team's own, and no larger (by a tenth)."""
-    of_core = table[table["core"] == core].set_index("seed")
+    of_core = table[(table["core"] == core) & table["converged"]].set_index("seed")
     own, best = of_core[of_core["original"]], of_core[of_core["best"]]
     both = own.merge(best, left_index=True, right_index=True, suffixes=("_own", ""))
     if both.empty:
-        return Finding("–", UNDECIDED, "the team's own combination, or any that converged, is missing")
+        return Finding("–", UNDECIDED, "the team's own combination was not trained, or has not converged")
     measure = measure_of(table)
     names = ", ".join(dict.fromkeys(best[ROLES].agg(" ".join, axis=1)))
     sizes = both["parameters"].astype(float) / both["parameters_own"]

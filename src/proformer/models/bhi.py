@@ -19,7 +19,7 @@ and Pearson's r alone would change.
 from dataclasses import dataclass
 
 from proformer.errors import InputError
-from proformer.models.blocks.bhi import Core, Final, First, Processor
+from proformer.models.blocks.bhi import TRAINING, Core, Final, First, Processor
 from proformer.models.composed import Composed
 from proformer.settings import BelowOne, Count, CountOrZero, Flanks, Share
 
@@ -66,22 +66,7 @@ class DeepGXP(Composed):
 
 build = DeepGXP
 
-_TRAINING = {
-    "epochs": 15,
-    "batch_size": 512,
-    "learning_rate": 0.0015,
-    "optimiser": "adamw",
-    "weight_decay": 0.01,
-    "epsilon": 1e-8,
-    "schedule": "cosine",
-    "warmup_epochs": 0.0,
-    "loss": "huber",
-    "target_mean": 11.0,
-    "clip_value": 0.0,
-    "clip_norm": 0.0,
-    "keep": "last",
-    "seed": 40,
-}
+_TRAINING = {**TRAINING, "epochs": 15, "batch_size": 512, "loss": "huber", "keep": "last", "seed": 40}
 
 RECIPES = {
     "as-released": {"model": {}, "training": _TRAINING},

@@ -17,7 +17,7 @@ from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models import blocks
 from proformer.models.base import Loss, Model
-from proformer.models.blocks import autosome
+from proformer.models.blocks import autosome, bhi
 from proformer.settings import Count, Flanks, check, did_you_mean, within
 from proformer.tasks import Task
 
@@ -122,18 +122,7 @@ def _name(role: str, config: Config) -> str:
 
 # How Prix Fixe trained the combinations with each team's data processor: all of the data, 80 times.
 _AUTOSOME = {**autosome.TRAINING, "epoch_batches": None}
-_BHI = {
-    "epochs": 80,
-    "batch_size": 1024,
-    "optimiser": "adamw",
-    "weight_decay": 0.01,
-    "epsilon": 1e-8,
-    "learning_rate": 0.0015,
-    "warmup_epochs": 0.0,
-    "clip_value": 0.0,
-    "clip_norm": 0.0,
-    "target_mean": 11.0,
-}
+_BHI = {**bhi.TRAINING, "epochs": 80, "batch_size": 1024}
 _UNLOCK_DNA = {
     "epochs": 80,
     "batch_size": 1024,
@@ -152,7 +141,7 @@ RECIPES = {
     },
     # As released, the cosine's length counts sequences and its steps are batches: the rate stays what it is.
     "bhi": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": {**_BHI, "schedule": "constant"}},
-    "bhi-repaired": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": {**_BHI, "schedule": "cosine"}},
+    "bhi-repaired": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": _BHI},
     # The framework leaves warm-up, betas and bounds of gradients to its user: these are the challenge's submission's.
     "unlock_dna": {"model": dict.fromkeys(get_args(blocks.Role), "unlock_dna"), "training": _UNLOCK_DNA},
 }

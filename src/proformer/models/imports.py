@@ -26,11 +26,15 @@ LOADERS = {"proformer": "proformer.models.original", "composed": "proformer.mode
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """Named arrays of a .npz or .safetensors file, or of a state dict that PyTorch has saved (no code in it runs)."""
+    existing(path)
     try:
-        if existing(path).suffix == ".safetensors":
+        if path.suffix == ".safetensors":
             return load_file(path)
         if path.suffix in (".pt", ".pth"):
-            return dict(torch.load(path, map_location="cpu", weights_only=True))
+            state = dict(torch.load(path, map_location="cpu", weights_only=True))
+            if odd := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
+                raise ValueError(f"{odd[0]} is no tensor")
+            return state
         return {name: torch.from_numpy(array) for name, array in np.load(path, allow_pickle=False).items()}
     except (ValueError, TypeError, AttributeError, RuntimeError, OSError, EOFError, SafetensorError,
             pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip

@@ -7,14 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from proformer.planning.cost import JobCost, host_megabytes, job_costs
 from proformer.planning.data import Amount, File, count_rows, find, further_files, training_files
 from proformer.planning.rates import Rate
 from proformer.points import AT_ONCE, TrainingJob, active_datasets, active_evaluations, packs, training_jobs
 from proformer.sources.catalogue import Source, load_catalogue
-from proformer.training.device import has_bf16
 from proformer.units import aligned, as_bytes, as_count, as_hours
 
 STORE_ROW = 12  # bytes of a store's row beside its codes: target and key
@@ -188,6 +185,10 @@ def _dataset(
 def _training(
     job: TrainingJob, price: JobCost, counts: tuple[int, int] | None, rate: Rate, on_cpu: bool
 ) -> PlannedTraining:
+    import torch  # here, as the workflow reads this module whenever it starts
+
+    from proformer.training.device import has_bf16
+
     devices = job.gpus * job.nodes
     data = sum(counts) * (job.data["length"] + STORE_ROW) if counts else 0
     flops = hours = None

@@ -22,6 +22,18 @@ VECTOR = (
     "GCTAGCAGGAATGATGCAAAAGGTTCCCGATTCGAAC",
     "TCTTAATTAAAAAAAGATAGAAAACATTAGGAGTGTAACACAAGACTTTCGGATCCTGAGCAGGCAAGATAAACGA",
 )
+# The team's trainer, as DeepGXP and Prix Fixe have it.
+TRAINING = {
+    "learning_rate": 0.0015,
+    "optimiser": "adamw",
+    "weight_decay": 0.01,
+    "epsilon": 1e-8,
+    "schedule": "cosine",
+    "warmup_epochs": 0.0,
+    "target_mean": 11.0,
+    "clip_value": 0.0,
+    "clip_norm": 0.0,
+}
 ADAPTERS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 
 
