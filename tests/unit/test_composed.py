@@ -384,7 +384,10 @@ def test_weights_that_the_original_has_saved_become_a_folder(tmp_path, proformer
     assert done.returncode == 2
     assert "core.seqextractor.resize_blc0.0.weight has no place" in done.stderr
     (tmp_path / "best.pth").write_bytes(b"\x80\x02cos\nsystem\n(S'true'\ntR.")
-    assert "neither .npz, .safetensors nor .pth" in proformer(*options[:-1], tmp_path / "other").stderr
+    done = proformer(*options[:-1], tmp_path / "other")
+    assert done.stderr.splitlines()[-1].endswith("best.pth: not a .pth file that holds tensors alone, or it is damaged")
+    torch.save({"state_dict": state}, tmp_path / "best.pth")
+    assert "state_dict is no tensor" in proformer(*options[:-1], tmp_path / "other").stderr
 
 
 def test_recipes_are_one_cycle_with_the_published_rates():

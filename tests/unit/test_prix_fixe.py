@@ -10,7 +10,6 @@ from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut, texts
 from scipy import stats
 
 from proformer.datasets.store import open_store
-from proformer.errors import InputError
 from proformer.evaluation.collect import collect
 from proformer.evaluation.prix_fixe import ROLES, combinations, importance, module_tests
 from proformer.evaluation.prix_fixe_claims import report_card
@@ -138,10 +137,20 @@ def test_claims_are_judged_by_seeds_and_tests(table):
         "as simulated: yes", "as simulated: no", "as simulated: cannot decide"}  # fmt: skip
 
 
-def test_tables_of_other_models_are_refused():
-    grid, epochs, scores = tables()
-    with pytest.raises(InputError, match="grid table: found no column core, expected those of composed"):
-        combinations(grid.drop(columns="core"), epochs, scores)
+@pytest.mark.parametrize(("name", "column"), [("grid", "core"), ("epochs", "validation_r"), ("scores", "measure")])
+def test_tables_of_other_models_are_refused(tmp_path, proformer, name, column):
+    options = []
+    for each, table in zip(("grid", "epochs", "scores"), tables(), strict=True):
+        table.drop(columns=column if each == name else []).to_csv(tmp_path / f"{each}.tsv", sep="\t", index=False)
+        options += [f"--{each}", tmp_path / f"{each}.tsv"]
+    for each in ("out", "tests", "importance", "card", "html"):
+        options += [f"--{each}", tmp_path / f"{each}.out"]
+    done = proformer("prix-fixe", *options)
+    assert done.returncode == 2
+    assert f"{name}.tsv" in done.stderr
+    assert column in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*.out"))
 
 
 @pytest.mark.parametrize("keys", [{}, {"measure": "spearman_score"}, {"gain": True}])

@@ -84,6 +84,12 @@ def test_figures_of_one_job_are_those_of_one_section(root):
         assert waits == (figure.job != "published")
 
 
+def test_learning_curves_are_those_of_models_that_learn(root):
+    figures = {figure.name: figure for figure in shown.figures(made(root, "demo"))}
+    assert "ridge-3-mers" in figures["models_dream"].where["run"]
+    assert figures["learning_dream"].where["run"] == ["final"]
+
+
 def test_without_its_part_a_figure_is_not_there(root):
     results = made(root, "demo", atac=None, evaluations=None)
     names = {figure.name for figure in shown.figures(results)}

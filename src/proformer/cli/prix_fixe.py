@@ -30,7 +30,8 @@ def prix_fixe(
     from proformer.evaluation.prix_fixe_claims import report_card
     from proformer.files import read_table, write_table, write_text
 
-    table = evaluation.combinations(read_table(grid), read_table(epochs), read_table(scores) if scores else None)
+    scored = read_table(scores, evaluation.SCORED) if scores else None
+    table = evaluation.combinations(read_table(grid, evaluation.GRID), read_table(epochs, evaluation.EPOCHS), scored)
     claims = report_card(table, simulated)
     write_table(out, table)
     write_table(tests, evaluation.module_tests(table))

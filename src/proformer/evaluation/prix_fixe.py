@@ -8,11 +8,12 @@ from itertools import combinations as pairs_of
 import numpy as np
 import pandas as pd
 
-from proformer.errors import InputError
 from proformer.evaluation.dream import SCORES
 from proformer.evaluation.statistics import holm
 
 ROLES = ["processor", "first", "core", "final"]
+GRID = ["dataset", "run", *ROLES, "seed", "parameters", "r", "best_epoch", "epochs"]  # columns that are read
+EPOCHS, SCORED = [*ROLES, "seed", "epoch", "validation_r"], ["model", "measure", "value"]
 LEAST_LEARNED = 0.5  # of the grid's median validation r: below, a training has learned too little
 LEAST_KEPT = 0.9  # of its own best r in the last epoch: below, a training has gone astray
 
@@ -23,15 +24,11 @@ def combinations(grid: pd.DataFrame, epochs: pd.DataFrame, scores: pd.DataFrame 
     grid, epochs: of `collect`, with a column for each of `ROLES`. scores: of `proformer score`, its models named by the
     four blocks and the seed. converged: the best epoch's validation r is at least half the grid's median, and the last
     epoch's at least nine tenths of the best. original: all blocks are one team's. best: the highest of its core, by
-    Pearson Score, or by r where nothing is scored. Raises InputError for a table without these columns.
+    Pearson Score, or by r where nothing is scored.
     """
-    for table, name in ((grid, "grid"), (epochs, "epochs")):
-        if missing := {*ROLES, "seed"} - {*table}:
-            raise InputError(f"{name} table: found no column {', '.join(sorted(missing))}, expected those of composed")
     final = epochs.sort_values("epoch").drop_duplicates([*ROLES, "seed"], keep="last")
     last = final.set_index([*ROLES, "seed"])["validation_r"].fillna(0.0)  # 0: constant predictions
-    columns = ["dataset", "run", *ROLES, "seed", "parameters", "r", "best_epoch", "epochs"]
-    table = grid[[*columns, *grid.columns.intersection(["ceiling"])]].join(last.rename("last_r"), on=[*ROLES, "seed"])
+    table = grid[[*GRID, *grid.columns.intersection(["ceiling"])]].join(last.rename("last_r"), on=[*ROLES, "seed"])
     learned = table["r"] >= LEAST_LEARNED * table["r"].median()
     kept = table["last_r"] >= LEAST_KEPT * table["r"]
     table["converged"] = learned & kept

@@ -1,6 +1,7 @@
 """Weights that others have saved, into model folders."""
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,13 +32,16 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         if path.suffix in (".pt", ".pth"):
-            state = dict(torch.load(path, map_location="cpu", weights_only=True))
+            with warnings.catch_warnings(action="ignore"):  # of what a damaged file may have been
+                state = dict(torch.load(path, map_location="cpu", weights_only=True))
             if odd := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
                 raise ValueError(f"{odd[0]} is no tensor")
             return state
         return {name: torch.from_numpy(array) for name, array in np.load(path, allow_pickle=False).items()}
+    except pickle.UnpicklingError:  # torch's own text says how to run what is in it
+        raise InputError(f"{path}: not a .pth file that holds tensors alone, or it is damaged") from None
     except (ValueError, TypeError, AttributeError, RuntimeError, OSError, EOFError, SafetensorError,
-            pickle.UnpicklingError, zipfile.BadZipFile) as error:  # fmt: skip
+            zipfile.BadZipFile) as error:  # fmt: skip
         raise InputError(
             f"{path}: neither .npz, .safetensors nor .pth ({' '.join(str(error).split())[:120]})"
         ) from None

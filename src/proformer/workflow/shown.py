@@ -64,6 +64,7 @@ def contexts(results: Results) -> dict[str, list[Words]]:
     papers = dict.fromkeys(results.published_as(grid) for grid in tested)
     published = [{"grid": f"published/{paper}", "of": f"the paper's own grid ({paper})"} for paper in papers]
     own = [{"grid": grid.folder, "of": f"the run {grid.run} on {grid.dataset}"} for grid in tested]
+    baselines = {job.run for job in results.jobs.values() if is_baseline(job)}
     trained_on = dict.fromkeys(job.dataset for job in results.jobs.values())
     curves = {dataset: learning_curves(results, dataset) for dataset in results.scored}
     media = {
@@ -126,6 +127,11 @@ def contexts(results: Results) -> dict[str, list[Words]]:
             {"dataset": dataset, "runs": runs, "sets": ["validation", *results.evaluated_on(dataset)]}
             for dataset in trained_on
             if (runs := results.whole_runs(dataset))
+        ],
+        "learning": [  # baselines are fitted in one go
+            {"dataset": dataset, "runs": runs}
+            for dataset in trained_on
+            if (runs := [run for run in results.whole_runs(dataset) if run not in baselines])
         ],
         "evaluations": [{"sets": results.evaluations_folder}] if results.evaluations else [],
         "found": [{}] if results.evaluations.keys() - results.held_out.keys() else [],
