@@ -14,15 +14,13 @@ import pandas as pd
 from proformer.errors import InputError
 from proformer.evaluation import FIGURE_5
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, Claim, Finding, card, claims_on
-from proformer.evaluation.dream import PARTIAL
+from proformer.evaluation.dream import PARTIAL, TITLES
 from proformer.evaluation.evaluate import VALUE
 from proformer.evaluation.heads import published_head, published_scores, seed_of, without_seed
 from proformer.evaluation.peers import PROFORMER, RUN, printed
 
 SEEDS = 3
 SIMILAR = 0.005  # of a score: the paper calls .001 and .002 similar, and .008 and .015 an improvement
-TITLES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
-TITLES |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
 
 
 def report_card(differences: pd.DataFrame, simulated: bool = False) -> pd.DataFrame:

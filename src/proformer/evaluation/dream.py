@@ -28,6 +28,8 @@ PARTS = ("private", "public", "all")
 SCORE, PARTIAL = "score", "score of the subsets at hand"
 MEASURES = ("pearson", "r2", "spearman")
 SCORES = {"pearson_score": "r2", "spearman_score": "spearman"}  # and what they average
+TITLES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
+TITLES |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
 
 
 @dataclass(frozen=True)

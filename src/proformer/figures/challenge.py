@@ -9,11 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from proformer.evaluation.challenge import QUANTILES, disparity, published_challenge
-from proformer.evaluation.dream import PARTIAL, SCORES, WEIGHTS
+from proformer.evaluation.dream import PARTIAL, SCORES, TITLES, WEIGHTS
 from proformer.evaluation.heads import without_seed
 from proformer.figures import style
 
-TITLES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score", "r2": "r²", "spearman": "Spearman ρ"}
 CELL = 4.6  # mm, of a heat map's row
 
 

@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.ticker import MaxNLocator
 
+from proformer.evaluation.dream import TITLES
 from proformer.evaluation.prix_fixe import ROLES, measure_of
 from proformer.figures import style
 
 TEAMS = {"autosome": "Autosome", "bhi": "BHI", "unlock_dna": "Unlock_DNA"}
-TITLES = {"processor": "data processor, trainer", "first": "first block", "core": "core block", "final": "final block"}
-MEASURES = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score", "r": "Pearson r, validation"}
+PANELS = {"processor": "data processor, trainer", "first": "first block", "core": "core block", "final": "final block"}
+MEASURES = TITLES | {"r": "Pearson r, validation"}
 
 
 @style.styled
@@ -83,7 +84,7 @@ def modules(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             axes.hlines(chosen[measure].mean(), place - 0.32, place + 0.32, colors=style.DARK, linewidth=1.2)
         axes.set_xticks(range(len(levels)), [TEAMS.get(level, level) for level in levels])
         axes.set_xlim(-0.5, len(levels) - 0.5)
-        axes.set_title(TITLES[role])
+        axes.set_title(PANELS[role])
     panels[0].set_ylabel(MEASURES[measure])
     return figure, points[["dataset", *ROLES, measure, "original", "n_seeds"]]
 

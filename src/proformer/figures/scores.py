@@ -10,13 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from proformer.evaluation.challenge import published_challenge
-from proformer.evaluation.dream import PARTIAL, SCORE, SCORES, WEIGHTS
+from proformer.evaluation.dream import PARTIAL, SCORE, SCORES, TITLES, WEIGHTS
 from proformer.evaluation.dream_files import ALL
 from proformer.evaluation.heads import head_title, published_head, published_scores, without_seed
 from proformer.figures import style
 
-PANELS = {"pearson_score": "Pearson Score", "spearman_score": "Spearman Score"}
-PANELS |= {"pearson": "Pearson r", "r2": "r²", "spearman": "Spearman ρ"}
 PAPER = "#b8b8b8"
 NEEDED = ["model", "part", "subset", "measure", "value", "n", "note"]
 SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntiling"}
@@ -38,8 +36,8 @@ def draw(scores: pd.DataFrame, letter: str = "b") -> style.Drawn:
     rows = [(name, published_head(name)) for name in names] + [(head_title(head), head) for head in heads]
     note = f"whiskers: 95 %, other test sequences; {_note(scores)}\npublished r: the root of the printed number"
     figure = style.new(style.DOUBLE, 26 + 8.5 * len(rows), letter, note)
-    panels = figure.subplots(1, len(PANELS), sharey=True)
-    for axes, (measure, title) in zip(panels, PANELS.items(), strict=True):
+    panels = figure.subplots(1, len(TITLES), sharey=True)
+    for axes, (measure, title) in zip(panels, TITLES.items(), strict=True):
         for y, (name, head) in enumerate(rows):
             for _, bar in published[
                 (published["measure"] == measure) & (published["published_head"] == head)
@@ -74,8 +72,7 @@ def draw_subsets(scores: pd.DataFrame | None = None, letter: str = "") -> style.
     source = "published" if scores is None else "this run"
     scores = published_challenge() if scores is None else scores
     style.needed(scores, NEEDED, "scores")
-    titles = {"r2": ("r²", "pearson_score"), "spearman": ("Spearman ρ", "spearman_score")}
-    table = _mean_over_seeds(_named(scores[scores["measure"].isin([*titles, *SCORES])]))
+    table = _mean_over_seeds(_named(scores[scores["measure"].isin([*SCORES.values(), *SCORES])]))
     if "ceiling" in table:
         first = table.drop_duplicates(["subset", "measure"])
         table = pd.concat([table, first.assign(name=style.PERFECT, value=first["ceiling"])], ignore_index=True)
@@ -86,7 +83,7 @@ def draw_subsets(scores: pd.DataFrame | None = None, letter: str = "") -> style.
     title = table["subset"].iloc[-1]
     sizes = scores.groupby("subset")["n"].first()
     at_hand = [f"\nn = {sizes[name]:,}" if sizes[name] else "\nnot at hand" for name in WEIGHTS] + [""]
-    for axes, (measure, (text, score)) in zip(panels, titles.items(), strict=True):
+    for axes, (score, measure) in zip(panels, SCORES.items(), strict=True):
         chosen = table[table["measure"].isin([measure, score])]
         cells = chosen.pivot(index="name", columns="subset", values="value").reindex(index=names)
         cells = cells.reindex(columns=[*WEIGHTS, title])
@@ -96,12 +93,12 @@ def draw_subsets(scores: pd.DataFrame | None = None, letter: str = "") -> style.
         shade.loc[shade.index == style.PERFECT] = np.nan
         texts = cells.map(lambda value: "–" if np.isnan(value) else f"{value:.3f}").to_numpy()
         style.heat_map(axes, shade.to_numpy(), texts, colours, Normalize(0, 1))
-        columns = [*(SUBSETS.get(name, name) for name in WEIGHTS), f"{PANELS[score].split()[0]}\nscore"]
+        columns = [*(SUBSETS.get(name, name) for name in WEIGHTS), f"{TITLES[score].split()[0]}\nscore"]
         under = at_hand if axes is panels[0] else [""] * len(columns)
         axes.set_xticklabels([f"{column}{line}" for column, line in zip(columns, under, strict=True)])
         axes.set_yticklabels(names)
         axes.axvline(len(WEIGHTS), color="white", linewidth=3)
-        axes.set_title(text, loc="left", weight="bold")
+        axes.set_title(TITLES[measure], loc="left", weight="bold")
     return figure, table[["name", "subset", "measure", "value", "n_seeds", "n", "note"]]
 
 
@@ -127,7 +124,7 @@ def _named(scores: pd.DataFrame) -> pd.DataFrame:
 def _overall(scores: pd.DataFrame) -> pd.DataFrame:
     """The rows that Fig. 4b shows: the weighted scores, and the correlations over all rows."""
     style.needed(scores, NEEDED, "scores")
-    shown = scores["subset"].isin([SCORE, PARTIAL, ALL]) & scores["measure"].isin(PANELS)
+    shown = scores["subset"].isin([SCORE, PARTIAL, ALL]) & scores["measure"].isin(TITLES)
     return _named(scores[shown])
 
 
