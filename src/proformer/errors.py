@@ -40,7 +40,7 @@ def printable(error: Exception) -> str:
 def ending_in_order() -> Iterator[None]:
     """Have SIGTERM end the block as an error does, so that temporary files go, and then the process as it always would.
 
-    Blocks within may answer the signal otherwise, as trainings do. A process that ignores it goes on doing so.
+    Blocks within may answer the signal otherwise, as trainings do. A process that ignores it, or comes to, goes on so.
     """
     stopped = False
 
@@ -60,6 +60,7 @@ def ending_in_order() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if stopped:
             os.kill(os.getpid(), signal.SIGTERM)

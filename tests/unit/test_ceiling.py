@@ -160,7 +160,7 @@ def test_scores_show_the_ceiling_of_each_measure_and_subset(folder):
           if line.get_label() == "perfect model"}  # fmt: skip
     ideal = table.drop_duplicates(["subset", "measure"]).set_index(["subset", "measure"])["ceiling"]
     assert at["Spearman ρ"] == ideal["all", "spearman"]
-    assert len(at) == len(scores.PANELS)
+    assert len(at) == len(dream.TITLES)
     assert_nothing_is_cut(figure)
     figure, drawn = scores.draw_subsets(table)
     row = drawn[drawn["name"] == style.PERFECT].set_index(["subset", "measure"])["value"]

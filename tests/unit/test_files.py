@@ -171,6 +171,15 @@ def test_sigterm_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_block_that_comes_to_ignore_sigterm_is_not_ended_by_it_on_the_way_out(tmp_path):
+    code = (
+        "import os, signal\nfrom proformer.errors import ending_in_order\n"
+        "with ending_in_order():\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\nraise SystemExit(75)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 75
+
+
 def test_a_full_disk_names_the_file(tmp_path):
     with pytest.raises(OSError, match="No space left") as caught:
         write_text("/dev/full", "x" * 100_000)

@@ -125,7 +125,7 @@ def test_switched_off_it_is_not_there(switch, root):
 @pytest.mark.parametrize("there", [False, True])
 def test_the_plan_knows(there, monkeypatch, root):
     monkeypatch.chdir(root)
-    monkeypatch.setattr("proformer.planning.plan.has_bf16", lambda where: there)
+    monkeypatch.setattr("proformer.training.device.has_bf16", lambda where: there)
     config, _ = read_configuration([])
     config |= {"atac": None, "runs": {"grid": config["runs"]["grid"]}}
     config["runs"]["grid"]["training"]["precision"] = "bf16"
