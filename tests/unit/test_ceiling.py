@@ -11,7 +11,7 @@ from proformer.cli import main
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.evaluation.ceiling import file_ceiling, store_ceiling
-from proformer.evaluation.dream import MEASURES, SCORES, read_benchmark, score_table, with_ceiling
+from proformer.evaluation.dream import MEASURES, SCORES, TITLES, read_benchmark, score_table, with_ceiling
 from proformer.evaluation.peers import CEILINGS, COLUMNS, RUN, Entry, printed, score_set
 from proformer.evaluation.statistics import all_tests, published_grid
 from proformer.figures import curves, grid, peers, scores, style
@@ -160,7 +160,7 @@ def test_scores_show_the_ceiling_of_each_measure_and_subset(folder):
           if line.get_label() == "perfect model"}  # fmt: skip
     ideal = table.drop_duplicates(["subset", "measure"]).set_index(["subset", "measure"])["ceiling"]
     assert at["Spearman ρ"] == ideal["all", "spearman"]
-    assert len(at) == len(dream.TITLES)
+    assert len(at) == len(TITLES)
     assert_nothing_is_cut(figure)
     figure, drawn = scores.draw_subsets(table)
     row = drawn[drawn["name"] == style.PERFECT].set_index(["subset", "measure"])["value"]
