@@ -62,7 +62,7 @@ class Predictor(TrainedModel):
 
         Raises InputError that names the first sequence that cannot be predicted.
         """
-        values = np.concatenate([self.values(codes, batch_size) for codes, _ in self._read(sequences, trimmed)])
+        values = np.concatenate([self.values(codes, batch_size) for codes, _ in self.read(sequences, trimmed)])
         return values[:, :, 0] if values.shape[2] == 1 else values
 
     def predict_file(
@@ -80,7 +80,7 @@ class Predictor(TrainedModel):
         count = 0
         with _table(Path(out)) as handle:
             handle.write("\t".join(("name", "sequence", *self._columns())) + "\n")
-            for codes, rows in self._read(Path(sequences), trimmed):
+            for codes, rows in self.read(Path(sequences), trimmed):
                 values = self.values(codes, batch_size).reshape(len(codes), -1)
                 names = rows.labels() or [str(count + row) for row in range(len(rows))]
                 for row, (name, numbers) in enumerate(zip(names, values.tolist(), strict=True)):
@@ -90,7 +90,7 @@ class Predictor(TrainedModel):
 
     def _predict_store(self, sequences: Path, out: Path, batch_size: int | None, trimmed: bool) -> int:
         with StoreWriter(out, {"task": asdict(self.task), "layout": self.description["layout"]}) as store:
-            for codes, _ in self._read(sequences, trimmed):
+            for codes, _ in self.read(sequences, trimmed):
                 lengths = np.full(len(codes), codes.shape[1])
                 group = strand_free_keys(codes.ravel(), Spans(np.cumsum(lengths) - lengths, lengths))
                 store.append(target=self.values(codes, batch_size).astype(np.float32), codes=codes, group=group)
@@ -165,7 +165,7 @@ class Predictor(TrainedModel):
             return int(np.clip(total // 4 // per_sequence, 1, 4096))
         return int(np.clip(10**9 // per_sequence, 1, 256))
 
-    def _read(
+    def read(
         self, sequences: str | Path | Iterable[str] | np.ndarray, trimmed: bool
     ) -> Iterator[tuple[np.ndarray, Rows]]:
         """Yield codes uint8 [n, L] block by block, and their rows."""

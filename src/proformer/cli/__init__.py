@@ -15,6 +15,7 @@ GROUPS = {
         "data": ["prepare", "split"],
         "training": ["train", "models", "config", "import-weights"],
         "predictions": ["predict", "evaluate"],
+        "explain": ["explain", "variants"],
     },
     "the workflow": {
         "runs": ["plan", "status", "compare"],

@@ -1,0 +1,1 @@
+"""What trained models have learnt: attribution, motifs, variants, design, and how sure the models are."""
