@@ -25,7 +25,7 @@ class TrainingJob:
     """One model to train on one data set with one seed.
 
     path: its folder below `models/`. config: what `proformer train --config` takes. axes: the point's levels. data:
-    what the data set says of its sequences (`length`, `flanks`). gpus: of one node; nodes: that share the work.
+    see `facts`. gpus: of one node; nodes: that share the work.
     predicts: whether the model predicts the test and evaluation sets of its data set.
     """
 
@@ -101,8 +101,6 @@ def _jobs(config: Mapping[str, Any], run: str, keys: Mapping[str, Any]) -> Itera
     points = _points(run, keys)
     for dataset, (axes, predicts) in product(keys["datasets"], points):
         settings = _settings(run, keys, axes)
-        data = config["datasets"][dataset]
-        length = config["atac"]["windows"]["length"] if data["source"] == "atac" else data["length"]
         for seed in keys["seeds"] or config["seeds"]:
             levels = [f"{axis}~{_plain(level)}" for axis, level in axes.items()]
             yield TrainingJob(
@@ -114,11 +112,23 @@ def _jobs(config: Mapping[str, Any], run: str, keys: Mapping[str, Any]) -> Itera
                 | {"training": {**settings["training"], "seed": seed}}
                 | {"point": {"run": run, "dataset": dataset, "axes": axes, "seed": seed}},
                 axes=axes,
-                data={"length": length, "flanks": data["flanks"]},
+                data=facts(config, dataset),
                 gpus=keys["gpus"],
                 nodes=keys["nodes"],
                 predicts=predicts,
             )
+
+
+def facts(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """What a data set says of its sequences and targets: see `proformer.models.resolve`."""
+    keys = config["datasets"][dataset]
+    if keys["source"] != "coverage":
+        length = config["atac"]["windows"]["length"] if keys["source"] == "atac" else keys["length"]
+        return {"length": length, "flanks": keys["flanks"]}
+    windows = {"window": 3072, "bin": 1} | keys["windows"]
+    found = {"length": windows["window"], "flanks": ["", ""], "tasks": len(keys["tracks"] or keys["peaks"])}
+    profile = {"bin": windows["bin"], "target": windows.get("target") or windows["window"]}
+    return found | (profile if windows.get("kind") != "binary" else {})
 
 
 def _plain(level: Any) -> str:

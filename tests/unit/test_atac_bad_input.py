@@ -346,7 +346,7 @@ def bigwig_file(path, names, length=LENGTH):
 def test_bigwig_without_a_contig(genome, tmp_path):
     """Named when there are peaks on the contig; no matter when there are none."""
     signal = Signal(bigwig_file(tmp_path / "in.bw", ["I"]), genome)
-    with pytest.raises(InputError, match=r"in.bw: the bigWig has no contig 'II', but there are peaks on it"):
+    with pytest.raises(InputError, match=r"in.bw: the bigWig has no contig 'II', but there are windows on it"):
         make_windows(
             pd.DataFrame({"contig": [0, 1], "summit": 5000}), genome, signal, tmp_path / "w", Windows(number=9)
         )

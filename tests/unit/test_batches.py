@@ -190,3 +190,13 @@ def test_everything_may_train(tmp_path):
 def test_a_model_of_pieces_predicts_pieces(tmp_path):
     _, made = fit(promoter_store(tmp_path, (0.7, 0.3)), tmp_path / "m", shift=10, reverse_complement=0.5)
     assert made["layout"]["length"] == made["model"]["length"] == 20
+
+
+def test_positions_are_joined_after_the_shift(stores):
+    data = DeviceData(open_store(stores[0]), CPU, replace(TASK, bin=16), shift=16, reverse=0.5)
+    batch = data.batch(torch.arange(20), 7)
+    assert torch.equal(batch.target, counted(batch.codes).unflatten(2, (-1, 4)).mean(3))
+    with pytest.raises(InputError, match="found bins of 6 bp"):
+        DeviceData(open_store(stores[0]), CPU, replace(TASK, bin=6))
+    with pytest.raises(InputError, match="that fill the target's 60 bp"):
+        DeviceData(open_store(stores[0]), CPU, replace(TASK, bin=8), shift=4)

@@ -24,6 +24,8 @@ rule prepare:
     output:
         store=f"{R}/data/{{dataset}}/all.safetensors",
         counts=f"{R}/tables/{{dataset}}/filtered.tsv",
+    wildcard_constraints:
+        dataset=any_of(results.datasets.keys() - set(results.coverage)),
     resources:
         **asks(1500, 30),
     params:
@@ -43,7 +45,7 @@ rule split:
         validation=f"{R}/data/{{dataset}}/seed~{{seed}}/validation.safetensors",
         counts=f"{R}/tables/{{dataset}}/split/seed~{{seed}}.tsv",
     wildcard_constraints:
-        dataset=any_of(results.datasets.keys() - results.with_test_part),
+        dataset=any_of(results.datasets.keys() - {*results.with_test_part, *results.coverage_tests}),
     resources:
         **asks(2500, 20),
     params:

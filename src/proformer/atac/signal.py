@@ -98,5 +98,5 @@ class Signal:
         """The bigWig's name of a contig; InputError when it has none."""
         name = self.genome.names[contig]
         if name not in self._names:
-            raise InputError(f"{self.path}: the bigWig has no contig {name!r}, but there are peaks on it")
+            raise InputError(f"{self.path}: the bigWig has no contig {name!r}, but there are windows on it")
         return self._names[name]

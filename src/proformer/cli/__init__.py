@@ -12,7 +12,7 @@ from typing import Any
 
 GROUPS = {
     "your own data and models": {
-        "data": ["prepare", "split"],
+        "data": ["prepare", "coverage", "split"],
         "training": ["train", "models", "config", "import-weights"],
         "predictions": ["predict", "evaluate"],
         "explain": ["explain", "variants"],

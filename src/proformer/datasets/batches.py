@@ -73,7 +73,17 @@ class DeviceData:
 
     def __init__(self, store: Store, device: torch.device, task: Task, *, shift: int = 0, reverse: float = 0.0) -> None:
         self.task, self.device, self.shift, self.reverse = task, device, shift, reverse
-        self.step = task.bin or 1 if "profile" in task.kind else 1  # pieces begin where a position of the target does
+        # Pieces begin where a position of the store's target does; its positions are then joined to those of the task.
+        profile = "profile" in task.kind
+        self.step = store.task.bin or 1 if profile else 1
+        bin_ = task.bin or self.step if profile else 1
+        self.joined = max(1, bin_ // self.step)
+        positions = store.target.shape[2] - shift // self.step
+        if self.joined * self.step != bin_ or positions % self.joined:
+            raise InputError(
+                f"training: found bins of {task.bin} bp, expected whole bins of {self.step} bp that fill the target's "
+                f"{positions * self.step} bp"
+            )
         if shift % self.step or not 0 <= shift < store.codes.shape[1]:
             raise InputError(
                 f"training: shift is {shift}, expected less than the window's {store.codes.shape[1]} bp and a multiple "
@@ -107,12 +117,19 @@ class DeviceData:
                 target = _pieces(target.flatten(0, 1), rows_of_tasks, target.shape[2] - places).unflatten(
                     0, target.shape[:2]
                 )
-        target = self.task.transform(target.float())
+        target = self.task.transform(self._join(target.float()))
         if self.reverse and generator:
             turned = (torch.rand(len(codes), generator=generator) < self.reverse).to(self.device)
             codes = torch.where(turned[:, None], reverse_complement(codes), codes)
             target = torch.where(turned[:, None, None], self.task.reverse(target), target)
         return Batch(codes, target, rows)
+
+    def _join(self, target: Tensor) -> Tensor:
+        """Positions [B, T, P] joined to the task's: their mean, or the sum of counts."""
+        if self.joined == 1:
+            return target
+        pieces = target.unflatten(2, (-1, self.joined))
+        return pieces.sum(3) if self.task.kind == "counts and profile" else pieces.mean(3)
 
     def batches(
         self, size: int, order: Tensor | None = None, first: int = 0, draw: int | None = None

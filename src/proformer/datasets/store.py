@@ -124,6 +124,13 @@ class Store:
         """What the targets are; with the moments of the training part once the store is split."""
         return Task.read(self.path, self.meta["task"])
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a model may want to know of the targets: see `proformer.models.resolve`."""
+        _, tasks, positions = self.target.shape
+        size = self.task.bin
+        return {"tasks": tasks} | ({"bin": size, "target": positions * size} if size else {})
+
     def checked(self) -> Store:
         """This store, once all its columns are read and have their digests: a second per GB, once per process.
 

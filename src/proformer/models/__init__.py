@@ -5,7 +5,7 @@ loss of its own where it needs one. Optional, and used when they are there:
 
 - in the file, `RECIPES`: name → {"model": keys, "training": keys}, how the model was published; the first is the
   default;
-- in `Config`, `length` (of one strand) and `flanks`, which the data fill in.
+- in `Config`, keys of `FACTS`, which the data fill in.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FILES = ("model.safetensors", "model.json", "metrics.tsv")  # of a trained model's folder
 SEAL = "SHA256SUMS"  # their digests, written last
 DEFAULT = "proformer"
+FACTS = ("length", "flanks", "tasks", "bin", "target")  # that data fill in where a model has the keys
 
 
 def names() -> list[str]:
@@ -62,13 +63,14 @@ def find_recipe(model: str, name: str | None = None) -> dict[str, dict[str, Any]
 def resolve(config: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The full config of a model, with its defaults filled in: `{"model": "proformer", "dim": 512, …}`.
 
-    data: facts of the data (`length`, `flanks`), which fill the keys of those names where the model has them and they
-    are left out or null. Raises InputError for an unknown model, an unknown key or an impossible value.
+    data: facts of the data, which fill the keys of those names where the model has them and they are left out or null:
+    `length` and `flanks` of sequences, the number of `tasks`, and of a profile the bp of its `bin` and of its `target`.
+    Raises InputError for an unknown model, an unknown key or an impossible value.
     """
     keys = dict(config)
     name = keys.pop("model", DEFAULT)
     kind = find(name).Config
-    known = {"length", "flanks"} & hints_of(kind).keys()
+    known = hints_of(kind).keys() & {*FACTS}
     facts = {key: value for key, value in (data or {}).items() if key in known}
     given = {key: value for key, value in keys.items() if value is not None or key not in facts}
     return {"model": name, **asdict(read(kind, facts | given, f"model {name}"))}

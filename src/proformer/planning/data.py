@@ -97,6 +97,20 @@ def further_files(keys: Mapping[str, Any]) -> list[str]:
     return [*whole, *keys.get("subsets", []), *keys.get("leaderboard", [])]
 
 
+def coverage_files(keys: Mapping[str, Any]) -> list[str]:
+    """The names of the files that windows of a genome's coverage are made of; none for other data sets."""
+    if keys["source"] != "coverage":
+        return []
+    files = [keys["genome"], *keys["tracks"].values(), *keys["peaks"].values(), *keys["regions"], keys["gaps"]]
+    return [name for name in files if name]
+
+
+def row_bytes(data: Mapping[str, Any]) -> int:
+    """Bytes of a row of a store, by what its data set says of sequences and targets (`proformer.points.facts`)."""
+    positions = data.get("target", 1) // data.get("bin", 1)
+    return data["length"] + 8 + 4 * data.get("tasks", 1) * positions
+
+
 def has_test_part(keys: Mapping[str, Any]) -> bool:
     """Whether a data set has a test part, which no model of it sees."""
     given = (keys["chromosomes"] or {}).get("test") or keys["folds"] or (keys["parts"] or {}).get("test")
@@ -114,6 +128,8 @@ def count_rows(dataset: str, config: Mapping[str, Any], catalogue: Mapping[str, 
         return len(open_store(store)), "its store"
     if from_atac:
         return config["atac"]["windows"]["number"], "atac.windows.number"
+    if keys["source"] == "coverage":
+        return None, "are counted when its windows are made"
     rows, sources = zip(*(_rows(name, config, catalogue) for name in training_files(keys)), strict=True)
     return (None if None in rows else sum(rows)), ", ".join(dict.fromkeys(sources))
 

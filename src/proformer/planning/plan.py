@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from proformer.planning.cost import JobCost, host_megabytes, job_costs
-from proformer.planning.data import Amount, File, count_rows, find, further_files, training_files
+from proformer.planning.data import (
+    Amount,
+    File,
+    count_rows,
+    coverage_files,
+    find,
+    further_files,
+    row_bytes,
+    training_files,
+)
 from proformer.planning.rates import Rate
 from proformer.points import AT_ONCE, TrainingJob, active_datasets, active_evaluations, packs, training_jobs
 from proformer.sources.catalogue import Source, load_catalogue
 from proformer.units import aligned, as_bytes, as_count, as_hours
 
-STORE_ROW = 12  # bytes of a store's row beside its codes: target and key
 STATE = 16  # bytes per parameter of a checkpoint (weights, Adam's two moments, the best weights) and on the device
 
 
@@ -159,12 +167,12 @@ def _dataset(
     catalogue: Mapping[str, Source],
 ) -> Part:
     keys = config["datasets"][name]
-    files = _files((*training_files(keys), *further_files(keys)), config, catalogue)
+    files = _files((*training_files(keys), *coverage_files(keys), *further_files(keys)), config, catalogue)
     if not jobs:
         return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
     (rows, how), shares = count_rows(name, config, catalogue), keys["fractions"]
     counts = (int(rows * shares["train"]), int(rows * shares["validation"])) if rows else None
-    seeds, row = len({job.seed for job in jobs}), jobs[0].data["length"] + STORE_ROW
+    seeds, row = len({job.seed for job in jobs}), row_bytes(jobs[0].data)
     stores = (1 + seeds * (shares["train"] + shares["validation"])) * row
     note = f"{name}: {f'{rows:,} rows ({how})' if rows else f'rows {how}'}"
     note += f", {counts[0]:,} to train on and {counts[1]:,} to validate" if counts else ""
@@ -190,7 +198,7 @@ def _training(
     from proformer.training.device import has_bf16
 
     devices = job.gpus * job.nodes
-    data = sum(counts) * (job.data["length"] + STORE_ROW) if counts else 0
+    data = sum(counts) * row_bytes(job.data) if counts else 0
     flops = hours = None
     if counts:
         # Epochs of training, each with the predictions of the validation part.

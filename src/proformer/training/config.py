@@ -30,6 +30,8 @@ class Training:
     reverse_complement: share of the training sequences that are turned, drawn at every step, profiles with them.
     shift: training sequences are pieces of the store's windows, so many bp shorter, that begin anywhere; validation
     takes their middle. 0: whole windows.
+    bin: bp of a position of a profile, several of the data's, whose mean (or sum, of counts) is taken after the shift;
+    None: those of the data.
     target_mean, target_sd: what targets are standardised by (None: mean and sd of the training part).
     select: the validation metric that says which epoch is the best, or "loss".
     keep: the weights that become the model: of the best epoch, of the last epoch, or the best but for the last epoch
@@ -65,6 +67,7 @@ class Training:
     epoch_batches: Count | None = None
     reverse_complement: Share = 0.0
     shift: CountOrZero = 0
+    bin: Count | None = None
     target_mean: float | None = None
     target_sd: Positive | None = None
     select: MetricName | Literal["loss"] = "pearson"
@@ -89,9 +92,9 @@ def read_job(
 ) -> tuple[dict[str, Any], Training]:
     """The complete model config and training settings of {"model": keys or name, "training": keys, "recipe": name}.
 
-    Keys that are given go before those of the recipe. `data`: see `resolve`; of its `length`, a training that shifts
-    reads less. Raises InputError for an unknown key, model or recipe, for an impossible value, and for a length that
-    the data (`source` says which) do not have.
+    Keys that are given go before those of the recipe. `data`: see `resolve`; of its `length` and `target`, a training
+    that shifts reads less. Raises InputError for an unknown key, model or recipe, for an impossible value, and for a
+    length, tasks or a bin that the data (`source` says which) do not have.
     """
     job = read(_Job, config, "config")
     model = {"model": job.model} if isinstance(job.model, str) else job.model or {}
@@ -99,9 +102,12 @@ def read_job(
     settings = read(Training, {**recipe["training"], **(job.training or {})}, "training")
     if data:
         data = {**data, "length": data["length"] - settings.shift}
+        if data.get("bin"):
+            data |= {"target": data["target"] - settings.shift, "bin": settings.bin or data["bin"]}
     found = resolve({**recipe["model"], **model}, data)
-    if data and found.get("length", data["length"]) != data["length"]:
-        raise InputError(f"model: length is {found['length']}, {source} has {data['length']}")
+    for name in ("length", "tasks", "bin"):
+        if data and data.get(name) and found.get(name, data[name]) != data[name]:
+            raise InputError(f"model: {name} is {found[name]}, {source} has {data[name]}")
     return found, settings
 
 

@@ -62,14 +62,14 @@ def train(
         raise InputError(f"{train_store}: a store that was not split; `proformer split` makes the parts")
     torch.manual_seed(settings.seed)
     layout = stores[0].meta["layout"] | {"length": stores[0].codes.shape[1]}
-    model_config, _ = read_job(config, layout, train_store)
+    model_config, _ = read_job(config, layout | stores[0].facts, train_store)
     if not len(stores[1]) and (settings.keep != "last" or settings.patience):
         raise InputError(f"{validation_store}: no rows to choose an epoch by; set keep: last, and no patience")
     model = build(model_config).to(where)
     products.use_onednn(where.type == "cpu" and products.onednn_is_faster(model))
     given = {"mean": settings.target_mean, "sd": settings.target_sd}
     moments: Any = {name: (value,) * len(task.names) for name, value in given.items() if value is not None}
-    task = replace(task, loss_name=settings.loss or task.loss_name, **moments)
+    task = replace(task, loss_name=settings.loss or task.loss_name, bin=settings.bin or task.bin, **moments)
     validation = DeviceData(stores[1], where, task, shift=settings.shift)
     train = DeviceData(stores[0], where, task, shift=settings.shift, reverse=settings.reverse_complement)
     identity = digest(model_config, settings, [store.digests for store in stores])

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from proformer.planning.cost import THREAD, host_megabytes
+from proformer.planning.data import row_bytes
 from proformer.points import AT_ONCE, TrainingJob
 from proformer.workflow.results import BOTH, PUBLIC, Results
 
@@ -32,6 +33,17 @@ def prepare_options(keys: Mapping[str, Any]) -> str:
     keys = {**keys, "medium": None if keys["medium"] == BOTH else keys["medium"]}
     more = (option(f"--{name}", keys[name]) for name in ("medium", "targets", "values"))
     return " ".join([options, *filter(None, more)])
+
+
+def coverage_options(results: Results, dataset: str) -> str:
+    """Options of `proformer coverage` for a data set."""
+    keys = results.datasets[dataset]
+    plan = {"test": (keys["chromosomes"] or {}).get("test", [])} | (keys["windows"] or {})
+    files = [option(f"--{key}", results.named_files(dataset, key)) for key in ("tracks", "peaks")]
+    files += [option("--regions", results.raws(dataset, "regions"))]
+    files += [option("--gaps", keys["gaps"] and results.raw(keys["gaps"]))]
+    more = [option("--exclude", keys["exclude_contigs"]), option("--contig-names", keys["contig_names"])]
+    return " ".join(filter(None, [*files, *more, f"--plan {shlex.quote(as_yaml(plan))}"]))
 
 
 def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequence[str], counts: str) -> str:
@@ -63,14 +75,14 @@ def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequenc
 
 def split_for(results: Results, dataset: str, seed: str) -> str:
     """What splits a data set for a seed; and makes an evaluation set of its test part, where it has one."""
-    keys, test = results.datasets[dataset], dataset in results.with_test_part
+    keys, test = results.datasets[dataset], dataset in (*results.with_test_part, *results.coverage_tests)
     folder, counts = f"{results.folder}/data/{dataset}/seed~{seed}", f"{results.folder}/tables/{dataset}/split"
     outs = [f"{folder}/{part}.safetensors" for part in ("train", "validation", "test")[: 2 + test]]
     split = split_commands(keys, int(seed), results.store(dataset), outs, f"{counts}/seed~{seed}.tsv")
     files = f"--out {folder}/test.tsv --sequences {folder}/test.txt --counts {counts}/test_seed~{seed}.tsv"
     options = measured_options({**keys, "rows": None})
     measured = f" && python -m proformer measured --file {outs[-1]} --name {dataset}_held_out {options} {files}"
-    return split + measured * test
+    return split + measured * (dataset in results.with_test_part)
 
 
 def score_options(results: Results, dataset: str, part: str) -> str:
@@ -171,7 +183,7 @@ def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float,
     work = 0.0
     for job in jobs:
         price = results.costs[job.path]
-        rows = price.epoch_rows or store_mb * 1e6 / job.data["length"]  # a byte of the store is a nucleotide
+        rows = price.epoch_rows or store_mb * 1e6 / row_bytes(job.data)
         work += price.training_flops * rows * price.epochs / (job.gpus * job.nodes)
     return min(30 + int(work / rate / 60), 24 * 60)
 

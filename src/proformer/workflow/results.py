@@ -9,7 +9,7 @@ from urllib.parse import quote
 from proformer.errors import InputError
 from proformer.models import SEAL
 from proformer.planning.cost import job_costs
-from proformer.planning.data import has_test_part, named_column, training_files
+from proformer.planning.data import coverage_files, has_test_part, named_column, training_files
 from proformer.points import (
     TrainingJob,
     active,
@@ -56,7 +56,10 @@ class Results:
         self.catalogue = load_catalogue()
         self.datasets = active_datasets(config)
         self.runs = active_runs(config)
-        self.with_test_part = [name for name, keys in self.datasets.items() if has_test_part(keys)]
+        self.coverage = [name for name, keys in self.datasets.items() if keys["source"] == "coverage"]
+        with_test_part = [name for name, keys in self.datasets.items() if has_test_part(keys)]
+        self.with_test_part = [name for name in with_test_part if name not in self.coverage]
+        self.coverage_tests = [name for name in with_test_part if name in self.coverage]
         jobs = training_jobs(config)
         tested = dict.fromkeys(job.dataset for job in jobs if job.predicts and job.dataset in self.with_test_part)
         self.held_out = {f"{name}_held_out": name for name in tested}
@@ -93,6 +96,19 @@ class Results:
         """Where the files lie that a key of a data set names."""
         keys = self.datasets[dataset]
         return [self.raw(name) for name in (training_files(keys) if key == "train" else keys[key])]
+
+    @property
+    def genomes(self) -> dict[str, str]:
+        """The genomes of data sets of coverage, by the folder in which they are laid out."""
+        return {quote(name, safe=""): name for name in (self.datasets[of]["genome"] for of in self.coverage)}
+
+    def genome(self, dataset: str) -> str:
+        """The genome of a data set of coverage, laid out for reading by position."""
+        return f"{self.folder}/data/genomes/{quote(self.datasets[dataset]['genome'], safe='')}/genome.fa"
+
+    def named_files(self, dataset: str, key: str) -> list[str]:
+        """TASK=FILE of the tracks or the peaks of a data set of coverage."""
+        return [f"{task}={self.raw(file)}" for task, file in self.datasets[dataset][key].items()]
 
     @property
     def tables_of_columns(self) -> dict[str, str]:
@@ -244,7 +260,7 @@ class Results:
         """The data sets whose sequences are encoded from files, for training or to measure distances to them."""
         trained = [job.dataset for job in self.jobs.values()]
         near = [dataset for _, dataset in self.near]
-        return [name for name in dict.fromkeys([*trained, *near]) if self.datasets[name]["source"] != "atac"]
+        return [name for name in dict.fromkeys([*trained, *near]) if self.datasets[name]["source"] == "file"]
 
     def test_file(self, dataset: str) -> str:
         """The measured test sequences of a data set."""
@@ -296,7 +312,8 @@ class Results:
 
     def run_note(self, dataset: str) -> str:
         """What a run was trained on, in a sentence."""
-        data = "ATAC-seq windows" if self.datasets[dataset]["source"] == "atac" else "promoters"
+        source = self.datasets[dataset]["source"]
+        data = {"atac": "ATAC-seq windows", "coverage": "profiles"}.get(source, "promoters")
         if self.is_simulated(dataset):
             return f"This run was trained on simulated {data}, which say nothing about the paper's claims."
         return f"This run was trained on {data} of {', '.join(self._read_for(dataset))}."
@@ -309,13 +326,17 @@ class Results:
         """Option for a simulated data set: a perfect model's r stands beside."""
         if not self.is_simulated(dataset):
             return ""
+        if dataset in self.coverage:
+            return ""
         windows = self.datasets[dataset]["source"] == "atac"
         return f"--simulated {self.folder}/data/simulated_atac" if windows else "--simulated"
 
     def _read_for(self, dataset: str) -> list[str]:
         """The files that a data set is made of; of windows, the genome."""
         keys = self.datasets[dataset]
-        return [self.experiment.keys["genome"]] if keys["source"] == "atac" else training_files(keys)
+        if keys["source"] == "atac":
+            return [self.experiment.keys["genome"]]
+        return training_files(keys) or coverage_files(keys)
 
     def peers_note(self, medium: str | None) -> str:
         """What the sets and models of Figure 5 are, for its lower margin."""
@@ -337,6 +358,7 @@ class Results:
         """What this configuration reads, and where it lies; each is looked up at once, so that a typo stops here."""
         sets = [keys for name, keys in self.evaluations.items() if name not in self.held_out]
         named = {file for keys in self.datasets.values() for file in (*training_files(keys), keys["test"])}
+        named |= {file for name in self.coverage for file in coverage_files(self.datasets[name])}
         named |= {name for keys in self.datasets.values() for key in ("subsets", "leaderboard") for name in keys[key]}
         named |= {file for keys in sets for file in (keys["file"], *keys["published"].values())}
         named |= {file for name in self.scored for file in self.datasets[name]["submissions"].values() if file}
@@ -352,7 +374,7 @@ class Results:
         for name, keys in active_evaluations(self.config).items():
             for dataset in keys["datasets"]:
                 where = f"evaluations: {name}"
-                if datasets[dataset]["source"] == "atac":
+                if datasets[dataset]["source"] != "file":
                     raise InputError(f"{where}: found {dataset}, windows of a genome; expected promoters")
                 medium = datasets[dataset]["medium"]
                 if medium not in (keys["medium"], BOTH):
