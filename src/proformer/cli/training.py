@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
-from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, read_yaml
+from proformer.cli.options import CpuThreads, Device, read_yaml
 from proformer.errors import InputError
 from proformer.files import Output, OutputFolder, existing, write_table
 from proformer.settings import Count, Flanks, Positive, Threads
@@ -159,13 +159,13 @@ def config(of: Annotated[str, "model:NAME, training or task"]) -> None:
 
 def import_weights(
     *,
-    weights: Annotated[Path, ".npz, .safetensors or .pth with the original's arrays"],
+    weights: Annotated[Path, ".npz, .safetensors, .pth or Keras' .h5 with the original's arrays"],
     out: Annotated[OutputFolder, "model folder to write"],
-    model: Annotated[str, "proformer or composed"] = "proformer",
+    model: Annotated[str, "proformer, composed, deepstarr or deepatt"] = "proformer",
     config: Annotated[str | Path, "YAML file, or text: model keys that differ from its defaults"] = "{}",
-    mean: Annotated[float, "mean of the training targets"] = 0.0,
-    sd: Annotated[Positive, "standard deviation of the training targets"] = 1.0,
-    flanks: Annotated[Flanks, "constant ends of the sequences"] = DREAM_FLANKS,
+    mean: Annotated[float | None, "mean of the training targets (default: the original's, where known, or 0)"] = None,
+    sd: Annotated[Positive | None, "standard deviation of the training targets (default: likewise, or 1)"] = None,
+    flanks: Annotated[Flanks | None, "constant ends of the sequences (default: the original's)"] = None,
 ) -> None:
     """Turn weights of an original model into a model folder.
 
@@ -174,9 +174,10 @@ def import_weights(
           --config '{kmer: 10, dim: 512, heads: 8, blocks: 4, head: meh, expression_heads: 32}'
       proformer import-weights --model composed --weights model_best.pth --out dream-rnn \\
           --config '{processor: autosome, first: bhi, core: bhi, final: autosome}'
+      proformer import-weights --model deepstarr --weights deepstarr.model.h5 --out deepstarr
 
     Proformer's are named arrays in Keras layout (`proformer.models.original` lists the names), those of composed models
-    state dicts of the Prix Fixe framework.
+    state dicts of the Prix Fixe framework, DeepSTARR's and DeepAtt's the published Keras files.
     """
     from proformer.models import imports
 

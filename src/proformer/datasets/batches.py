@@ -89,12 +89,17 @@ class DeviceData:
                 f"training: shift is {shift}, expected less than the window's {store.codes.shape[1]} bp and a multiple "
                 f"of the target's bins of {self.step} bp"
             )
-        self.file = MappedFile(store, ("codes", "target"))
+        self.store, self.file = store, MappedFile(store, ("codes", "target"))
         home = device if device.type != "cpu" and self.file.size < _free(device) / 2 else torch.device("cpu")
         self.codes, self.target = (column.to(home) for column in self.file.columns)
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def where(self, column: str, value: int) -> Tensor:
+        """The rows in which a further column of the store has a value; none where it has no such column: int64 [n]."""
+        found = self.store.columns.get(column, np.empty(0))
+        return torch.from_numpy(np.flatnonzero(np.asarray(found) == value)).to(self.codes.device)
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """The rows in the order of one epoch, a function of seed and epoch alone: int64 [N]."""

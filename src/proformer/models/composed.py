@@ -133,15 +133,24 @@ _UNLOCK_DNA = {
     "schedule_width": 256,
     "clip_over": "all",
 }
+_SLOWER = {"learning_rate": 0.001, "warmup_start": 4e-5, "final_rate": 4e-9}  # for cores of attention blocks
+_BENCHMARK = {**_AUTOSOME, "batch_size": 32}
+
+
+def _benchmark(first: str, core: str) -> dict[str, Any]:
+    return {"processor": "benchmarks", "first": first, "core": core, "final": "benchmarks"}
+
+
 RECIPES = {
     "autosome": {"model": {}, "training": _AUTOSOME},
-    "attention": {  # a core of attention blocks
-        "model": {"core": "unlock_dna"},
-        "training": {**_AUTOSOME, "learning_rate": 0.001, "warmup_start": 4e-5, "final_rate": 4e-9},
-    },
+    "attention": {"model": {"core": "unlock_dna"}, "training": {**_AUTOSOME, **_SLOWER}},
     # As released, the cosine's length counts sequences and its steps are batches: the rate stays what it is.
     "bhi": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": {**_BHI, "schedule": "constant"}},
     "bhi-repaired": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": _BHI},
+    # On data other than promoters (Fig. 3), with each data set's number of tasks: options: {final: {tasks: 2}}.
+    "dream-cnn": {"model": _benchmark("bhi", "autosome"), "training": _BENCHMARK},
+    "dream-rnn": {"model": _benchmark("bhi", "bhi"), "training": _BENCHMARK},
+    "dream-attn": {"model": _benchmark("autosome", "unlock_dna"), "training": {**_BENCHMARK, **_SLOWER}},
     # The framework leaves warm-up, betas and bounds of gradients to its user: these are the challenge's submission's.
     "unlock_dna": {"model": dict.fromkeys(get_args(blocks.Role), "unlock_dna"), "training": _UNLOCK_DNA},
 }

@@ -8,6 +8,7 @@ predicts 919 labels (`outputs`).
 One strand is read: the model is not strand-symmetric.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,3 +86,10 @@ RECIPES = keras.recipes(
         "heads": 4, "dense": [100],
     },
 )  # fmt: skip
+
+
+def load_original(model: DeepAtt, arrays: Mapping[str, Tensor]) -> DeepAtt:
+    """Copy weights of the Keras file of Vaishnav et al., in place. Raises InputError for what does not fit."""
+    first = [model.states.convolution, model.states.lstm, model.attention]
+    keras.load_layers([*first, *model.dense.hidden, model.dense.output], arrays)
+    return model

@@ -4,7 +4,7 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,44 @@ from safetensors.torch import load_file
 from proformer.errors import InputError
 from proformer.files import existing
 from proformer.models import build, resolve
+from proformer.models.blocks.bhi import ADAPTERS
 from proformer.models.folder import write_folder
 from proformer.settings import did_you_mean
 from proformer.tasks import Task
 
-# Where a model's `load_original` is.
-LOADERS = {"proformer": "proformer.models.original", "composed": "proformer.models.composed"}
+
+@dataclass(frozen=True)
+class Original:
+    """Weights that others have saved of a model: the module whose `load_original` reads them, and what they are for.
+
+    length: of the sequences, without flanks. mean, sd: of the targets that the model was trained on.
+    """
+
+    module: str
+    tasks: tuple[str, ...] = Task().names
+    length: int = 100
+    flanks: tuple[str, str] = ADAPTERS
+    mean: float = 0.0
+    sd: float = 1.0
+
+
+ORIGINALS = {
+    "proformer": Original("original"),
+    "composed": Original("composed"),
+    "deepstarr": Original("deepstarr", ("Dev_log2_enrichment", "Hk_log2_enrichment"), 249, ("", "")),
+    # Rows of Vaishnav et al. are whole constructs, the last 110 nt of them.
+    "deepatt": Original("deepatt", length=110, flanks=("", ""), mean=9.3587843, sd=3.7040709),
+}
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Named arrays of a .npz or .safetensors file, or of a state dict that PyTorch has saved (no code in it runs)."""
+    """Named arrays of a .npz, .safetensors or Keras HDF5 file, or of PyTorch's state dict (no code in them runs)."""
     existing(path)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if path.suffix in (".h5", ".hdf5", ".keras"):
+            return _read_keras(path)
         if path.suffix in (".pt", ".pth"):
             with warnings.catch_warnings(action="ignore"):  # of what a damaged file may have been
                 state = dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -43,8 +67,26 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     except (ValueError, TypeError, AttributeError, RuntimeError, OSError, EOFError, SafetensorError,
             zipfile.BadZipFile) as error:  # fmt: skip
         raise InputError(
-            f"{path}: neither .npz, .safetensors nor .pth ({' '.join(str(error).split())[:120]})"
+            f"{path}: neither .npz, .safetensors, .h5 nor .pth ({' '.join(str(error).split())[:120]})"
         ) from None
+
+
+def _read_keras(path: Path) -> dict[str, torch.Tensor]:
+    """The arrays of a Keras file, layer by layer in its order: LAYER/kernel, LAYER/bias, …; nothing else is read."""
+    try:
+        import h5py
+    except ImportError:
+        raise InputError(f"{path}: Keras files need the package h5py: pip install h5py") from None
+    with h5py.File(path, "r") as file:
+        group = file.get("model_weights", file)
+        found = {}
+        for layer in group.attrs["layer_names"]:
+            name = layer.decode() if isinstance(layer, bytes) else layer
+            for weight in group[name].attrs["weight_names"]:
+                words = (weight.decode() if isinstance(weight, bytes) else weight).partition(":")[0].split("/")
+                place = f"{name}/{'/'.join(words[1:])}"
+                found[place] = torch.from_numpy(np.asarray(group[name][weight], dtype=np.float32))
+    return found
 
 
 def import_weights(
@@ -52,20 +94,28 @@ def import_weights(
     weights: Path,
     out: Path,
     config: Mapping[str, Any],
-    mean: float,
-    sd: float,
-    flanks: tuple[str, str],
+    mean: float | None = None,
+    sd: float | None = None,
+    flanks: tuple[str, str] | None = None,
 ) -> Path:
-    """Read original weights of a model and write its folder; returns `out`. Raises InputError for what does not fit."""
-    if name not in LOADERS:
-        raise InputError(f"--model: no original weights of {name!r} are known{did_you_mean(name, LOADERS)}")
+    """Read original weights of a model and write its folder; returns `out`. Raises InputError for what does not fit.
+
+    mean, sd: of the targets; flanks: constant ends of the sequences (None: as `ORIGINALS` has them).
+    """
+    if name not in ORIGINALS:
+        raise InputError(f"--model: no original weights of {name!r} are known{did_you_mean(name, ORIGINALS)}")
+    original = ORIGINALS[name]
+    ends = original.flanks if flanks is None else flanks
     keys = {"model": name, **config}
-    keys = resolve(keys, {"length": keys.get("length", 100), "flanks": flanks})
-    model = import_module(LOADERS[name]).load_original(build(keys), read_tensors(weights))
+    keys = resolve(keys, {"length": keys.get("length", original.length), "flanks": ends})
+    model = import_module(f"{__package__}.{original.module}").load_original(build(keys), read_tensors(weights))
+    number = len(original.tasks)
+    moments = (original.mean if mean is None else mean, original.sd if sd is None else sd)
+    task = replace(Task.named(original.tasks, number), mean=moments[:1] * number, sd=moments[1:] * number)
     description = {
         "model": keys,
-        "layout": {"length": keys["length"], "flanks": list(flanks), "too_long": "error", "wrong_flank": "error"},
-        "task": asdict(Task(mean=(mean,), sd=(sd,))),
+        "layout": {"length": keys["length"], "flanks": list(ends), "too_long": "error", "wrong_flank": "error"},
+        "task": asdict(task),
         "parameters": sum(p.numel() for p in model.parameters()),
         "made_by": {"imported_from": weights.name},
     }

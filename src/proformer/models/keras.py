@@ -4,9 +4,9 @@ Shapes: B sequences, W positions of the window, T time steps, c channels.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -254,3 +254,43 @@ class ConvolutionLSTM(nn.Module):
         """[B, 4, W] to [B, positions, 2 · units]."""
         x = F.max_pool1d(self.convolution(x).relu(), self.pool)
         return self.lstm(self.dropout(x).transpose(1, 2))
+
+
+def _variables(layer: nn.Module) -> list[Tensor]:
+    """The numbers of a layer in the order in which Keras keeps them."""
+    if isinstance(layer, nn.BatchNorm1d):
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        return [layer.weight, layer.bias, layer.running_mean, layer.running_var]
+    if isinstance(layer, BiLSTM):
+        return [part[direction] for direction in range(2) for part in (layer.kernel, layer.recurrent, layer.bias)]
+    if isinstance(layer, ActivatedAttention):
+        dense = layer.query, layer.key, layer.value, layer.output
+        return [part for each in dense for part in (each.weight, each.bias)]
+    return list(layer.parameters())
+
+
+@torch.no_grad()
+def load_layers(layers: Sequence[nn.Module], arrays: Mapping[str, Tensor]) -> None:
+    """Copy a Keras file's arrays, LAYER/… in its order, into the same layers of ours; nothing unless all fits.
+
+    Keras has all axes the other way round. Raises InputError, which lists what does not fit.
+    """
+    found = [list(group) for _, group in groupby(arrays.items(), lambda item: item[0].partition("/")[0])]
+    if len(found) != len(layers):
+        raise InputError(f"original weights: found {len(found)} layers with weights, expected {len(layers)}")
+    copies, wrong = [], []
+    for layer, group in zip(layers, found, strict=True):
+        ours = _variables(layer)
+        if len(ours) != len(group):
+            wrong.append(f"{group[0][0].partition('/')[0]} has {len(group)} arrays, expected {len(ours)}")
+            continue
+        for place, (name, array) in zip(ours, group, strict=True):
+            value = array.permute(*reversed(range(array.dim())))
+            copies.append((place, value))
+            if value.shape != place.shape:
+                wrong.append(f"{name} has shape {tuple(array.shape)}, expected {tuple(place.shape)[::-1]}")
+    if wrong:
+        raise InputError(f"original weights: {'; '.join(wrong)}")
+    for place, value in copies:
+        place.copy_(value)

@@ -179,20 +179,26 @@ def squeeze_excitation(width: int, channels: int, bilinear: bool) -> SqueezeExci
 
 
 class Stage(nn.Module):
-    """An inverted bottleneck with squeeze-excitation, concatenated with its input; a convolution to the next width."""
+    """An inverted bottleneck with squeeze-excitation, concatenated with its input; a convolution to the next width.
 
-    def __init__(self, before: int, after: int, inner: int, kernel: int, group: int, bilinear: bool) -> None:
+    squeezed: the width of which squeeze-excitation has a quarter. pool: width and stride of max-pooling at the end.
+    """
+
+    def __init__(
+        self, before: int, after: int, inner: int, kernel: int, group: int, bilinear: bool, squeezed: int, pool: int
+    ) -> None:
         super().__init__()
         self.block = nn.Sequential(
             *convolution(before, inner, 1),
             *convolution(inner, inner, kernel, groups=inner // group),
-            squeeze_excitation(before, inner, bilinear),
+            squeeze_excitation(squeezed, inner, bilinear),
             *convolution(inner, before, 1),
         )
-        self.resize = nn.Sequential(*convolution(2 * before, after, kernel))
+        pooling: list[nn.Module] = [nn.MaxPool1d(pool)] if pool > 1 else []
+        self.resize = nn.Sequential(*convolution(2 * before, after, kernel), *pooling)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, before, L] to [N, after, L]."""
+        """[N, before, L] to [N, after, L / pool]."""
         return self.resize(torch.cat([x, self.block(x)], dim=1))
 
 
@@ -200,7 +206,8 @@ class Core(Initialised):
     """Stages of an inverted bottleneck each.
 
     widths: of the stages. expansion: of a stage's inner width, over its output or input width (`expand`). group:
-    channels per group of the inner convolution. squeeze: with or without a bilinear branch.
+    channels per group of the inner convolution. squeeze: with or without a bilinear branch, from a quarter of the input
+    or inner width (`squeeze_from`). pool: width and stride of max-pooling after each stage.
     """
 
     def __init__(
@@ -212,6 +219,8 @@ class Core(Initialised):
         expand: Literal["output", "input"] = "output",
         group: Count = 2,
         squeeze: Literal["bilinear", "plain"] = "plain",
+        squeeze_from: Literal["input", "inner"] = "input",
+        pool: Count = 1,
     ) -> None:
         least = 4 if squeeze == "plain" else 8  # squeezed to a quarter, and that to a half
         if takes.channels < least:
@@ -220,12 +229,19 @@ class Core(Initialised):
         inner = [expansion * (after if expand == "output" else before) for before, after in steps]
         if any(width % group for width in inner):
             raise InputError(f"inner widths ({', '.join(map(str, inner))}) that its group of {group} divides")
-        super().__init__(takes._replace(channels=widths[-1]))
-        sizes = [(*step, width) for step, width in zip(steps, inner, strict=True)]
-        self.stages = nn.Sequential(*(Stage(*size, kernel, group, squeeze == "bilinear") for size in sizes))
+        if not takes.length // pool ** len(steps):
+            raise InputError(f"at least {pool ** len(steps)} positions")
+        super().__init__(takes._replace(channels=widths[-1], length=takes.length // pool ** len(steps)))
+        of_inner = squeeze_from == "inner"
+        self.stages = nn.Sequential(
+            *(
+                Stage(*step, width, kernel, group, squeeze == "bilinear", width if of_inner else step[0], pool)
+                for step, width in zip(steps, inner, strict=True)
+            )
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, L] to [N, last width, L]."""
+        """[N, C, L] to [N, last width, L / pool per stage]."""
         return self.stages(x)
 
 

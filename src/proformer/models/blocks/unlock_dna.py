@@ -81,9 +81,20 @@ class ConformerBlock(layers.Block):
 
 
 class Core(blocks.Block):
-    """Position embeddings and conformer blocks, as wide as what they are given."""
+    """Position embeddings and conformer blocks, as wide as what they are given.
 
-    def __init__(self, takes: Shape, heads: Count = 4, blocks: Count = 4, dropout: BelowOne = 0.1) -> None:
+    most: positions beyond which it is refused, since what attention keeps grows with their square: Rafi et al. could
+    not train it on 2,114 bp.
+    """
+
+    def __init__(
+        self, takes: Shape, heads: Count = 4, blocks: Count = 4, dropout: BelowOne = 0.1, most: Count = 1024
+    ) -> None:
+        if takes.length > most:
+            raise InputError(
+                f"at most {most} positions, as attention compares each with each (Rafi et al. could not train it at "
+                "2,114); its option `most` allows more"
+            )
         if takes.channels % heads:
             raise InputError(f"channels that {heads} heads can share")
         super().__init__(takes)

@@ -1,0 +1,210 @@
+"""Models of the benchmarks on other data: sizes, published weights, strands, and the frozen model of the bias."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional as F
+
+from proformer.datasets.batches import Batch, DeviceData, reverse_complement
+from proformer.datasets.store import StoreWriter, open_store
+from proformer.errors import InputError
+from proformer.models import build, find_recipe
+from proformer.models.folder import write_folder
+from proformer.models.keras import load_layers
+from proformer.predict import load
+from proformer.tasks import Task
+from proformer.training.config import read_job
+
+TINY_BIAS = {"filters": 4, "layers": 2}
+TINY = {
+    "model": "chrombpnet",
+    "length": 60,
+    "positions": 20,
+    "kernel": 5,
+    "profile_kernel": 9,
+    "filters": 6,
+    "layers": 2,
+}
+ADAPTERS = ["AGGACCGGATCAACT", "CATTGCGTGAACCGA"]
+PROGRAMMES = ["Dev_log2_enrichment", "Hk_log2_enrichment"]
+
+
+def codes_of(length, number=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 4, (number, length), dtype=torch.uint8, generator=generator)
+
+
+def mirrored(pattern):
+    found = sorted(Path(os.environ.get("PROFORMER_MIRROR", "nowhere")).glob(pattern))
+    return found[0] if found else pytest.skip("PROFORMER_MIRROR, with the published files, is not set")
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "keys", "trained", "frozen"),
+    [
+        ("deepstarr", "as-released", {}, 622_722, 0),
+        ("mprann", "script", {}, 3_957_751, 0),
+        ("mpra_legnet", "as-released", {}, 1_322_465, 0),
+        ("mpra_legnet", "example", {}, 857_825, 0),
+        ("composed", "dream-cnn", {"length": 200, "flanks": ADAPTERS}, 1_945_857, 0),
+        ("composed", "dream-rnn", {"length": 200, "flanks": ADAPTERS}, 4_203_393, 0),
+        ("composed", "dream-attn", {"length": 200, "flanks": ADAPTERS}, 4_619_521, 0),
+        ("composed", "dream-cnn", {"length": 249, "options": {"final": {"tasks": 2}}}, 1_962_754, 0),
+        ("composed", "dream-rnn", {"length": 249, "options": {"final": {"tasks": 2}}}, 4_285_826, 0),
+        ("composed", "dream-attn", {"length": 249, "options": {"final": {"tasks": 2}}}, 4_690_434, 0),
+        ("chrombpnet", "bias", {}, 217_730, 0),
+        ("chrombpnet", "without-bias", {}, 6_377_986, 0),
+        ("chrombpnet", "as-released", {}, 6_377_986, 217_730),
+        ("chrombpnet", "dream-cnn", {}, 1_929_986, 217_730),
+        ("chrombpnet", "dream-rnn", {}, 4_138_882 + 2 * 4 * 320, 217_730),  # torch's LSTM: two bias vectors a gate
+    ],
+)
+def test_parameter_counts(model, recipe, keys, trained, frozen):
+    with torch.device("meta"):
+        built = build({"model": model} | find_recipe(model, recipe)["model"] | keys)
+    counts = [p.numel() for p in built.parameters() if p.requires_grad]
+    assert (sum(counts), sum(p.numel() for p in built.parameters()) - sum(counts)) == (trained, frozen)
+    read_job({"model": {"model": model, **keys}, "recipe": recipe})
+
+
+def test_attention_on_long_windows_is_refused_with_the_reason():
+    with pytest.raises(InputError, match=r"2114 positions; core block unlock_dna expects at most 1024 .* 2,114"):
+        build({"model": "chrombpnet"} | find_recipe("chrombpnet", "dream-attn")["model"])
+
+
+def test_deepstarr_of_the_authors_scores_as_published(tmp_path, proformer):
+    pytest.importorskip("h5py", reason="Keras files need h5py")
+    weights = mirrored("*/evanseitz/squid-manuscript/*/examples/examples_DeepSTARR/*/deepstarr.model.h5")
+    file = mirrored("*/de-Boer-Lab/*/*/benchmarks/drosophila/data/sample_test.txt")
+    done = proformer("import-weights", "--model", "deepstarr", "--weights", weights, "--out", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    done = proformer("predict", "--model", tmp_path / "model", "--sequences", file, "--out", tmp_path / "p.tsv")
+    assert done.returncode == 0, done.stderr
+    predicted, measured = pd.read_csv(tmp_path / "p.tsv", sep="\t"), pd.read_csv(file, sep="\t")
+    assert list(predicted) == ["name", "sequence", *PROGRAMMES]
+    r = [np.corrcoef(predicted[task], measured[task])[0, 1] for task in PROGRAMMES]
+    assert r == pytest.approx([0.715, 0.739], abs=0.0006)
+
+
+def test_deepatt_of_the_authors_predicts_what_they_published(tmp_path, proformer):
+    pytest.importorskip("h5py", reason="Keras files need h5py")
+    weights = mirrored("*/1edv/evolution/*/manuscript_code/model/benchmarking_models/DeepAtt_model.h5")
+    table = pd.read_csv(mirrored("*/1edv/evolution/*/manuscript_code/model/results_summary/Random_test_DeepAtt*.csv"))
+    done = proformer("import-weights", "--model", "deepatt", "--weights", weights, "--out", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    found = load(tmp_path / "model", "cpu").predict(table["sequence"].tolist())[:, 0]
+    assert np.abs(found - table["Predicted Expression"]).max() < 1e-5
+
+
+def test_keras_layers_that_do_not_fit_are_listed():
+    layers = [torch.nn.Conv1d(4, 3, 2), torch.nn.Linear(3, 1)]
+    arrays = {
+        "a/kernel": torch.ones(2, 4, 3),
+        "a/bias": torch.ones(3),
+        "b/kernel": torch.ones(4, 1),
+        "b/bias": torch.ones(1),
+    }
+    before = layers[0].weight.clone()
+    with pytest.raises(InputError, match=r"b/kernel has shape \(4, 1\), expected \(3, 1\)"):
+        load_layers(layers, arrays)
+    with pytest.raises(InputError, match="found 2 layers with weights, expected 1"):
+        load_layers(layers[:1], arrays)
+    assert torch.equal(layers[0].weight, before)
+
+
+def test_mprann_reads_both_strands_of_the_insert_between_fixed_adapters():
+    built = build({"model": "mprann", "length": 40, "window": 70, "filters": [8, 8, 8, 4], "dense": [6, 5]}).eval()
+    codes = codes_of(40)
+    assert torch.allclose(built(codes), built(reverse_complement(codes)), atol=1e-6)
+    one, other = built.strands(codes).detach().chunk(2)
+    assert (one - other).abs().max() > 1e-6
+    loss = built.loss(Batch(codes, torch.zeros(4, 1, 1)), Task(scale="none"))
+    assert float(loss.total.detach()) == pytest.approx(float((torch.cat([one, other]) ** 2).mean()), rel=1e-5)
+
+
+def test_mpra_legnet_shifts_and_turns_in_training_alone():
+    built = build({"model": "mpra_legnet", "length": 40, "widths": [8, 8, 8], "head": 8, "shift": 3})
+    codes = codes_of(40, 64)
+    seen, _ = built.processor.examples(Batch(codes, torch.zeros(64, 1, 1)), Task(scale="none"))
+    whole = built.processor.construct(codes)
+    fixed = [built.processor.encode(strand) for strand in (whole, reverse_complement(whole))]
+    same = [(seen == strand).flatten(1).all(1).float().mean().item() for strand in fixed]
+    assert [0 < share < 0.4 for share in same] == [True, True]  # of four shifts and two strands
+    read = list(built.eval().processor.inputs(codes))
+    assert all(torch.equal(strand, expected) for strand, expected in zip(read, fixed, strict=True))
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_bpnet_is_the_padded_and_trimmed_network_of_the_original(layers):
+    """Zero-padded convolutions, trimmed at the end, as bpnet-lite has them: the same numbers."""
+    net = build({**TINY, "layers": layers}).eval()
+    codes = codes_of(60)
+    x = F.one_hot(codes.long(), 4).float().transpose(1, 2)
+    x = F.conv1d(x, net.first.weight, net.first.bias, padding=2).relu()
+    for number, layer in enumerate(net.dilated, 1):
+        x = x + F.conv1d(x, layer.weight, layer.bias, padding=2**number, dilation=2**number).relu()
+    trim = (60 - 20) // 2
+    profile = net.final.profile
+    logits = F.conv1d(x, profile.weight, profile.bias, padding=4)[:, 0, trim:-trim]
+    cut = 2 + sum(2**number for number in range(1, layers + 1))
+    counts = net.final.counts(x[:, :, cut:-cut].mean(2))
+    assert torch.allclose(net(codes), torch.cat([counts, logits], 1)[:, None], atol=1e-5)
+
+
+def test_logits_of_the_bias_are_added_and_counts_joined():
+    model, codes = build({**TINY, "bias": TINY_BIAS}).eval(), codes_of(60)
+    both, one, other = model(codes), model.accessibility(codes), model.bias(codes)
+    assert torch.allclose(both[..., 1:], one[..., 1:] + other[..., 1:])
+    assert torch.allclose(both[..., 0].exp(), one[..., 0].exp() + other[..., 0].exp(), rtol=1e-4)
+
+
+def profiles(folder, length=60, positions=20, rows=40):
+    """A store of windows, every other one a peak, and the folder of a bias model."""
+    random = np.random.default_rng(0)
+    task = Task("counts and profile", ("cuts",), bin=1, mean=(0.0,), sd=(1.0,))
+    layout = {"length": length, "flanks": ["", ""], "too_long": "error", "wrong_flank": "error"}
+    with StoreWriter(folder / "all.safetensors", {"task": asdict(task), "layout": layout}) as store:
+        store.append(
+            codes=random.integers(0, 4, (rows, length), dtype=np.uint8),
+            target=random.poisson(1.0, (rows, 1, positions)).astype(np.float32),
+            group=np.arange(rows),
+            peak=np.arange(rows) % 2,
+        )
+    keys = {**TINY, **TINY_BIAS}
+    write_folder(folder / "bias", build(keys).state_dict(), {"model": keys, "task": asdict(task), "layout": layout})
+    return DeviceData(open_store(folder / "all.safetensors"), torch.device("cpu"), task)
+
+
+def test_bias_model_stays_and_its_counts_fit_closed_windows(tmp_path):
+    data = profiles(tmp_path)
+    model = build({**TINY, "bias": TINY_BIAS, "bias_weights": str(tmp_path / "bias")})
+    model.fit(data)
+    closed = data.batch(data.where("peak", 0))
+    gap = (closed.target[..., 0] - model.bias(closed.codes)[..., 0]).mean()
+    assert float(gap) == pytest.approx(0, abs=1e-5)
+    before = {name: value.clone() for name, value in model.bias.state_dict().items()}
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.1)
+    model.loss(data.batch(slice(0, 8)), data.task).total.backward()
+    optimiser.step()
+    assert all(torch.equal(value, before[name]) for name, value in model.bias.state_dict().items())
+    assert all(p.grad is not None for p in model.accessibility.parameters())
+
+
+def test_a_bias_model_of_other_windows_is_refused(tmp_path):
+    data = profiles(tmp_path)
+    with pytest.raises(InputError, match=r"bias: found a bias model whose length is 60, expected 64"):
+        build({**TINY, "length": 64, "bias": TINY_BIAS, "bias_weights": str(tmp_path / "bias")}).fit(data)
+    with pytest.raises(InputError, match="found no bias_weights"):
+        build({**TINY, "bias": TINY_BIAS}).fit(data)
+
+
+def test_a_window_too_short_for_the_convolutions():
+    with pytest.raises(InputError, match="length is 1000, expected at least 2114 for 8 dilated"):
+        build({"model": "chrombpnet", "length": 1000})
