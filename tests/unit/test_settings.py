@@ -50,7 +50,7 @@ def test_impossible_training_settings(keys, message):
 
 
 MODELS = [
-    ({"model": "nonesuch"}, "model 'nonesuch': no file nonesuch.py in the models folder; known: bhi, "),
+    ({"model": "nonesuch"}, "model 'nonesuch': no file nonesuch.py in the models folder; known: "),
     ({"model": "legnt"}, "model 'legnt': no file legnt.py in the models folder; did you mean 'legnet'?"),
     ({"model": "../x"}, "model '../x': no file"),
     ({"model": 3}, "model 3: no file"),
