@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["value", "values", "bins", "binary", "profile", "counts and profile"]
 Scale = Literal["standardise", "log1p", "none"]
-LossName = Literal["mse", "huber", "poisson", "bce", "kl", "pearson", "multinomial"]
+LossName = Literal["mse", "huber", "poisson", "bce", "kl", "pearson", "pearson_mse", "multinomial", "multinomial_mse"]
 MetricName = Literal["pearson", "spearman", "r2", "mse", "poisson_nll", "jensen_shannon", "auroc", "aupr"]
 
 _SCALE: dict[Kind, Scale] = {"value": "standardise", "values": "standardise"}

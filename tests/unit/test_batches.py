@@ -200,3 +200,8 @@ def test_positions_are_joined_after_the_shift(stores):
         DeviceData(open_store(stores[0]), CPU, replace(TASK, bin=6))
     with pytest.raises(InputError, match="that fill the target's 60 bp"):
         DeviceData(open_store(stores[0]), CPU, replace(TASK, bin=8), shift=4)
+
+
+def test_pieces_may_be_the_middles_of_all_windows(stores):
+    data = DeviceData(open_store(stores[0]), CPU, TASK, shift=16, place="middle")
+    assert torch.equal(data.batch(torch.arange(9), 3).codes, data.batch(torch.arange(9)).codes)

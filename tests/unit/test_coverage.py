@@ -49,7 +49,7 @@ def write(path: Path, lengths, values):
 
 def make(folder, out, peaks=False, tracks=("a", "b"), **plan):
     beside = {"peaks": {task: folder / f"{task}.bed" for task in ("a", "b")}} if peaks else {}
-    more = {name: plan.pop(name) for name in ("regions", "gaps", "exclude") if name in plan}
+    more = {name: plan.pop(name) for name in ("regions", "gaps", "exclude", "compared") if name in plan}
     files = {task: folder / f"{task}.bw" for task in tracks}
     counts = make_coverage(open_genome(folder / "genome.fa"), files, out, Windows(**plan), **beside, **more)
     return open_store(out), dict(zip(counts["what"], counts["count"], strict=True))
@@ -103,6 +103,15 @@ def test_peaks_make_rows_and_labels(toy, tmp_path):
     profiles, _ = make(toy[0], tmp_path / "p", peaks=True, window=40, rows="peaks", merge=10)
     assert [place(profiles, row) for row in range(len(profiles))] == list(found)
     assert profiles.columns["label"].tolist() == list(found.values())
+
+
+def test_further_tracks_stand_beside_the_targets(toy, tmp_path):
+    both = {"other way round": {"a": toy[0] / "b.bw", "b": toy[0] / "a.bw"}}
+    store, _ = make(toy[0], tmp_path / "s", window=30, bin=10, threshold=2.0, compared=both)
+    assert store.meta["compared"] == ["other way round"]
+    assert np.array_equal(store.columns["compared_0"], store.target[:, ::-1])
+    with pytest.raises(InputError, match="other way round: found tracks of a, expected one for each of a, b"):
+        make(toy[0], tmp_path / "s", compared={"other way round": {"a": toy[0] / "b.bw"}})
 
 
 def test_given_regions_keep_their_file_and_are_counted_when_they_reach_over_an_end(toy, tmp_path):

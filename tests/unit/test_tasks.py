@@ -44,6 +44,7 @@ def test_losses_of_numbers():
     by_task = [stats.pearsonr(x[:, t].ravel(), y[:, t].ravel()).statistic for t in range(T)]
     assert loss("pearson", x, y) == pytest.approx(-np.mean(by_task), abs=1e-6)
     assert np.std(by_task) > 0.005
+    assert loss("pearson_mse", x, y) == pytest.approx(-np.mean(by_task) + 1e-3 * np.mean((x - y) ** 2), abs=1e-6)
 
 
 def test_losses_of_counts():
@@ -64,6 +65,18 @@ def test_losses_of_counts():
     assert loss("multinomial", output, target, count_weight=3.0) == pytest.approx(
         3 * number - np.mean(shapes), rel=1e-5
     )
+
+
+def test_squared_error_with_a_little_of_the_multinomial():
+    x, count = RANDOM.normal(size=SHAPE), RANDOM.poisson(300, SHAPE)
+    shapes = [
+        stats.multinomial.logpmf(count[i, t], count[i, t].sum(), special.softmax(x[i, t]))
+        for i in range(N)
+        for t in range(T)
+    ]
+    expected = np.mean((x - count) ** 2) - 1e-7 * np.sum(shapes) / N
+    assert loss("multinomial_mse", x, count) == pytest.approx(expected, rel=1e-6)
+    assert abs(np.sum(shapes)) / N > 1
 
 
 def test_losses_of_probabilities():

@@ -16,6 +16,7 @@ TINY = {
     "simulate_atac": {"genome_size": 150_000, "pairs": 6_000},
     "atac": {"windows": {"number": 400}},
     "simulate": {"train": 300, "test": 100, "seed": 1},
+    "simulate_coverage": {"genome_size": 100_000},
     "simulate_vaishnav": {"native": 40, "random": 40, "drift": 12},
     "runs": {
         name: {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 2, "batch_size": 32}}
@@ -38,6 +39,28 @@ TINY = {
         "atacchromosome": {
             "vary": {"width": ["4/1"], "blocks": [1], "head": ["AP", 2]},
             "training": {"epochs": 2, "batch_size": 32},
+        },
+        "basenji": {
+            "training": {"epochs": 1},
+            "vary": {"loss": dict.fromkeys(("r", "r+MSE", "multinomial+MSE")), "bin": [32]},
+        },
+        "bpnet": {
+            "training": {"epochs": 1},
+            "vary": {"loss": dict.fromkeys(("MSE", "r", "r+MSE", "multinomial+MSE")), "bin": [1]},
+        },
+        "selection": {"training": {"epochs": 1}, "vary": {"bin": [32]}},
+        "augmentation": {
+            "datasets": ["coverage"],
+            "training": {"epochs": 1},
+            "vary": {"augmentation": {"shift": None, "RC": None}},
+        },
+        "architectures": {
+            "training": {"epochs": 1},
+            "vary": {"architecture": {"CNN-task": None, "ResidualBind-task": None}, "first": {"exponential": None}},
+        },
+        "labels": {
+            "training": {"epochs": 1},
+            "vary": {"architecture": {"Basset": None, "ResidualBind-binary": None}},
         },
         "grid": {
             "vary": {"width": ["4/1", "6/2"], "blocks": [1, 2], "head": ["AP", 1, 2, 3]},

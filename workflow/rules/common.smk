@@ -37,6 +37,7 @@ E = f"{R}/tables/evaluations"
 GPU = int(config["device"] == "cuda")
 FIGURES = shown.figures(results)
 PAGES = shown.tables(results)
+PROFILE_TABLES = ["scores", "examples", "claims", *(f"supplement_{number}" for number in (2, 3, 4, 5))]
 
 
 def job_of(wildcards):
@@ -61,6 +62,7 @@ def final_targets():
     ]
     cards += [f"{R}/tables/{grid.folder}/report_card.html" for grid in results.grids if results.has_figure_axes(grid)]
     cards += [f"{R}/tables/{grid.folder}/claims.html" for grid in results.block_grids]
+    cards += [f"{R}/tables/profiles/{name}/claims.html" for name in results.profiles]
     judged = [name for name, keys in results.evaluations.items() if keys["printed"] in FIGURE_5]
     cards += [f"{E}/{name}/report_card.html" for name in judged if results.evaluation_models(name)]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]

@@ -25,11 +25,12 @@ GROUPS = {
         "atac": ["atac"],
     },
     "steps of the workflow": {
-        "simulate": ["simulate", "simulate-atac", "simulate-vaishnav"],
+        "simulate": ["simulate", "simulate-atac", "simulate-vaishnav", "simulate-coverage"],
         "data": ["extract", "measured", "nearest"],
         "training": ["train-pack"],
         "predictions": ["peers", "public-test"],
         "prix_fixe": ["prix-fixe"],
+        "profiles": ["profiles"],
         "tables": ["collect", "test-grid", "report-card", "join", "describe", "draw", "pages", "versions"],
     },
 }

@@ -191,6 +191,9 @@ def coverage(
     tracks: Annotated[tuple[str, ...] | None, "TASK=FILE.bw, the coverage of each task"] = None,
     peaks: Annotated[tuple[str, ...] | None, "TASK=FILE.bed, the peaks of each task"] = None,
     regions: Annotated[tuple[Path, ...] | None, "BED or narrowPeak: a window around each middle or summit"] = None,
+    compared: Annotated[
+        tuple[str, ...] | None, "NAME/TASK=FILE.bw, tracks to score as if they were predictions"
+    ] = None,
     gaps: Annotated[Path | None, "BED of what is to be left out; tiles begin anew behind each"] = None,
     exclude: Annotated[tuple[str, ...] | None, "contigs to leave out"] = None,
     contig_names: Annotated[str | None, "add-chr, strip-chr, or a table: name there, the genome's name"] = None,
@@ -217,11 +220,14 @@ def coverage(
     from proformer.datasets.coverage import Windows, make_coverage
 
     files = {}
-    for option, given in (("--tracks", tracks), ("--peaks", peaks)):
+    for option, given in (("--tracks", tracks), ("--peaks", peaks), ("--compared", compared)):
         pairs = named(given or ())
         if twice := [name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1]:
             raise InputError(f"{option}: found the task {twice[0]!r} twice, expected each once")
         files[option] = {name: Path(file) for name, file in pairs}
+    beside: dict[str, dict[str, Path]] = {}
+    for name, file in files["--compared"].items():
+        beside.setdefault(name.rpartition("/")[0], {})[name.rpartition("/")[2]] = file
     table = make_coverage(
         open_genome(genome),
         files["--tracks"],
@@ -229,6 +235,7 @@ def coverage(
         read(Windows, read_yaml(plan, "--plan"), "windows"),
         peaks=files["--peaks"],
         regions=regions or (),
+        compared=beside,
         gaps=gaps,
         exclude=exclude or (),
         contig_names=contig_names,

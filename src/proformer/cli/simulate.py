@@ -68,3 +68,23 @@ def simulate_vaishnav(
 
     write_vaishnav(out, native, random, drift, seed)
     print(f"simulate-vaishnav: wrote {native} + {random} + {drift} measured promoters to {out}")
+
+
+def simulate_coverage(
+    *,
+    out: Annotated[OutputFolder, "folder to write, made when missing"],
+    genome_size: Annotated[Count, "bp without chrM"] = 600_000,
+    cells: Annotated[Count, "cell types"] = 3,
+    seed: Annotated[CountOrZero, "random seed"] = 1,
+) -> None:
+    """Write a simulated genome, and tracks and peaks of several cell types on it.
+
+    examples:
+      proformer simulate-coverage --out simulated_coverage --cells 3
+
+    The model and the files are documented in proformer/simulate/coverage.py; the same seed gives the same files.
+    """
+    from proformer.simulate.coverage import simulate_tracks, write_tracks
+
+    write_tracks(simulate_tracks(genome_size, cells, seed), out)
+    print(f"simulate-coverage: wrote the tracks of {cells} cell types to {out}")

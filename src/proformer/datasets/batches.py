@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -67,12 +68,21 @@ class DeviceData:
     all jobs of a machine, not to be written to, and no more in memory than there is room for. A batch is gathered, cut,
     turned, and its targets are transformed, when it is asked for.
 
-    shift: batches are pieces of the windows, so much shorter; where they begin is drawn, or it is the middle.
+    shift: batches are pieces of the windows, so much shorter; place: where they begin is drawn, or it is the middle.
     reverse: the share of sequences that are turned to their reverse complement, targets with them.
     """
 
-    def __init__(self, store: Store, device: torch.device, task: Task, *, shift: int = 0, reverse: float = 0.0) -> None:
-        self.task, self.device, self.shift, self.reverse = task, device, shift, reverse
+    def __init__(
+        self,
+        store: Store,
+        device: torch.device,
+        task: Task,
+        *,
+        shift: int = 0,
+        place: Literal["anywhere", "middle"] = "anywhere",
+        reverse: float = 0.0,
+    ) -> None:
+        self.task, self.device, self.shift, self.place, self.reverse = task, device, shift, place, reverse
         # Pieces begin where a position of the store's target does; its positions are then joined to those of the task.
         profile = "profile" in task.kind
         self.step = store.task.bin or 1 if profile else 1
@@ -113,7 +123,7 @@ class DeviceData:
         if self.shift:
             places = self.shift // self.step
             start = torch.full((len(codes),), places // 2)
-            if generator:
+            if generator and self.place == "anywhere":
                 start = torch.randint(0, places + 1, (len(codes),), generator=generator)
             start = start.to(self.device)
             codes = _pieces(codes, start * self.step, codes.shape[1] - self.shift)

@@ -77,6 +77,7 @@ def make_coverage(
     *,
     peaks: Mapping[str, Path] | None = None,
     regions: Sequence[Path] = (),
+    compared: Mapping[str, Mapping[str, Path]] | None = None,
     gaps: Path | None = None,
     exclude: Collection[str] = (),
     contig_names: str | None = None,
@@ -85,8 +86,9 @@ def make_coverage(
 
     tracks: task → bigWig; peaks: task → BED. Columns of the store: codes uint8 [N, window], target float [N, T, P],
     group, contig (a position in meta["contigs"]), start; label uint8 [N, T] where peaks are given: whether the middle
-    of one lies in the window; and for regions, `region_set`, which of the files a row is from. Rows are in the order of
-    the genome; memory is that of a piece of it.
+    of one lies in the window; for regions, `region_set`, which of the files a row is from; and compared_0, …: further
+    tracks of each task, such as a second replicate's, that are scored as if they were predictions (names in
+    meta["compared"]). Rows are in the order of the genome; memory is that of a piece of it.
 
     Raises InputError for tracks and peaks that do not fit each other or the genome, and where nothing is left.
     """
@@ -94,19 +96,26 @@ def make_coverage(
     if not names or (plan.kind != "binary" and peaks and list(peaks) != list(tracks)):
         found = f"tracks {', '.join(tracks) or 'none'}; peaks {', '.join(peaks or {}) or 'none'}"
         raise InputError(f"{found}; expected {'peaks' if plan.kind == 'binary' else 'the same tasks of both'}")
+    for other, own in (compared or {}).items():
+        if set(own) != set(tracks):
+            raise InputError(
+                f"compared: {other}: found tracks of {', '.join(own)}, expected one for each of {', '.join(tracks)}"
+            )
     check_excluded([*exclude, *plan.test], genome.names)
     signals = [Signal(path, genome, contig_names) for path in tracks.values()]
+    others = [[Signal(own[name], genome, contig_names) for name in names] for own in (compared or {}).values()]
     files = [*tracks.values(), *(peaks or {}).values()]
     if twice := next((file for file in files if files.count(file) > 1), None):
         raise InputError(f"{twice}: found it for two tasks, expected a file for each")
     called = list(places.peaks_of(peaks or {}, genome, contig_names).values())
     counts: dict[str, int] = {}
     rows, label = _rows(genome, plan, called, regions, gaps, exclude, contig_names, counts)
-    given = [*tracks.values(), *(peaks or {}).values(), *regions, *([gaps] if gaps else [])]
+    given = [*files, *regions, *(path for own in (compared or {}).values() for path in own.values())]
+    given += [gaps] if gaps else []
     source = [{"file": path.name, "sha256": file_digest(path, "sha256")} for path in given]
     task = Task(plan.kind, names, bin=None if plan.kind == "binary" else plan.bin)
     meta: dict[str, object] = {"task": asdict(task), "layout": asdict(Layout(plan.window)), "contigs": genome.names}
-    meta |= {"windows": asdict(plan), "genome": genome.path.name, "source": source}
+    meta |= {"windows": asdict(plan), "genome": genome.path.name, "source": source, "compared": [*(compared or {})]}
     limits = _limits(rows, genome, plan) if signals else None
     size = max(1, CHUNK_BYTES // (plan.window * 4 * max(1, len(signals))))
     low = 0
@@ -114,9 +123,7 @@ def make_coverage(
         for first in range(0, len(rows), size):
             piece = rows.iloc[first : first + size]
             contig, start = piece["contig"].to_numpy(), piece["start"].to_numpy()
-            values = np.empty((len(piece), len(signals), plan.window), dtype=np.float32)
-            for track, signal in enumerate(signals):
-                values[:, track] = signal.read(contig, start, plan.window)
+            values = _read(signals, contig, start, plan.window)
             keep = np.arange(len(piece))
             if limits is not None:
                 greatest = values.max(axis=(1, 2)).astype(np.float16)
@@ -133,6 +140,10 @@ def make_coverage(
                 group=strand_free_keys(codes.ravel(), spans),
                 contig=contig[keep],
                 start=start[keep],
+                **{
+                    f"compared_{number}": _target(_read(own, contig[keep], start[keep], plan.window), plan)
+                    for number, own in enumerate(others)
+                },
                 **({"label": label[kept].astype(np.uint8)} if called else {}),
                 **({"region_set": piece["region_set"].to_numpy()[keep]} if regions else {}),
             )
@@ -182,6 +193,14 @@ def _rows(
         rows = places.tiles(places.between_gaps(genome, listed, exclude), plan.window)
     counts["windows"] = len(rows)
     return rows, places.labels(rows, plan.window, peaks)
+
+
+def _read(signals: Sequence[Signal], contig: np.ndarray, start: np.ndarray, window: int) -> np.ndarray:
+    """Coverage of windows: float32 [n, tracks, window]."""
+    values = np.empty((len(start), len(signals), window), dtype=np.float32)
+    for track, signal in enumerate(signals):
+        values[:, track] = signal.read(contig, start, window)
+    return values
 
 
 def _limits(rows: pd.DataFrame, genome: Genome, plan: Windows) -> np.ndarray:

@@ -80,6 +80,8 @@ def find(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) 
     if name.startswith("simulated_atac/"):
         mate = 33.0 * config["simulate_atac"]["pairs"] if name.endswith(".fastq.gz") else 0.0
         made = config["simulate_atac"]["genome_size"] if name.endswith("/genome.fa") else mate
+    if name == "simulated_coverage/genome.fa":
+        made = config["simulate_coverage"]["genome_size"]
     return File(name, "simulated", made, estimated=True)
 
 
@@ -102,6 +104,7 @@ def coverage_files(keys: Mapping[str, Any]) -> list[str]:
     if keys["source"] != "coverage":
         return []
     files = [keys["genome"], *keys["tracks"].values(), *keys["peaks"].values(), *keys["regions"], keys["gaps"]]
+    files += [name for tracks in keys["compared"].values() for name in tracks.values()]
     return [name for name in files if name]
 
 

@@ -23,15 +23,15 @@ class Training:
     schedule: "cosine" rises linearly over `warmup_epochs` to `learning_rate`, then falls to 0 over the remaining
     epochs; "transformer" is d^-½ · min(step^-½, step · warmup_steps^-1.5), where d is `schedule_width`, and ignores
     `learning_rate`; "warmup" rises from `warmup_start` and stays; "onecycle" rises and falls along half cosines, from
-    `warmup_start` over `learning_rate` to `final_rate`, while Adam's first beta goes the other way, .95 to .85 to .95.
-    warmup_epochs, warmup_steps, schedule_width, warmup_start, final_rate: of the schedules that name them.
+    `warmup_start` over `learning_rate` to `final_rate`, while Adam's first beta goes the other way, .95 to .85 to .95;
+    "plateau" is multiplied by `plateau_factor` after `plateau_epochs` epochs without a better validation loss.
+    warmup_epochs, warmup_steps, schedule_width, warmup_start, final_rate, plateau_epochs, plateau_factor: of the
+    schedules that name them.
     loss: in place of the task's own, unless the model has an objective of its own. shuffle: the rows every epoch, once,
     or never ("none": file order). epoch_batches: length of an epoch that is not one pass over the data.
     reverse_complement: share of the training sequences that are turned, drawn at every step, profiles with them.
-    shift: training sequences are pieces of the store's windows, so many bp shorter, that begin anywhere; validation
-    takes their middle. 0: whole windows.
-    bin: bp of a position of a profile, several of the data's, whose mean (or sum, of counts) is taken after the shift;
-    None: those of the data.
+    shift, place: training sequences are pieces of the store's windows, so many bp shorter, from anywhere or the middle;
+    validation takes their middle. 0: whole windows.
     target_mean, target_sd: what targets are standardised by (None: mean and sd of the training part).
     select: the validation metric that says which epoch is the best, or "loss".
     keep: the weights that become the model: of the best epoch, of the last epoch, or the best but for the last epoch
@@ -51,12 +51,14 @@ class Training:
     learning_rate: Positive = 1e-3
     optimiser: Literal["adam", "adamw", "rmsprop", "lion"] = "adam"
     weight_decay: NotNegative = 0.0
-    schedule: Literal["cosine", "transformer", "constant", "warmup", "onecycle"] = "cosine"
+    schedule: Literal["cosine", "transformer", "constant", "warmup", "onecycle", "plateau"] = "cosine"
     warmup_epochs: NotNegative = 1.0
     warmup_steps: Count = 12_500
     schedule_width: Count = 512
     warmup_start: NotNegative = 0.0
     final_rate: NotNegative = 0.0
+    plateau_epochs: Count = 3
+    plateau_factor: Share = 0.2
     betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
     epsilon: Positive = 1e-7
     clip_value: NotNegative = 0.5
@@ -67,7 +69,7 @@ class Training:
     epoch_batches: Count | None = None
     reverse_complement: Share = 0.0
     shift: CountOrZero = 0
-    bin: Count | None = None
+    place: Literal["anywhere", "middle"] = "anywhere"
     target_mean: float | None = None
     target_sd: Positive | None = None
     select: MetricName | Literal["loss"] = "pearson"
@@ -94,7 +96,7 @@ def read_job(
 
     Keys that are given go before those of the recipe. `data`: see `resolve`; of its `length` and `target`, a training
     that shifts reads less. Raises InputError for an unknown key, model or recipe, for an impossible value, and for a
-    length, tasks or a bin that the data (`source` says which) do not have.
+    length or tasks that the data (`source` says which) do not have.
     """
     job = read(_Job, config, "config")
     model = {"model": job.model} if isinstance(job.model, str) else job.model or {}
@@ -103,9 +105,9 @@ def read_job(
     if data:
         data = {**data, "length": data["length"] - settings.shift}
         if data.get("bin"):
-            data |= {"target": data["target"] - settings.shift, "bin": settings.bin or data["bin"]}
+            data |= {"target": data["target"] - settings.shift}
     found = resolve({**recipe["model"], **model}, data)
-    for name in ("length", "tasks", "bin"):
+    for name in ("length", "tasks"):
         if data and data.get(name) and found.get(name, data[name]) != data[name]:
             raise InputError(f"model: {name} is {found[name]}, {source} has {data[name]}")
     return found, settings

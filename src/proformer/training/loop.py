@@ -180,7 +180,8 @@ class Run:
         self.optimiser.step()
         self.model.after_step()
         self.progress.learning_rate = float(self.schedule.get_last_lr()[0])
-        self.schedule.step()
+        if self.settings.schedule != "plateau":
+            self.schedule.step()
         parts = loss.parts | {"total": loss.total.detach()}
         losses = torch.stack([parts.get(name, loss.total.new_zeros(())).detach() for name in LOSSES.values()])
         losses = self.ranks.mean(losses, weight)
@@ -216,6 +217,8 @@ class Run:
         # Processors of different kinds round differently: the row of rank 0 decides whether training goes on.
         row = self.ranks.from_first(lambda: row)
         state.rows.append(row)
+        if self.settings.schedule == "plateau":
+            self.schedule.step(row["validation_loss"])  # type: ignore[arg-type]
         score = score_of(row, self.settings.select)
         if self._keeps(score):
             state.best_epoch, state.best_r = state.epoch + 1, score if score == score else float("-inf")

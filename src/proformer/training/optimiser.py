@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn, optim
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from proformer.training.config import Training
 
@@ -47,8 +47,14 @@ def make_optimiser(settings: Training, parameters: Iterator[nn.Parameter]) -> op
 
 
 def make_schedule(optimiser: optim.Optimizer, settings: Training, steps_per_epoch: int) -> LRScheduler:
-    """What sets the learning rate before every step."""
+    """What sets the learning rate before every step; "plateau": after every epoch, by its validation loss."""
     rate, start = settings.learning_rate, settings.warmup_start
+    if settings.schedule == "plateau":
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        patience = settings.plateau_epochs - 1  # torch waits for one more than Keras
+        factor = settings.plateau_factor
+        return ReduceLROnPlateau(optimiser, "min", factor, patience, threshold=1e-4, threshold_mode="abs")
     if settings.schedule != "onecycle":
         return LambdaLR(optimiser, lambda step: learning_rate(settings, step, steps_per_epoch))
     epochs = max(settings.epochs, settings.warmup_epochs)  # a run may end before the peak

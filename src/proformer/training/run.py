@@ -69,9 +69,13 @@ def train(
     products.use_onednn(where.type == "cpu" and products.onednn_is_faster(model))
     given = {"mean": settings.target_mean, "sd": settings.target_sd}
     moments: Any = {name: (value,) * len(task.names) for name, value in given.items() if value is not None}
-    task = replace(task, loss_name=settings.loss or task.loss_name, bin=settings.bin or task.bin, **moments)
+    task = replace(task, loss_name=settings.loss or task.loss_name, **moments)
+    if task.bin:  # the model says in which bins it predicts
+        task = replace(task, bin=model_config.get("bin") or task.bin)
     validation = DeviceData(stores[1], where, task, shift=settings.shift)
-    train = DeviceData(stores[0], where, task, shift=settings.shift, reverse=settings.reverse_complement)
+    train = DeviceData(
+        stores[0], where, task, shift=settings.shift, place=settings.place, reverse=settings.reverse_complement
+    )
     identity = digest(model_config, settings, [store.digests for store in stores])
     parameters = sum(p.numel() for p in model.parameters())
     log(
@@ -120,7 +124,7 @@ def train(
         "training": asdict(settings),
         "layout": layout | {"length": layout["length"] - settings.shift},
         "task": asdict(task),
-        "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split")}
+        "data": {name: value for name, value in stores[0].meta.items() if name in ("source", "split", "windows")}
         | {"train": len(train), "validation": len(validation)},
         "best_epoch": progress.best_epoch,
         "parameters": parameters,

@@ -40,6 +40,10 @@ def coverage_options(results: Results, dataset: str) -> str:
     keys = results.datasets[dataset]
     plan = {"test": (keys["chromosomes"] or {}).get("test", [])} | (keys["windows"] or {})
     files = [option(f"--{key}", results.named_files(dataset, key)) for key in ("tracks", "peaks")]
+    compared = [
+        f"{name}/{task}={results.raw(file)}" for name, own in keys["compared"].items() for task, file in own.items()
+    ]
+    files += [option("--compared", compared)]
     files += [option("--regions", results.raws(dataset, "regions"))]
     files += [option("--gaps", keys["gaps"] and results.raw(keys["gaps"]))]
     more = [option("--exclude", keys["exclude_contigs"]), option("--contig-names", keys["contig_names"])]

@@ -26,6 +26,7 @@ from proformer.workflow.experiment import Experiment
 BOTH = "both"  # the media of a data set whose models are compared with sets of either
 PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
 SIMULATORS = {"simulated": "simulate", "simulated_atac": "simulate_atac", "simulated_vaishnav": "simulate_vaishnav"}
+SIMULATORS["simulated_coverage"] = "simulate_coverage"
 FIGURE_AXES = {"width", "blocks", "head"}  # of the grids of Figures 2 and 3
 BLOCK_AXES = {"processor", "first", "core", "final"}  # of the grid of Prix Fixe
 
@@ -98,6 +99,37 @@ class Results:
         return [self.raw(name) for name in (training_files(keys) if key == "train" else keys[key])]
 
     @property
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """How models of coverage are scored, by name; without those whose test set or models are switched off."""
+        found = {}
+        for name, keys in active(self.config["profiles"]).items():
+            for dataset in (keys["test"], *keys["datasets"]):
+                if dataset not in self.config["datasets"]:
+                    raise InputError(
+                        f"profiles: {name}: {dataset!r} is no data set{did_you_mean(dataset, self.datasets)}"
+                    )
+            if keys["test"] in self.datasets and keys["test"] not in self.coverage_tests:
+                raise InputError(f"profiles: {name}: {keys['test']} has no test part of coverage; set its chromosomes")
+            if keys["test"] in self.datasets and self.profile_jobs(name):
+                found[name] = keys
+        return found
+
+    @property
+    def scored_as_profiles(self) -> set[str]:
+        """The data sets whose models are scored as profiles: tables of their own say what grids' tables do."""
+        return {dataset for keys in self.profiles.values() for dataset in keys["datasets"]}
+
+    def profile_jobs(self, name: str) -> list[TrainingJob]:
+        """The trainings whose models a set of profiles scores."""
+        datasets = self.config["profiles"][name]["datasets"]
+        return [job for job in self.jobs.values() if job.dataset in datasets and job.predicts]
+
+    def profile_test(self, name: str) -> str:
+        """The store that they are scored on: the test part is the same for all seeds."""
+        dataset = self.config["profiles"][name]["test"]
+        return f"{self.folder}/data/{dataset}/seed~{self._seed(dataset)}/test.safetensors"
+
+    @property
     def genomes(self) -> dict[str, str]:
         """The genomes of data sets of coverage, by the folder in which they are laid out."""
         return {quote(name, safe=""): name for name in (self.datasets[of]["genome"] for of in self.coverage)}
@@ -140,8 +172,9 @@ class Results:
 
     @property
     def grids(self) -> list[Grid]:
-        """The runs with axes, once for each of their data sets."""
-        found = {Grid(job.run, job.dataset): None for job in self.jobs.values() if job.axes}
+        """The runs with axes, once for each of their data sets; but for those that are scored as profiles."""
+        jobs = [job for job in self.jobs.values() if job.dataset not in self.scored_as_profiles]
+        found = {Grid(job.run, job.dataset): None for job in jobs if job.axes}
         return list(found)
 
     @property

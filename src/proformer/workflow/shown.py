@@ -66,6 +66,7 @@ def contexts(results: Results) -> dict[str, list[Words]]:
     own = [{"grid": grid.folder, "of": f"the run {grid.run} on {grid.dataset}"} for grid in tested]
     baselines = {job.run for job in results.jobs.values() if is_baseline(job)}
     trained_on = dict.fromkeys(job.dataset for job in results.jobs.values())
+    compared_on = [dataset for dataset in trained_on if dataset not in results.scored_as_profiles]
     curves = {dataset: learning_curves(results, dataset) for dataset in results.scored}
     media = {
         keys["medium"]
@@ -125,12 +126,12 @@ def contexts(results: Results) -> dict[str, list[Words]]:
         ],
         "models": [
             {"dataset": dataset, "runs": runs, "sets": ["validation", *results.evaluated_on(dataset)]}
-            for dataset in trained_on
+            for dataset in compared_on
             if (runs := results.whole_runs(dataset))
         ],
         "learning": [  # baselines are fitted in one go
             {"dataset": dataset, "runs": runs}
-            for dataset in trained_on
+            for dataset in compared_on
             if (runs := [run for run in results.whole_runs(dataset) if run not in baselines])
         ],
         "evaluations": [{"sets": results.evaluations_folder}] if results.evaluations else [],

@@ -1,0 +1,63 @@
+"""Models of coverage, scored as Toneyan et al. (2022) do: fair to every resolution, to labels, and to replicates."""
+
+CELLS = [f"cell{number + 1}" for number in range((config["simulate_coverage"] or {}).get("cells", 0))]
+
+
+rule simulate_coverage:
+    """Write a genome with planted motifs, and tracks of cell types whose coverage follows them."""
+    input:
+        code=library("simulate", "cli/simulate"),
+    output:
+        genome=f"{R}/data/simulated_coverage/genome.fa",
+        more=[f"{R}/data/simulated_coverage/{name}" for name in ("gaps.bed", "regions.tsv")],
+        tracks=expand(
+            f"{R}/data/simulated_coverage/{{cell}}{{suffix}}", cell=CELLS, suffix=(".bw", "_2.bw", "_expected.bw", ".bed")
+        ),
+    resources:
+        **asks(2000, 30),
+    params:
+        **config["simulate_coverage"] or {},
+        folder=lambda wildcards, output: str(Path(output.genome).parent),
+    shell:
+        "python -m proformer simulate-coverage --out {params.folder:q} --genome-size {params.genome_size}"
+        " --cells {params.cells} --seed {params.seed} > {log:q} 2>&1"
+
+
+rule profiles:
+    """Score all models of coverage and of labels on the same windows, and hold the paper's claims against them."""
+    input:
+        models=lambda wildcards: results.trained(results.profile_jobs(wildcards.profiles)),
+        test=lambda wildcards: results.profile_test(wildcards.profiles),
+        published=relative(ROOT / "src/proformer/evaluation/published/gopher.tsv"),
+        code=library(
+            *(f"evaluation/{name}" for name in ("profiles", "profile_tables", "profile_claims", "claims", "metrics")),
+            "models",
+            "tables",
+        ),
+    output:
+        tables=[f"{R}/tables/profiles/{{profiles}}/{name}.tsv" for name in PROFILE_TABLES],
+        page=report(
+            f"{R}/tables/profiles/{{profiles}}/claims.html",
+            caption="../report/report_card.rst",
+            category="Report card",
+            labels={"claims": "{profiles}, profiles"},
+        ),
+    wildcard_constraints:
+        profiles=any_of(results.profiles),
+    threads: config["threads"]
+    resources:
+        **asks(4000, 30, per_gb=60),
+        gpu=GPU,
+    params:
+        folders=lambda wildcards: [results.model(job.path) for job in results.profile_jobs(wildcards.profiles)],
+        settings=lambda wildcards: as_yaml(results.profiles[wildcards.profiles]["settings"] or {}),
+        folder=lambda wildcards, output: str(Path(output.page).parent),
+        simulated=lambda wildcards: (
+            "--simulated" if results.is_simulated(results.profiles[wildcards.profiles]["test"]) else ""
+        ),
+        note=lambda wildcards: results.run_note(results.profiles[wildcards.profiles]["test"]),
+        device=config["device"],
+    shell:
+        "python -m proformer profiles --models {params.folders:q} --test {input.test:q} --settings {params.settings:q}"
+        " {params.simulated} --note {params.note:q} --out {params.folder:q} --html {output.page:q}"
+        " --device {params.device} --threads {threads} > {log:q} 2>&1"
