@@ -28,6 +28,7 @@ wildcard_constraints:
     seed=r"\d+",
     evaluation=any_of(results.evaluations),
     sample=r"[A-Za-z0-9][A-Za-z0-9.-]*",
+    benchmark=any_of(results.benchmarks),
 
 
 report: "workflow/report/workflow.rst"
@@ -42,6 +43,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/gopher.smk"
 include: "workflow/rules/prix_fixe.smk"
+include: "workflow/rules/benchmarks.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/vaishnav.smk"
 include: "workflow/rules/report.smk"

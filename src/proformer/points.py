@@ -15,7 +15,7 @@ from typing import Any
 from proformer.errors import InputError
 
 Keys = dict[str, Any]
-COLUMNS = ("dataset", "run", "model", "seed", "evaluation", "n", "metric", "value", "low", "high", "r", "epoch")
+COLUMNS = ("dataset", "run", "model", "fold", "seed", "evaluation", "n", "metric", "value", "low", "high", "r", "epoch")
 AT_ONCE = 8  # trainings of a pack on CPUs: not more than most nodes have room for
 SETTINGS = ("model", "recipe", "keys", "training")  # of a run, which a level of an axis may change
 
@@ -25,8 +25,8 @@ class TrainingJob:
     """One model to train on one data set with one seed.
 
     path: its folder below `models/`. config: what `proformer train --config` takes. axes: the point's levels. data:
-    see `facts`. gpus: of one node; nodes: that share the work.
-    predicts: whether the model predicts the test and evaluation sets of its data set.
+    see `facts`. gpus: of one node; nodes: that share the work. predicts: whether the model predicts the test and
+    evaluation sets of its data set. fold: of a cross-validated data set.
     """
 
     path: str
@@ -39,11 +39,70 @@ class TrainingJob:
     gpus: int = 1
     nodes: int = 1
     predicts: bool = True
+    fold: str = ""
+
+    @property
+    def draw(self) -> str:
+        """The draw of its training and validation part, as its folder is called."""
+        return f"fold~{self.fold}" if self.fold else f"seed~{self.seed}"
 
     @property
     def label(self) -> str:
         """The run and the levels of its axes: "grid 64/2 4 AP"."""
         return " ".join([self.run, *map(str, self.axes.values())])
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One draw of a cross-validated data set: its test fold, and which validation fold of the rest.
+
+    test, validation: names of the chromosomes or folds that are held out; nested: of a validation part that is drawn,
+    how many folds the rest has, and which one it is.
+    """
+
+    name: str
+    test_name: str
+    test: tuple[str, ...]
+    validation: tuple[str, ...] = ()
+    nested: tuple[int, int] | None = None
+
+
+def folds_of(dataset: Mapping[str, Any]) -> list[Fold]:
+    """The draws of a data set's cross-validation that are trained; none without it.
+
+    Raises InputError for folds that are not there.
+    """
+    keys = dataset.get("cross_validation")
+    if not keys:
+        return []
+    given = keys["test"]
+    test = (
+        {str(name): tuple(map(str, names)) for name, names in active(given).items()}
+        if isinstance(given, Mapping)
+        else {str(name): (str(name),) for name in given}
+    )
+    found = []
+    for name in map(str, keys["only"] or test):
+        if name not in test:
+            raise InputError(f"cross_validation: only: {name!r} is no test fold; test: {', '.join(test)}")
+        found += [
+            Fold(f"{name}-{number}", name, test[name], *draw)
+            for number, draw in enumerate(_validations(name, test, keys["validation"]))
+        ][: keys["averages"]]
+    return found
+
+
+def _validations(
+    name: str, test: Mapping[str, tuple[str, ...]], validation: Any
+) -> list[tuple[tuple[str, ...], tuple[int, int] | None]]:
+    """The validation parts of a test fold: drawn of the rest, each other test fold, or chromosomes by name."""
+    if isinstance(validation, int):
+        return [((), (validation, number)) for number in range(validation)]
+    if validation == "others":
+        return [(names, None) for other, names in test.items() if other != name]
+    if name not in validation:
+        raise InputError(f"cross_validation: validation: found no chromosomes for the test fold {name!r}")
+    return [(tuple(validation[name]), None)]
 
 
 def training_jobs(config: Mapping[str, Any]) -> list[TrainingJob]:
@@ -89,11 +148,11 @@ def _with_datasets(config: Mapping[str, Any], section: str) -> dict[str, Any]:
 
 
 def packs(jobs: Iterable[TrainingJob], size: int) -> list[list[TrainingJob]]:
-    """Trainings that share a job: up to `size` of one data set and seed; those that want several GPUs are not there."""
-    groups: dict[tuple[str, int], list[TrainingJob]] = {}
+    """Trainings that share a job: up to `size` of one draw of a data set, but for those that want several GPUs."""
+    groups: dict[tuple[str, str, int], list[TrainingJob]] = {}
     for job in jobs:
         if job.gpus == job.nodes == 1:
-            groups.setdefault((job.dataset, job.seed), []).append(job)
+            groups.setdefault((job.dataset, job.fold, job.seed), []).append(job)
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
 
@@ -101,8 +160,10 @@ def _jobs(config: Mapping[str, Any], run: str, keys: Mapping[str, Any]) -> Itera
     points = _points(run, keys)
     for dataset, (axes, predicts) in product(keys["datasets"], points):
         settings = _settings(run, keys, axes)
-        for seed in keys["seeds"] or config["seeds"]:
-            levels = [f"{axis}~{_plain(level)}" for axis, level in axes.items()]
+        names = [fold.name for fold in folds_of(config["datasets"][dataset])] or [""]
+        for fold, seed in product(names, keys["seeds"] or config["seeds"]):
+            point = axes | ({"fold": fold} if fold else {})
+            levels = [f"{axis}~{_plain(level)}" for axis, level in point.items()]
             yield TrainingJob(
                 path=f"dataset~{dataset}/{'_'.join([f'run~{run}', *levels, f'seed~{seed}'])}",
                 run=run,
@@ -110,12 +171,13 @@ def _jobs(config: Mapping[str, Any], run: str, keys: Mapping[str, Any]) -> Itera
                 seed=seed,
                 config=settings
                 | {"training": {**settings["training"], "seed": seed}}
-                | {"point": {"run": run, "dataset": dataset, "axes": axes, "seed": seed}},
+                | {"point": {"run": run, "dataset": dataset, "axes": point, "seed": seed}},
                 axes=axes,
                 data=facts(config, dataset),
                 gpus=keys["gpus"],
                 nodes=keys["nodes"],
                 predicts=predicts,
+                fold=fold,
             )
 
 
@@ -124,7 +186,7 @@ def facts(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     keys = config["datasets"][dataset]
     if keys["source"] != "coverage":
         length = config["atac"]["windows"]["length"] if keys["source"] == "atac" else keys["length"]
-        return {"length": length, "flanks": keys["flanks"]}
+        return {"length": length, "flanks": keys["flanks"], "tasks": max(1, len(keys.get("targets", ())))}
     windows = {"window": 3072, "bin": 1} | keys["windows"]
     found = {"length": windows["window"], "flanks": ["", ""], "tasks": len(keys["tracks"] or keys["peaks"])}
     profile = {"bin": windows["bin"], "target": windows.get("target") or windows["window"]}

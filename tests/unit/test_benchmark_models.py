@@ -26,7 +26,7 @@ TINY_BIAS = {"filters": 4, "layers": 2}
 TINY = {
     "model": "chrombpnet",
     "length": 60,
-    "positions": 20,
+    "target": 20,
     "kernel": 5,
     "profile_kernel": 9,
     "filters": 6,
@@ -56,9 +56,9 @@ def mirrored(pattern):
         ("composed", "dream-cnn", {"length": 200, "flanks": ADAPTERS}, 1_945_857, 0),
         ("composed", "dream-rnn", {"length": 200, "flanks": ADAPTERS}, 4_203_393, 0),
         ("composed", "dream-attn", {"length": 200, "flanks": ADAPTERS}, 4_619_521, 0),
-        ("composed", "dream-cnn", {"length": 249, "options": {"final": {"tasks": 2}}}, 1_962_754, 0),
-        ("composed", "dream-rnn", {"length": 249, "options": {"final": {"tasks": 2}}}, 4_285_826, 0),
-        ("composed", "dream-attn", {"length": 249, "options": {"final": {"tasks": 2}}}, 4_690_434, 0),
+        ("composed", "dream-cnn", {"length": 249, "tasks": 2}, 1_962_754, 0),
+        ("composed", "dream-rnn", {"length": 249, "tasks": 2}, 4_285_826, 0),
+        ("composed", "dream-attn", {"length": 249, "tasks": 2}, 4_690_434, 0),
         ("chrombpnet", "bias", {}, 217_730, 0),
         ("chrombpnet", "without-bias", {}, 6_377_986, 0),
         ("chrombpnet", "as-released", {}, 6_377_986, 217_730),
@@ -175,7 +175,7 @@ def profiles(folder, length=60, positions=20, rows=40):
             codes=random.integers(0, 4, (rows, length), dtype=np.uint8),
             target=random.poisson(1.0, (rows, 1, positions)).astype(np.float32),
             group=np.arange(rows),
-            peak=np.arange(rows) % 2,
+            region_set=np.arange(rows) % 2,
         )
     keys = {**TINY, **TINY_BIAS}
     write_folder(folder / "bias", build(keys).state_dict(), {"model": keys, "task": asdict(task), "layout": layout})
@@ -186,7 +186,7 @@ def test_bias_model_stays_and_its_counts_fit_closed_windows(tmp_path):
     data = profiles(tmp_path)
     model = build({**TINY, "bias": TINY_BIAS, "bias_weights": str(tmp_path / "bias")})
     model.fit(data)
-    closed = data.batch(data.where("peak", 0))
+    closed = data.batch(data.where("region_set", 1))
     gap = (closed.target[..., 0] - model.bias(closed.codes)[..., 0]).mean()
     assert float(gap) == pytest.approx(0, abs=1e-5)
     before = {name: value.clone() for name, value in model.bias.state_dict().items()}

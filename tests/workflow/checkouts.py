@@ -18,6 +18,9 @@ TINY = {
     "simulate": {"train": 300, "test": 100, "seed": 1},
     "simulate_coverage": {"genome_size": 100_000},
     "simulate_vaishnav": {"native": 40, "random": 40, "drift": 12},
+    "simulate_benchmarks": {"enhancers": 60, "elements": 50, "seed": 1},
+    "datasets": {"starrseq": {"cross_validation": {"only": ["2L", "X"]}}, "hepg2": None},
+    "benchmarks": {"human": None},
     "runs": {
         name: {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 2, "batch_size": 32}}
         for name in ("proformer", "final")
@@ -32,6 +35,9 @@ TINY = {
             "vary": {role: {"unlock_dna": None} for role in ("processor", "core", "final")}
             | {"first": {"bhi": None, "unlock_dna": None}},
         },
+        **dict.fromkeys(("mprann", "dream-rnn", "dream-attn")),
+        "deepstarr": {"training": {"epochs": 1}},
+        "dream-cnn": {"training": {"epochs": 1, "warmup_epochs": 0.3}},
         "atac": {
             "vary": {"width": ["4/1"], "blocks": [1], "head": ["AP", 2]},
             "training": {"epochs": 2, "batch_size": 32},

@@ -63,6 +63,7 @@ def final_targets():
     cards += [f"{R}/tables/{grid.folder}/report_card.html" for grid in results.grids if results.has_figure_axes(grid)]
     cards += [f"{R}/tables/{grid.folder}/claims.html" for grid in results.block_grids]
     cards += [f"{R}/tables/profiles/{name}/claims.html" for name in results.profiles]
+    cards += [f"{R}/tables/benchmarks/{name}/claims.html" for name in results.benchmarks]
     judged = [name for name, keys in results.evaluations.items() if keys["printed"] in FIGURE_5]
     cards += [f"{E}/{name}/report_card.html" for name in judged if results.evaluation_models(name)]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]

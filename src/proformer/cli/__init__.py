@@ -25,12 +25,13 @@ GROUPS = {
         "atac": ["atac"],
     },
     "steps of the workflow": {
-        "simulate": ["simulate", "simulate-atac", "simulate-vaishnav", "simulate-coverage"],
+        "simulate": [f"simulate{what}" for what in ("", "-atac", "-vaishnav", "-coverage", "-benchmarks")],
         "data": ["extract", "measured", "nearest"],
         "training": ["train-pack"],
         "predictions": ["peers", "public-test"],
         "prix_fixe": ["prix-fixe"],
         "profiles": ["profiles"],
+        "folds": ["folds"],
         "tables": ["collect", "test-grid", "report-card", "join", "describe", "draw", "pages", "versions"],
     },
 }
@@ -84,5 +85,5 @@ def overview() -> str:
     for group, modules in GROUPS.items():
         verbs = [verb for names in modules.values() for verb in names]
         lines += ["", f"{group}:"]
-        lines += [f"  {verb:18} {function_of(verb).__doc__.partition(chr(10))[0].rstrip('.')}" for verb in verbs]
+        lines += [f"  {verb:20} {function_of(verb).__doc__.partition(chr(10))[0].rstrip('.')}" for verb in verbs]
     return "\n".join(lines)

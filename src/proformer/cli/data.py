@@ -14,7 +14,8 @@ def prepare(
     sequences: Annotated[tuple[Path, ...], "files of sequences with values"],
     out: Annotated[Output, "the store (.safetensors)"],
     targets: Annotated[tuple[str, ...], "columns of values, by their names in the header line"] = (),
-    values: Annotated[Path | None, "table beside a FASTA file: name, value(s)"] = None,
+    values: Annotated[Path | None, "table beside a FASTA file: name, value(s); or values in the same order"] = None,
+    split_by: Annotated[str, "column of chromosomes or folds, kept for `split --chromosomes`"] = "",
     counts: Annotated[Output | None, "table of what was kept and filtered"] = None,
     length: Annotated[Count | None, "nucleotides kept per strand (default: of the longest)"] = None,
     flanks: Annotated[Flanks, "constant ends, cut off"] = ("", ""),
@@ -31,6 +32,8 @@ def prepare(
       proformer prepare --sequences mine.tsv --out mine.safetensors
       proformer prepare --sequences mine.csv --targets dev hk --out mine.safetensors --length 249
       proformer prepare --sequences mine.fa --values mine_values.tsv --out mine.safetensors
+      proformer prepare --sequences HepG2_clean.tsv --targets mean_value --split-by fold --out hepg2.safetensors \\
+          --flanks AGGACCGGATCAACT CATTGCGTGAACCGA
       proformer prepare --sequences train_sequences.txt.gz --out all.safetensors \\
           --flanks TGCATTTTTTTCACATC GGTTACGGCTGTT --length 100 --too-long drop --counts counts.tsv
       proformer prepare --sequences SSWM_testdata.csv ga_testdata.csv --medium complex --out designed.safetensors \\
@@ -46,7 +49,7 @@ def prepare(
     keys = {"flanks": flanks, "too_long": too_long, "wrong_flank": wrong_flank}
     size = length or longest(sequences, read(Layout, keys, "layout"), medium, targets, values)
     layout = read(Layout, {"length": size, **keys}, "layout")
-    table = prepare(sequences, out, layout, medium, targets=targets, values=values)
+    table = prepare(sequences, out, layout, medium, targets=targets, values=values, split_by=split_by)
     if not length:
         print(f"length {size}: that of the longest sequence; shorter ones are padded with N on both sides")
     write_table(counts, table)
@@ -55,17 +58,23 @@ def prepare(
 
 def extract(
     *,
-    table: Annotated[Path, "table with a header line: sequences, and columns of values"],
-    column: Annotated[str, "name of the column of values"],
-    out: Annotated[Output, "file to write: sequence<TAB>value, as the DREAM challenge has its files"],
+    table: Annotated[Path, "table with a header line: sequences, and columns of values; or a tar archive"],
+    column: Annotated[str, "name of the column of values, or of the archive's file"],
+    out: Annotated[Output, "file to write: sequence<TAB>value, as the DREAM challenge has its files; or the file"],
 ) -> None:
-    """Write one column of a table of sequences as a file of its own.
+    """Write one column of a table of sequences as a file of its own, or one file of an archive.
 
     examples:
       proformer extract --table data_scatter_O_Mi.csv.gz --column true_expr --out measured.txt
+      proformer extract --table human_mpra_data.tar.gz --column HepG2_clean.tsv --out hepg2.tsv
     """
     from proformer.datasets.rows import column_lines
+    from proformer.sources.archive import extract_member, is_archive
 
+    if is_archive(table):
+        extract_member(table, column, out)
+        print(f"{column} of {table} in {out}")
+        return
     lines = list(column_lines(table, column))
     write_text(out, "".join(lines))
     print(f"{len(lines):,} rows of {column} in {out}")
@@ -78,6 +87,13 @@ def split(
     fractions: Annotated[tuple[Share, ...] | None, "share of each part; 0: an empty part"] = None,
     chromosomes: Annotated[tuple[str, ...] | None, "of each part, with commas; '': all that are left"] = None,
     folds: Annotated[tuple[CountOrZero, ...] | None, "how many; which one (from 0) tests; nested ones"] = None,
+    nested: Annotated[
+        tuple[CountOrZero, ...] | None,
+        "with --chromosomes of training and test: how many folds to draw of the first; which one (from 0) validates",
+    ] = None,
+    parted: Annotated[
+        Literal["drop", "error"], "rows of --chromosomes whose copy or other strand is in another part"
+    ] = "drop",
     parts: Annotated[Path | None, "file with a line per row: the number of its part, or -1"] = None,
     seed: Annotated[CountOrZero, "of the draw"] = 1,
     by: Annotated[Literal["random", "chromosome"], "what to draw"] = "random",
@@ -94,6 +110,8 @@ def split(
           --fractions 0.9 0.1 --by chromosome
       proformer split --store windows.safetensors --out train.safetensors validation.safetensors test.safetensors \\
           --chromosomes '' chr9 chr8
+      proformer split --store starrseq.safetensors --out train.safetensors validation.safetensors test.safetensors \\
+          --chromosomes '' chr2L,chr2LHet --nested 10 3
       proformer split --store mpra.safetensors --out train.safetensors validation.safetensors test.safetensors \\
           --folds 10 0
 
@@ -103,10 +121,12 @@ def split(
 
     one_of(required=True, fractions=fractions, chromosomes=chromosomes, folds=folds, parts=parts)
     for name, given in (("fractions", fractions), ("chromosomes", chromosomes)):
-        if given and len(out) != len(given):
+        if given and len(out) != len(given) + bool(nested):
             raise InputError(f"--{name}: found {len(given)}, expected one for each of {len(out)} outputs")
     if folds and not (len(folds) in (2, 3) and len(out) == 3):
         raise InputError(f"--folds {list(folds)} and {len(out)} outputs: expected 2 or 3 numbers and 3 outputs")
+    if nested and not (len(nested) == 2 and nested[1] < nested[0] and chromosomes and len(out) == 3):
+        raise InputError(f"--nested {list(nested)}: expected two numbers, with --chromosomes and three outputs")
     table = split(
         store,
         out,
@@ -118,6 +138,8 @@ def split(
         folds=(folds[0], folds[1], folds[2] if len(folds) == 3 else None) if folds else None,
         file=parts,
         near=near,
+        nested=(nested[0], nested[1]) if nested else None,
+        parted=parted,
     )
     write_table(counts, table)
     print(table.to_string(index=False))

@@ -88,3 +88,23 @@ def simulate_coverage(
 
     write_tracks(simulate_tracks(genome_size, cells, seed), out)
     print(f"simulate-coverage: wrote the tracks of {cells} cell types to {out}")
+
+
+def simulate_benchmarks(
+    *,
+    out: Annotated[OutputFolder, "folder to write, made when missing"],
+    enhancers: Annotated[Count, "windows of Drosophila enhancers"] = 400,
+    elements: Annotated[Count, "elements of HepG2; K562 has 1.6 times, WTC11 0.4 times as many"] = 200,
+    seed: Annotated[CountOrZero, "random seed"] = 1,
+) -> None:
+    """Write simulated Drosophila enhancers and human regulatory elements in their published formats.
+
+    examples:
+      proformer simulate-benchmarks --out simulated_benchmarks --enhancers 2000 --elements 1000
+
+    The model is documented in proformer/simulate/benchmarks.py; the same seed gives the same files.
+    """
+    from proformer.simulate.benchmarks import write_benchmarks
+
+    write_benchmarks(out, enhancers, elements, seed)
+    print(f"simulate-benchmarks: wrote {enhancers:,} enhancers and {elements:,} elements of HepG2 to {out}")

@@ -32,7 +32,11 @@ _CHANGE = re.compile(r"(\d+)([ACGT])")
 
 
 def training_rows(
-    path: Path, medium: str | None = None, targets: Sequence[str] = (), values: Path | None = None
+    path: Path,
+    medium: str | None = None,
+    targets: Sequence[str] = (),
+    values: Path | None = None,
+    split_by: str = "",
 ) -> Iterator[Rows]:
     """Rows of a training file: a CSV table of measured promoters, or what `read_rows` reads."""
     if is_table(path):
@@ -41,7 +45,7 @@ def training_rows(
         lines = zip(table["sequence"], table["expression"].map(repr), strict=True)
         yield rows_of(path, "".join(f"{sequence}\t{value}\n" for sequence, value in lines).encode(), 2)
     else:
-        yield from read_rows(path, targets, values)
+        yield from read_rows(path, targets, values, split_by=split_by)
 
 
 def is_table(path: Path) -> bool:

@@ -34,6 +34,8 @@ def split(
     folds: tuple[int, int, int | None] | None = None,
     file: str | Path | None = None,
     near: int = 0,
+    nested: tuple[int, int] | None = None,
+    parted: Literal["drop", "error"] = "drop",
 ) -> pd.DataFrame:
     """Draw disjoint parts of a store, the first one for training; returns the counts per part.
 
@@ -41,7 +43,8 @@ def split(
     sequence, and its reverse complement, never straddle parts; or "chromosome": whole contigs, or stretches of `block`
     bp of them, so that overlapping windows never straddle parts either. A fraction of 0 makes an empty part. Or by
     names of `chromosomes`, by `folds` (how many, which one tests, nested ones), or by a `file` (see `datasets.parts`).
-    near: sequences that differ in at most so many positions, on either strand, fall to one part, too.
+    near: sequences that differ in at most so many positions, on either strand, fall to one part, too. nested, parted:
+    see `by_names`.
 
     Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
     Methods).
@@ -53,7 +56,11 @@ def split(
     may_be_empty = [False] * len(paths)
     how: dict[str, Any]
     if chromosomes is not None:
-        part, how = by_names(store, chromosomes), {"chromosomes": [list(names) for names in chromosomes]}
+        part, how = (
+            by_names(store, chromosomes, nested, parted),
+            {"chromosomes": [list(names) for names in chromosomes]},
+        )
+        how |= {"nested": list(nested)} if nested else {}
     elif folds is not None:
         part, how = by_fold(store, *folds, seed), {"folds": list(folds), "seed": seed}
     elif file is not None:
@@ -127,19 +134,42 @@ def by_fold(store: Store, folds: int, test: int, validation: int | None, seed: i
     return part
 
 
-def by_names(store: Store, names: Sequence[Sequence[str]]) -> np.ndarray:
-    """By chromosomes: the names of each part's; others belong to none. A part without names takes all that are left."""
+def by_names(
+    store: Store,
+    names: Sequence[Sequence[str]],
+    nested: tuple[int, int] | None = None,
+    parted: Literal["drop", "error"] = "drop",
+) -> np.ndarray:
+    """By chromosomes, or folds that were given: the names of each part's; others belong to none.
+
+    A part without names takes all that are left. nested: names are those of training and test part; the first is drawn
+    again, by group, into so many folds, of which one (from 0) is the validation part. parted: rows whose copy or other
+    strand is in an earlier part belong to none ("drop"), or are an error.
+    """
     contig, known = _contigs(store), store.meta.get("contigs", [])
     flat = [name for part in names for name in part]
     if unknown := sorted(set(flat) - set(known)):
-        raise InputError(f"{store.path}: no chromosome {unknown[0]!r}; it has {', '.join(known[:30])}")
+        raise InputError(f"{store.path}: no chromosome or fold {unknown[0]!r}; it has {', '.join(known[:30])}")
     if twice := [name for name in flat if flat.count(name) > 1]:
         raise InputError(f"chromosome {twice[0]!r}: found it in two parts, expected it in one")
     rest = next((number for number, part in enumerate(names) if not part), len(names))
     of_name = np.full(len(known), rest, dtype=np.uint8)
     for number, part in enumerate(names):
         of_name[[known.index(name) for name in part]] = number
-    return _whole_groups(store, of_name[contig], len(names))
+    given = of_name[contig]
+    kept = _whole_groups(store, given.copy(), len(names))
+    if parted == "error" and (count := int((kept != given).sum())):
+        row = int(np.argmax(kept != given))
+        raise InputError(
+            f"{store.path}: found {count:,} sequences whose copy or other strand is in another part (row {row} is the "
+            f"first, of {known[contig[row]]}), expected both strands of a window in one fold"
+        )
+    if nested is None:
+        return kept
+    folds, validation = nested
+    draw = np.concatenate([mix(groups, 1) for _, groups in _groups(store)])
+    held = (kept == 0) & ((draw * folds).astype(np.int64) == validation)
+    return np.where(held, 1, np.where(kept == 0, 0, kept + 1)).astype(np.uint8)
 
 
 def by_file(store: Store, path: Path, parts: int) -> np.ndarray:

@@ -93,12 +93,14 @@ def prepare(
     *,
     targets: Sequence[str] = (),
     values: str | Path | None = None,
+    split_by: str = "",
 ) -> pd.DataFrame:
     """Encode files into one store, one after the other; returns the counts of what was filtered, per file.
 
     Each is a table or FASTA, plain or gz (see `datasets.rows.read_rows`, also for `targets` and `values`), or a CSV
     table of measured promoters (see `datasets.measured`), of `medium` if that is given. Several columns of values make
-    as many tasks, named by the header line. Without a layout, sequences are taken whole, padded to the longest. Flat
+    as many tasks, named by the header line. split_by: a column of chromosomes or folds, kept as the store's column
+    contig. Without a layout, sequences are taken whole, padded to the longest. Flat
     memory; rows keep their order; only the forward strand is stored. The header records the layout and the SHA-256 of
     the sources.
 
@@ -115,22 +117,25 @@ def prepare(
     meta = {"layout": asdict(layout), "source": digests[0] if len(digests) == 1 else digests}
     tables = []
     task: Task | None = None
+    contigs: dict[str, int] = {}
     with StoreWriter(out, meta) as writer:
         for path in paths:
             counts: Counter[str] = Counter(kept=-writer.rows)
-            for rows in training_rows(path, medium, targets, beside):
+            for rows in training_rows(path, medium, targets, beside, split_by):
                 numbers, trimmed = _checked(rows, layout)
                 found = Task.named(rows.names, numbers.shape[1])
                 task = task or found
                 if len(found.names) != len(task.names) or (len(task.names) > 1 and found != task):
                     raise InputError(f"{path}: found the values {', '.join(found.names)}, expected those of {paths[0]}")
-                counts.update(append(writer, layout, rows, numbers[:, :, None], trimmed))
+                more = {"contig": _contigs(rows, contigs)} if split_by else {}
+                counts.update(append(writer, layout, rows, numbers[:, :, None], trimmed, **more))
             counts["kept"] += writer.rows
             if not counts["kept"]:
                 raise InputError(f"{path}: not one of {counts['rows']} rows is usable (layout: {asdict(layout)})")
             what = ["rows", "wrong_flank", "too_long", "kept", "with_n"]
             tables.append(pd.DataFrame({"file": path.name, "what": what, "count": [counts[name] for name in what]}))
         writer.meta["task"] = asdict(task)  # type: ignore[arg-type]
+        writer.meta |= {"contigs": list(contigs)} if split_by else {}
     return pd.concat(tables, ignore_index=True)
 
 
@@ -140,15 +145,28 @@ def append(
     rows: Rows,
     target: np.ndarray,
     trimmed: tuple[np.ndarray, Spans, Counter[str]],
+    **columns: np.ndarray,
 ) -> Counter[str]:
-    """Write rows with their targets, float [n, T, P], as `Layout.trim` has them; returns what was counted."""
+    """Write rows with their targets, float [n, T, P], as `Layout.trim` has them; returns what was counted.
+
+    columns: further ones, [n, …].
+    """
     kept, spans, counts = trimmed
     writer.append(
         codes=centre_pad(rows.codes, spans, layout.length),
         target=target[kept].astype(np.float32),
         group=strand_free_keys(rows.codes, spans),
+        **{name: values[kept] for name, values in columns.items()},
     )
     return counts + Counter(with_n=int(contain(rows.codes, spans, N).sum()))
+
+
+def _contigs(rows: Rows, known: dict[str, int]) -> np.ndarray:
+    """The number of each row's chromosome or fold, in the order in which they come: int64 [n]."""
+    if rows.contig is None:
+        raise InputError(f"{rows.path}: found no column of chromosomes or folds to split by")
+    names = (rows.text(row, rows.contig) for row in range(len(rows)))
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
 
 
 def longest(

@@ -1,6 +1,7 @@
 """Reading files of sequences: TSV or CSV with or without a header line, or FASTA."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -31,6 +32,7 @@ class Columns:
     targets: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     label: int | None = None
+    contig: int | None = None
     header: bool = False
 
 
@@ -40,11 +42,13 @@ def read_rows(
     values: Path | None = None,
     size: int = BLOCK_BYTES,
     key: Sequence[str] = SEQUENCE,
+    split_by: str = "",
 ) -> Iterator[Rows]:
     """Read a file of sequences block by block: a table (see `find_columns`), FASTA (see `read_fasta`), or a store.
 
-    targets: names of the columns of values, in a header line. values: a table of the values of FASTA records, by name.
-    key: names of the column that is read as the sequence.
+    targets: names of the columns of values, in a header line. values: a table of the values of FASTA records, by name,
+    or in their order where it has no names. key: names of the column that is read as the sequence. split_by: name of
+    the column of chromosomes or folds; in FASTA it is the beginning of a record's name, up to "_" or ":".
     Blank lines at the end are accepted. Raises InputError for the first line that is wrong.
     """
     if path.suffix == ".safetensors":
@@ -58,7 +62,7 @@ def read_rows(
     if values:
         raise InputError(f"{path}: found a table, expected FASTA, as its values are in {values}")
     end = first.find(b"\n")
-    columns = find_columns(path, _text(first[:end]).rstrip("\r"), targets, key)
+    columns = find_columns(path, _text(first[:end]).rstrip("\r"), targets, key, split_by)
     pieces = chain([first[end + 1 :] if columns.header else first], pieces)
     del first  # so that one block at a time is in memory
     first_line = line = 1 + columns.header
@@ -121,9 +125,10 @@ def rows_of(
     def column(index: int) -> Spans:
         return Spans(bounds[index] + 1, bounds[index + 1] - bounds[index] - 1)
 
-    label = None if columns.label is None else column(columns.label)
+    label, contig = (None if index is None else column(index) for index in (columns.label, columns.contig))
     targets = tuple(column(index) for index in columns.targets)
-    return Rows(path, letters, to_codes(letters), column(columns.sequence), targets, columns.names, label, line, lines)
+    sequences = column(columns.sequence)
+    return Rows(path, letters, to_codes(letters), sequences, targets, columns.names, label, contig, line, lines)
 
 
 def rows_of_strings(sequences: Iterable[str], name: str = "sequences") -> Rows:
@@ -160,7 +165,9 @@ def _rows_in_memory(name: str, letters: np.ndarray, lengths: np.ndarray) -> Rows
     return Rows(Path(name), letters, to_codes(letters), spans, lines=range(len(lengths)), unit="row")
 
 
-def find_columns(path: Path, heading: str, targets: Sequence[str] = (), key: Sequence[str] = SEQUENCE) -> Columns:
+def find_columns(
+    path: Path, heading: str, targets: Sequence[str] = (), key: Sequence[str] = SEQUENCE, split_by: str = ""
+) -> Columns:
     """The layout of a table by its first line, which is a header line if it holds names alone.
 
     Columns are separated by tabs, else by semicolons or commas. Without a header line the first column is the sequence,
@@ -174,23 +181,24 @@ def find_columns(path: Path, heading: str, targets: Sequence[str] = (), key: Seq
     found = [index for index, name in enumerate(names) if name in key]
     header = bool(found) or (len(cells) > 1 and not is_sequence(cells[0]) and not any(map(_is_number, cells)))
     if not header:
-        if targets:
-            raise InputError(f"{path}, line 1: found no header line, expected one that names {', '.join(targets)}")
+        if wanted_names := [*targets, *filter(None, [split_by])]:
+            raise InputError(f"{path}, line 1: found no header line, expected one that names {', '.join(wanted_names)}")
         return Columns(separator, len(cells), targets=tuple(range(1, len(cells))))
     if len(found) != 1:
         columns = ", ".join(map(repr, cells[:8]))
         raise InputError(f"{path}, line 1: found the columns {columns}, expected one that is named {' or '.join(key)}")
-    for name in targets:
+    for name in (*targets, *filter(None, [split_by])):
         if name.lower() not in names:
             raise InputError(f"{path}, line 1: no column {name!r}{did_you_mean(name, cells)}")
     label = next((index for index, name in enumerate(names) if name in LABEL and index not in found), None)
+    contig = names.index(split_by.lower()) if split_by else None
     wanted = [names.index(name.lower()) for name in targets]
     wanted = wanted or [index for index, name in enumerate(names) if name in VALUE]
-    wanted = wanted or [index for index in range(found[0] + 1, len(cells)) if index != label]
+    wanted = wanted or [index for index in range(found[0] + 1, len(cells)) if index not in (label, contig)]
     chosen = tuple(cells[index] for index in wanted)
     if len(set(chosen)) < len(chosen):
         raise InputError(f"{path}, line 1: found the columns {', '.join(chosen)}, expected each name once")
-    return Columns(separator, len(cells), found[0], tuple(wanted), chosen, label, header=True)
+    return Columns(separator, len(cells), found[0], tuple(wanted), chosen, label, contig, header=True)
 
 
 def without_quotes(path: Path, text: bytes, line: int, separator: str) -> bytes:
@@ -213,16 +221,16 @@ def read_fasta(
     path: Path,
     pieces: Iterable[bytes],
     names: Sequence[str] = (),
-    values: Mapping[str, Sequence[str]] | None = None,
+    values: Mapping[str, Sequence[str]] | Sequence[Sequence[str]] | None = None,
 ) -> Iterator[Rows]:
     """Read FASTA, whose sequences may span lines.
 
     A record's value is the last word of its name's line (`>name 3.5`, `>name value=3.5`, `>name|3.5`), or stands in
-    `values`, by its name.
+    `values`, by its name or, in a list, in the order of the records.
     """
     records: list[list[bytes]] = []  # name, values, then pieces of the sequence
     lines: list[int] = []
-    number = 0
+    number = seen = 0
     for text in pieces:
         for line in text.splitlines():
             number += 1
@@ -231,25 +239,39 @@ def read_fasta(
                     yield _fasta_rows(path, records, lines, names)
                     records, lines = [], []
                 words = _text(line[1:]).split() or [""]
-                if values is not None and words[0] not in values:
-                    raise InputError(f"{path}, line {number}: found no values of {words[0]!r}")
-                cells = _value_in(words) if values is None else "\t".join(values[words[0]])
+                cells = (
+                    _value_in(words) if values is None else "\t".join(_values_of(words[0], seen, values, path, number))
+                )
                 records.append([words[0].encode(), cells.encode()])
+                seen += 1
                 lines.append(number)
             elif records:
                 records[-1].append(line.strip())
             elif line.strip():
                 raise InputError(f"{path}, line {number}: found {line[:40]!r}, expected a FASTA name (>name)")
+    if not isinstance(values, Mapping | None) and len(values) > seen:
+        raise InputError(f"{path}: found {seen:,} records, but {len(values):,} rows of values without names")
     yield _fasta_rows(path, records, lines, names)
+
+
+def _values_of(
+    name: str, place: int, values: Mapping[str, Sequence[str]] | Sequence[Sequence[str]], path: Path, line: int
+) -> Sequence[str]:
+    """The values of a record, by its name or by its place among all."""
+    found = values.get(name) if isinstance(values, Mapping) else values[place] if place < len(values) else None
+    if found is None:
+        raise InputError(f"{path}, line {line}: found no values of {name!r}")
+    return found
 
 
 def _fasta_rows(path: Path, records: list[list[bytes]], lines: list[int], names: Sequence[str]) -> Rows:
     counts = max(cells.count(b"\t") + bool(cells) for _, cells, *_ in records)
     text = b"".join(
-        b"%s\t%s%s\n" % (name, b"".join(sequence), b"\t" * bool(counts) + cells) for name, cells, *sequence in records
+        b"%s\t%s\t%s%s\n" % (name, b"".join(sequence), re.split(b"[_:]", name)[0], b"\t" * bool(counts) + cells)
+        for name, cells, *sequence in records
     )
-    targets = tuple(range(2, 2 + counts))
-    return rows_of(path, text, 1, Columns("\t", 2 + counts, 1, targets, tuple(names), label=0), lines)
+    columns = Columns("\t", 3 + counts, 1, tuple(range(3, 3 + counts)), tuple(names), label=0, contig=2)
+    return rows_of(path, text, 1, columns, lines)
 
 
 def _text(cell: bytes) -> str:
@@ -266,8 +288,17 @@ def _is_number(text: str) -> bool:
     return bool(np.isfinite(plain_number(text)))
 
 
-def read_values(path: Path, targets: Sequence[str] = ()) -> tuple[tuple[str, ...], dict[str, list[str]]]:
-    """A table of values by name, with or without a header line: names of the columns, and each row's values."""
+def read_values(
+    path: Path, targets: Sequence[str] = ()
+) -> tuple[tuple[str, ...], dict[str, list[str]] | list[list[str]]]:
+    """A table of values by name, with or without a header line: names of the columns, and each row's values.
+
+    A table whose header line has no column of names is one in the order of the records: a list of values.
+    """
+    heading = _text(next(blocks(path)).partition(b"\n")[0]).lower()
+    if targets and not {cell.strip() for cell in re.split("[\t;,]", heading)} & {*LABEL}:
+        pieces = list(read_rows(path, targets, key=[targets[0].lower()]))
+        return pieces[0].names, [_cells_of(rows, row) for rows in pieces for row in range(len(rows))]
     table: dict[str, list[str]] = {}
     names: tuple[str, ...] = ()
     for rows in read_rows(path, targets, key=LABEL):
@@ -275,5 +306,9 @@ def read_values(path: Path, targets: Sequence[str] = ()) -> tuple[tuple[str, ...
         for row in range(len(rows)):
             if (name := rows.text(row)) in table:
                 raise rows.fail(row, f"{name!r} again", "each name once")
-            table[name] = [rows.text(row, column) for column in rows.targets]
+            table[name] = _cells_of(rows, row)
     return names, table
+
+
+def _cells_of(rows: Rows, row: int) -> list[str]:
+    return [rows.text(row, column) for column in rows.targets]

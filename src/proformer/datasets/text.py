@@ -46,6 +46,7 @@ class Rows:
 
     `letters`: the text, uint8; `codes`: its nucleotide codes; `spans`: the sequence of each row; `targets`: its columns
     of values; `names`: of these columns, where a header line or a table has them; `label`: the column of row names;
+    `contig`: that of the chromosomes, or folds, that rows are split by;
     `line`: number of the first row's line; `lines`: of every row, where rows are not lines; `unit`: what these count.
     """
 
@@ -56,6 +57,7 @@ class Rows:
     targets: tuple[Spans, ...] = ()
     names: tuple[str, ...] = ()
     label: Spans | None = None
+    contig: Spans | None = None
     line: int = 1
     lines: Sequence[int] | None = None
     unit: str = "line"

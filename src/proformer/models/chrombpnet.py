@@ -1,7 +1,7 @@
 """ChromBPNet (Pampari et al. 2024): base-resolution accessibility, apart from what the enzyme prefers.
 
 A BPNet: a convolution of 21, then convolutions of 3 with dilations 2, 4, 8 …, none of them padded, each added to the
-middle of its input; from there a profile of the middle `positions` (a convolution of 75) and, from the mean over
+middle of its input; from there a profile of the middle `target` (a convolution of 75) and, from the mean over
 positions, log(1 + total counts). A second, smaller BPNet is trained on closed chromatin, where counts follow the
 enzyme's bias alone; it is frozen, its logits are added to the other's, and the log counts are joined by log(e^a + e^b).
 6,377,986 trainable parameters and 217,730 frozen ones. kundajelab/chrombpnet, e9ba553.
@@ -27,12 +27,13 @@ from proformer.models.blocks import Shape
 from proformer.models.blocks.chrombpnet import Final, crop
 from proformer.settings import Count
 
+CLOSED = 1  # region_set of windows outside peaks: the second file of regions
 ROWS = 256  # windows at once, where counts of the bias model are compared with those measured
 
 
 @dataclass(frozen=True)
 class Config:
-    """length: of the windows, from the data. positions: of the profile, in the middle.
+    """length: of the windows, from the data. target: bp of the profile in their middle, from the data.
 
     filters, layers: of the network, and how many of its convolutions are dilated. kernel, profile_kernel: of the first
     convolution and of the profile's. body: the config of another model in its place.
@@ -41,7 +42,7 @@ class Config:
     """
 
     length: Count = 2114
-    positions: Count = 1000
+    target: Count = 1000
     filters: Count = 512
     layers: Count = 8
     kernel: Count = 21
@@ -51,10 +52,10 @@ class Config:
     bias_weights: str | None = None
 
     def __post_init__(self) -> None:
-        if self.body is None and (shortest := self.positions + self.profile_kernel - 1 + self.trimmed) > self.length:
+        if self.body is None and (shortest := self.target + self.profile_kernel - 1 + self.trimmed) > self.length:
             raise InputError(
                 f"length is {self.length}, expected at least {shortest} for {self.layers} dilated convolutions and a "
-                f"profile of {self.positions}"
+                f"profile of {self.target}"
             )
         if self.bias is not None and (unknown := sorted(set(self.bias) - {"filters", "layers"})):
             raise InputError(f"bias has {unknown[0]!r}, expected filters and layers")
@@ -66,7 +67,7 @@ class Config:
 
 
 class BPNet(Model):
-    """Codes uint8 [B, L] to [B, 1, 1 + positions]: log(1 + total counts), then the profile's logits."""
+    """Codes uint8 [B, L] to [B, 1, 1 + target]: log(1 + total counts), then the profile's logits."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -75,9 +76,7 @@ class BPNet(Model):
         self.dilated = nn.ModuleList(
             nn.Conv1d(config.filters, config.filters, 3, dilation=2**layer) for layer in range(1, config.layers + 1)
         )
-        self.final = Final(
-            Shape(config.filters, config.length - config.trimmed), config.positions, config.profile_kernel
-        )
+        self.final = Final(Shape(config.filters, config.length - config.trimmed), config.target, config.profile_kernel)
         self.register_buffer("letters", torch.eye(6, 4), persistent=False)  # N is zeros
         for layer in (self.first, *self.dilated, self.final.profile, self.final.counts):
             nn.init.xavier_uniform_(layer.weight)  # as Keras does
@@ -93,7 +92,7 @@ class BPNet(Model):
 
 
 class ChromBPNet(Model):
-    """A model of accessibility and a frozen one of the enzyme's bias: codes uint8 [B, L] to [B, 1, 1 + positions]."""
+    """A model of accessibility and a frozen one of the enzyme's bias: codes uint8 [B, L] to [B, 1, 1 + target]."""
 
     def __init__(self, config: Config, accessibility: Model, bias: BPNet) -> None:
         super().__init__()
@@ -114,7 +113,7 @@ class ChromBPNet(Model):
         if self.config.bias_weights is None:
             raise InputError("model chrombpnet: found no bias_weights, expected the folder of a trained bias model")
         self._load(Path(self.config.bias_weights))
-        rows = data.where("peak", 0)
+        rows = data.where("region_set", CLOSED)
         if not len(rows):
             return
         gaps = [(batch.target[:, :, 0] - self.bias(batch.codes)[:, :, 0]).sum() for batch in data.batches(ROWS, rows)]
@@ -125,7 +124,7 @@ class ChromBPNet(Model):
 
         trained = read_folder(folder)
         made, own = trained.description["model"], self.config
-        for key in ("length", "positions"):
+        for key in ("length", "target"):
             if (found := made.get(key)) != (expected := getattr(own, key)):
                 raise InputError(f"{folder}: found a bias model whose {key} is {found}, expected {expected}")
         if not isinstance(trained.model, BPNet) or (trained.model.state_dict().keys() != self.bias.state_dict().keys()):
@@ -138,7 +137,7 @@ def build(config: Config) -> Model:
     accessibility = BPNet(config) if config.body is None else _body(config, config.body)
     if config.bias is None:
         return accessibility
-    keys = {name: getattr(config, name) for name in ("length", "positions", "kernel", "profile_kernel")}
+    keys = {name: getattr(config, name) for name in ("length", "target", "kernel", "profile_kernel")}
     return ChromBPNet(config, accessibility, BPNet(Config(**keys, **config.bias)))
 
 

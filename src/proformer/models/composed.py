@@ -26,12 +26,14 @@ from proformer.tasks import Task
 class Config:
     """Which blocks, and their settings.
 
-    length, flanks: of the sequences, from the data. processor, first, core, final: names of the four blocks. options:
-    keys of each, such as {core: {lstm: 64}}; null: none.
+    length, flanks: of the sequences, from the data. tasks: how many there are, from the data; for final blocks
+    that predict several. processor, first, core, final: names of the four blocks. options: keys of each, such as {core:
+    {lstm: 64}}; null: none.
     """
 
     length: Count = 100
     flanks: Flanks = ("", "")
+    tasks: Count = 1
     processor: str = "autosome"
     first: str = "autosome"
     core: str = "autosome"
@@ -109,6 +111,8 @@ def _make(role: blocks.Role, config: Config, made: dict[str, Any]) -> Any:
             if key not in known:
                 raise InputError(f"unknown key {key!r}{did_you_mean(key, known)}")
         options = {key: check(key, value, known[key]) for key, value in options.items()}
+    if "tasks" in known:
+        options = {"tasks": config.tasks, **options}
     try:
         return kind(*given, **options)
     except InputError as error:
@@ -147,7 +151,7 @@ RECIPES = {
     # As released, the cosine's length counts sequences and its steps are batches: the rate stays what it is.
     "bhi": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": {**_BHI, "schedule": "constant"}},
     "bhi-repaired": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": _BHI},
-    # On data other than promoters (Fig. 3), with each data set's number of tasks: options: {final: {tasks: 2}}.
+    # On data other than promoters (Fig. 3).
     "dream-cnn": {"model": _benchmark("bhi", "autosome"), "training": _BENCHMARK},
     "dream-rnn": {"model": _benchmark("bhi", "bhi"), "training": _BENCHMARK},
     "dream-attn": {"model": _benchmark("autosome", "unlock_dna"), "training": {**_BENCHMARK, **_SLOWER}},

@@ -23,7 +23,7 @@ from proformer.settings import BelowOne, Count, NotNegative
 @dataclass(frozen=True)
 class Config(keras.Input):
     """filters, kernels: of the convolutions, each followed by pooling of 2. dense: of the dense layers. dropout: after
-    each of them. outputs: of the model, one a task.
+    each of them. tasks: how many, from the data.
     """
 
     length: Count = 249
@@ -33,7 +33,7 @@ class Config(keras.Input):
     kernels: tuple[Count, ...] = (7, 3, 5, 3)
     dense: tuple[Count, ...] = (256, 256)
     dropout: BelowOne = 0.4
-    outputs: Count = 2
+    tasks: Count = 2
 
     def __post_init__(self) -> None:
         if len(self.filters) != len(self.kernels) or not self.filters or not self.dense:
@@ -43,7 +43,7 @@ class Config(keras.Input):
 
 
 class DeepSTARR(Model):
-    """Codes uint8 [B, L] to the activity in each programme, [B, outputs, 1]."""
+    """Codes uint8 [B, L] to the activity in each programme, [B, tasks, 1]."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class DeepSTARR(Model):
         self.dense = nn.ModuleList(keras.initialised(nn.Linear(a, b)) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(keras.batch_norm(size) for size in (*config.filters, *config.dense))
         self.dropout = nn.Dropout(config.dropout)
-        self.heads = nn.ModuleList(keras.initialised(nn.Linear(widths[-1], 1)) for _ in range(config.outputs))
+        self.heads = nn.ModuleList(keras.initialised(nn.Linear(widths[-1], 1)) for _ in range(config.tasks))
 
     def forward(self, codes: Tensor) -> Tensor:
         """Predict."""

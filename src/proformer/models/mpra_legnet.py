@@ -18,7 +18,7 @@ from proformer.settings import Count, CountOrZero, Flanks, NotNegative
 class Config:
     """length, flanks: of the sequences, from the data. stem_kernel, kernel: of the first and of all other convolutions.
     widths: of the stem and of the stages after it. head: width of the dense layers. unknown: the value of an N in each
-    of the four channels. shift: nt that constructs move by, at most, in training. outputs: of the model, one a task.
+    of the four channels. shift: nt that constructs move by, at most, in training. tasks: how many, from the data.
     """
 
     length: Count = 200
@@ -29,11 +29,11 @@ class Config:
     head: Count = 256
     unknown: NotNegative = 0.25
     shift: CountOrZero = 21
-    outputs: Count = 1
+    tasks: Count = 1
 
 
 class MPRALegNet(Composed):
-    """Codes uint8 [B, L] to activity [B, outputs, 1]: the mean over both strands."""
+    """Codes uint8 [B, L] to activity [B, tasks, 1]: the mean over both strands."""
 
     def __init__(self, config: Config) -> None:
         processor = Processor(config.length, config.flanks, config.unknown, config.shift)
@@ -41,7 +41,7 @@ class MPRALegNet(Composed):
         core = autosome.Core(
             first.gives, config.widths[1:], config.kernel, expand="input", group=1, squeeze_from="inner", pool=2
         )
-        super().__init__(processor, first, core, Final(core.gives, config.head, config.outputs))
+        super().__init__(processor, first, core, Final(core.gives, config.head, config.tasks))
         self.config = config
         self.reset_parameters()
 

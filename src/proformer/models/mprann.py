@@ -22,7 +22,7 @@ from proformer.tasks import Task
 @dataclass(frozen=True)
 class Config(keras.Input):
     """filters, kernels: of the four convolutions. dense: of the two dense layers. dropouts: after the second and the
-    fourth convolution, and between the dense layers. outputs: of the model, one a task.
+    fourth convolution, and between the dense layers. tasks: how many, from the data.
     """
 
     length: Count = 200
@@ -33,7 +33,7 @@ class Config(keras.Input):
     kernels: tuple[Count, Count, Count, Count] = (7, 8, 3, 2)
     dense: tuple[Count, Count] = (300, 200)
     dropouts: tuple[BelowOne, BelowOne, BelowOne] = (0.1, 0.1, 0.3)
-    outputs: Count = 1
+    tasks: Count = 1
 
     @property
     def positions(self) -> int:
@@ -47,7 +47,7 @@ class Config(keras.Input):
 
 
 class MPRAnn(Model):
-    """Codes uint8 [B, L] to activity [B, outputs, 1], the mean over both strands of the insert."""
+    """Codes uint8 [B, L] to activity [B, tasks, 1], the mean over both strands of the insert."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -63,12 +63,12 @@ class MPRAnn(Model):
             before = after
         self.convolutions = nn.Sequential(*layers, second)
         wide, narrow = config.dense
-        sizes = (config.positions * before, wide), (wide, narrow), (narrow, config.outputs)
+        sizes = (config.positions * before, wide), (wide, narrow), (narrow, config.tasks)
         a, b, c = (keras.initialised(nn.Linear(*size)) for size in sizes)
         self.dense = nn.Sequential(a, nn.Sigmoid(), third, b, nn.Sigmoid(), c)
 
     def strands(self, codes: Tensor) -> Tensor:
-        """Both strands of inserts [B, L], forward strands first: [2B, outputs, 1]."""
+        """Both strands of inserts [B, L], forward strands first: [2B, tasks, 1]."""
         x = self.window(torch.cat([codes, reverse_complement(codes)]))
         return self.dense(self.convolutions(x).transpose(1, 2).flatten(1))[:, :, None]
 

@@ -114,6 +114,15 @@ def row_bytes(data: Mapping[str, Any]) -> int:
     return data["length"] + 8 + 4 * data.get("tasks", 1) * positions
 
 
+def shares_of(keys: Mapping[str, Any]) -> dict[str, float]:
+    """The shares of a data set's rows that a model trains on and is validated on; of folds, as if they were equal."""
+    if not (folds := keys.get("cross_validation")):
+        return {part: keys["fractions"][part] for part in ("train", "validation")}
+    test, validation = 1 / len(folds["test"]), folds["validation"]
+    held = (1 - test) / validation if isinstance(validation, int) else test
+    return {"train": 1 - test - held, "validation": held}
+
+
 def has_test_part(keys: Mapping[str, Any]) -> bool:
     """Whether a data set has a test part, which no model of it sees."""
     given = (keys["chromosomes"] or {}).get("test") or keys["folds"] or (keys["parts"] or {}).get("test")
@@ -133,6 +142,8 @@ def count_rows(dataset: str, config: Mapping[str, Any], catalogue: Mapping[str, 
         return config["atac"]["windows"]["number"], "atac.windows.number"
     if keys["source"] == "coverage":
         return None, "are counted when its windows are made"
+    if keys["rows"]:
+        return keys["rows"], "as its key rows says"
     rows, sources = zip(*(_rows(name, config, catalogue) for name in training_files(keys)), strict=True)
     return (None if None in rows else sum(rows)), ", ".join(dict.fromkeys(sources))
 
@@ -140,6 +151,11 @@ def count_rows(dataset: str, config: Mapping[str, Any], catalogue: Mapping[str, 
 def _rows(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[int | None, str]:
     if name == "simulated/train_sequences.txt":
         return config["simulate"]["train"], "simulate.train"
+    if name.startswith("simulated_benchmarks/"):
+        from proformer.simulate.benchmarks import rows_of
+
+        sizes = {key: config["simulate_benchmarks"][key] for key in ("enhancers", "elements")}
+        return rows_of(Path(name).stem, **sizes), "simulate_benchmarks"
     if name in catalogue and (rows := catalogue[name].rows):
         return rows, "the catalogue"
     file = find(name, config, catalogue)

@@ -15,7 +15,9 @@ from proformer.planning.data import (
     coverage_files,
     find,
     further_files,
+    named_column,
     row_bytes,
+    shares_of,
     training_files,
 )
 from proformer.planning.rates import Rate
@@ -132,7 +134,8 @@ def make_plan(config: Mapping[str, Any], rate: Rate, samples: Sequence[Mapping[s
 
 
 def _files(names: Iterable[str], config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[File, ...]:
-    return tuple(find(name, config, catalogue) for name in names)
+    whole = dict.fromkeys(column[0] if (column := named_column(name)) else name for name in names)
+    return tuple(find(name, config, catalogue) for name in whole)
 
 
 def _apart(parts: Iterable[Part]) -> Iterator[Part]:
@@ -170,12 +173,15 @@ def _dataset(
     files = _files((*training_files(keys), *coverage_files(keys), *further_files(keys)), config, catalogue)
     if not jobs:
         return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
-    (rows, how), shares = count_rows(name, config, catalogue), keys["fractions"]
+    (rows, how), shares = count_rows(name, config, catalogue), shares_of(keys)
     counts = (int(rows * shares["train"]), int(rows * shares["validation"])) if rows else None
-    seeds, row = len({job.seed for job in jobs}), row_bytes(jobs[0].data)
-    stores = (1 + seeds * (shares["train"] + shares["validation"])) * row
+    draws, row = len({job.draw for job in jobs}), row_bytes(jobs[0].data)
+    stores = (1 + draws * (shares["train"] + shares["validation"])) * row
     note = f"{name}: {f'{rows:,} rows ({how})' if rows else f'rows {how}'}"
     note += f", {counts[0]:,} to train on and {counts[1]:,} to validate" if counts else ""
+    if tests := {job.fold.rpartition("-")[0] for job in jobs if job.fold}:
+        each = len({job.fold for job in jobs}) // len(tests)
+        note += f"; {len(tests)} test folds, {each} models averaged in each"
     trainings = {job.path: _training(job, costs[job.path], counts, rate, config["device"] == "cpu") for job in jobs}
     groups = [*packs(jobs, config["points_per_job"]), *([job] for job in jobs if job.gpus * job.nodes > 1)]
     on_host = [sorted((trainings[job.path].host_bytes for job in group), reverse=True) for group in groups]

@@ -31,8 +31,8 @@ def prepare_options(keys: Mapping[str, Any]) -> str:
     options = f"--length {keys['length']} --flanks {shlex.join(keys['flanks'])}"
     options += f" --too-long {keys['too_long']} --wrong-flank {keys['wrong_flank']}"
     keys = {**keys, "medium": None if keys["medium"] == BOTH else keys["medium"]}
-    more = (option(f"--{name}", keys[name]) for name in ("medium", "targets", "values"))
-    return " ".join([options, *filter(None, more)])
+    more = [option(f"--{name}", keys[name]) for name in ("medium", "targets", "values")]
+    return " ".join([options, *filter(None, [*more, option("--split-by", keys["split_by"])])])
 
 
 def coverage_options(results: Results, dataset: str) -> str:
@@ -75,6 +75,31 @@ def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequenc
         by += f" && rm {shlex.quote(rest)}"
     train, validation = (shares[part] / (1 - test) for part in ("train", "validation"))
     return f"{first}{drawn} --fractions {train:.12g} {validation:.12g} --seed {seed} {by}"
+
+
+def fold_for(results: Results, dataset: str, fold: str) -> str:
+    """What splits a cross-validated data set into the parts of one draw."""
+    folder = f"{results.folder}/data/{dataset}/fold~{fold}"
+    outs = [f"{folder}/{part}.safetensors" for part in ("train", "validation", "test")]
+    counts = f"{results.folder}/tables/{dataset}/split/fold~{fold}.tsv"
+    drawn = next(each for each in results.folds[dataset] if each.name == fold)
+    names = ["", *([] if drawn.nested else [",".join(drawn.validation)]), ",".join(drawn.test)]
+    options = [f"--chromosomes {shlex.join(names)}", option("--nested", [*(drawn.nested or ())])]
+    parted = results.datasets[dataset]["cross_validation"]["parted"]
+    split = f"python -m proformer split --store {shlex.quote(results.store(dataset))} --out {shlex.join(outs)}"
+    return " ".join([split, f"--counts {shlex.quote(counts)}", *filter(None, options), f"--parted {parted}"])
+
+
+def fold_options(results: Results, benchmark: str) -> str:
+    """Options of `proformer folds` for a benchmark."""
+    keys = results.benchmarks[benchmark]
+    jobs = [job for job in results.jobs.values() if job.fold and job.dataset in keys["datasets"]]
+    words = ["--benchmark", benchmark, "--standard", keys["standard"], "--datasets", *keys["datasets"]]
+    words += ["--runs", *dict.fromkeys(job.run for job in jobs), "--draws", *dict.fromkeys(job.fold for job in jobs)]
+    if files := results.simulated_files(benchmark):
+        words += ["--simulated", *(f"{dataset}={file}" for dataset, file in files.items())]
+    notes = dict.fromkeys(map(results.run_note, keys["datasets"]))
+    return shlex.join([*words, "--note", " ".join(notes)])
 
 
 def split_for(results: Results, dataset: str, seed: str) -> str:

@@ -11,11 +11,13 @@ from proformer.models import SEAL
 from proformer.planning.cost import job_costs
 from proformer.planning.data import coverage_files, has_test_part, named_column, training_files
 from proformer.points import (
+    Fold,
     TrainingJob,
     active,
     active_datasets,
     active_evaluations,
     active_runs,
+    folds_of,
     packs,
     training_jobs,
 )
@@ -26,7 +28,7 @@ from proformer.workflow.experiment import Experiment
 BOTH = "both"  # the media of a data set whose models are compared with sets of either
 PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
 SIMULATORS = {"simulated": "simulate", "simulated_atac": "simulate_atac", "simulated_vaishnav": "simulate_vaishnav"}
-SIMULATORS["simulated_coverage"] = "simulate_coverage"
+SIMULATORS |= {"simulated_coverage": "simulate_coverage", "simulated_benchmarks": "simulate_benchmarks"}
 FIGURE_AXES = {"width", "blocks", "head"}  # of the grids of Figures 2 and 3
 BLOCK_AXES = {"processor", "first", "core", "final"}  # of the grid of Prix Fixe
 
@@ -155,7 +157,7 @@ class Results:
 
     def part(self, job: TrainingJob, part: str) -> str:
         """The training or the validation part that a model is trained on."""
-        return f"{self.folder}/data/{job.dataset}/seed~{job.seed}/{part}.safetensors"
+        return f"{self.folder}/data/{job.dataset}/{job.draw}/{part}.safetensors"
 
     def model(self, path: str) -> str:
         """The folder of a trained model."""
@@ -174,8 +176,45 @@ class Results:
     def grids(self) -> list[Grid]:
         """The runs with axes, once for each of their data sets; but for those that are scored as profiles."""
         jobs = [job for job in self.jobs.values() if job.dataset not in self.scored_as_profiles]
-        found = {Grid(job.run, job.dataset): None for job in jobs if job.axes}
+        found = {Grid(job.run, job.dataset): None for job in jobs if job.axes and not job.fold}
         return list(found)
+
+    @property
+    def folds(self) -> dict[str, list[Fold]]:
+        """The draws of every data set that is cross-validated."""
+        return {name: found for name, keys in self.datasets.items() if (found := folds_of(keys))}
+
+    def test_folds(self, dataset: str) -> dict[str, Fold]:
+        """The first draw of each test fold of a data set, which has the fold's sequences as all its draws have."""
+        return {fold.test_name: fold for fold in reversed(self.folds.get(dataset, []))}
+
+    def jobs_of_fold(self, dataset: str, test: str) -> list[TrainingJob]:
+        """The trainings that leave out a test fold of a data set."""
+        names = {fold.name for fold in self.folds[dataset] if fold.test_name == test}
+        return [job for job in self.jobs.values() if job.dataset == dataset and job.fold in names]
+
+    @property
+    def benchmarks(self) -> dict[str, dict[str, Any]]:
+        """The benchmarks that are not switched off, with those of their data sets on which models are trained."""
+        trained = {job.dataset for job in self.jobs.values() if job.fold}
+        found = {}
+        for name, keys in active(self.config["benchmarks"]).items():
+            if own := [dataset for dataset in keys["datasets"] if dataset in trained]:
+                found[name] = {**keys, "datasets": own, "title": keys["title"] or name}
+        return found
+
+    def simulated_files(self, benchmark: str) -> dict[str, str]:
+        """The simulated files of a benchmark's data sets, as the table of ceilings calls them."""
+        named = {dataset: training_files(self.datasets[dataset]) for dataset in self.benchmarks[benchmark]["datasets"]}
+        return {
+            dataset: Path(files[0]).stem
+            for dataset, files in named.items()
+            if files and files[0].startswith("simulated_benchmarks/")
+        }
+
+    def predicted_fold(self, job: TrainingJob) -> str:
+        """What a model predicts of its test fold."""
+        return f"{self.folder}/predictions/{job.path}/test.safetensors"
 
     @property
     def figure_grids(self) -> dict[str, Grid]:
@@ -236,7 +275,7 @@ class Results:
 
     def whole_runs(self, dataset: str) -> list[str]:
         """The runs on a data set whose points all predict, but for grids of blocks, which have figures of their own."""
-        runs = dict.fromkeys(job.run for job in self.jobs.values() if job.dataset == dataset)
+        runs = dict.fromkeys(job.run for job in self.jobs.values() if job.dataset == dataset and not job.fold)
         return [run for run in runs if self.runs[run]["predict"] is True and not self.combines_blocks(run)]
 
     def predicting_packs(self, dataset: str) -> list[list[TrainingJob]]:
@@ -346,7 +385,8 @@ class Results:
     def run_note(self, dataset: str) -> str:
         """What a run was trained on, in a sentence."""
         source = self.datasets[dataset]["source"]
-        data = {"atac": "ATAC-seq windows", "coverage": "profiles"}.get(source, "promoters")
+        others = "sequences" if dataset in self.folds else "promoters"
+        data = {"atac": "ATAC-seq windows", "coverage": "profiles"}.get(source, others)
         if self.is_simulated(dataset):
             return f"This run was trained on simulated {data}, which say nothing about the paper's claims."
         return f"This run was trained on {data} of {', '.join(self._read_for(dataset))}."
@@ -357,7 +397,7 @@ class Results:
 
     def ceiling_option(self, dataset: str) -> str:
         """Option for a simulated data set: a perfect model's r stands beside."""
-        if not self.is_simulated(dataset):
+        if not self.is_simulated(dataset) or dataset in self.folds:
             return ""
         if dataset in self.coverage:
             return ""
@@ -401,6 +441,12 @@ class Results:
 
     def _check(self) -> None:
         datasets = self.datasets
+        for name, keys in active(self.config["benchmarks"]).items():
+            for dataset in keys["datasets"]:
+                if not (self.config["datasets"].get(dataset) or {"cross_validation": 1})["cross_validation"]:
+                    raise InputError(f"benchmarks: {name}: found {dataset}, expected data sets with cross_validation")
+            if keys["standard"] not in self.config["runs"]:
+                raise InputError(f"benchmarks: {name}: standard: {keys['standard']!r} is no run")
         for name, keys in self.datasets.items():
             if keys["test"] == PUBLIC and not (keys["subsets"] and keys["leaderboard"]):
                 raise InputError(f"datasets: {name}: found test: public, expected subsets and leaderboard beside it")

@@ -109,6 +109,7 @@ def contexts(results: Results) -> dict[str, list[Words]]:
         "split": [
             {"dataset": dataset, "seed": seed}
             for dataset in trained_on
+            if dataset not in results.folds
             for seed in dict.fromkeys(job.seed for job in results.jobs.values() if job.dataset == dataset)
         ],
         "scored": [_scored(results, dataset, part) for dataset in results.scored for part in results.parts(dataset)],
@@ -133,6 +134,10 @@ def contexts(results: Results) -> dict[str, list[Words]]:
             {"dataset": dataset, "runs": runs}
             for dataset in compared_on
             if (runs := [run for run in results.whole_runs(dataset) if run not in baselines])
+        ],
+        "benchmark": [
+            {"benchmark": name, "title": keys["title"], "standard": keys["standard"]}
+            for name, keys in results.benchmarks.items()
         ],
         "evaluations": [{"sets": results.evaluations_folder}] if results.evaluations else [],
         "found": [{}] if results.evaluations.keys() - results.held_out.keys() else [],
