@@ -9,7 +9,7 @@ from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.explain.attribution import METHODS, Attributor, completeness, contributions, summarise
 from proformer.explain.letters import Letters
-from proformer.models import build, names
+from proformer.models import build
 from proformer.predict import Predictor, load
 from proformer.sequences import N, decode
 from proformer.tasks import Task
@@ -25,10 +25,6 @@ def codes_of(rows=4, length=LENGTH, seed=0):
     codes = np.random.default_rng(seed).integers(0, 4, (rows, length)).astype(np.uint8)
     codes[1:2, :7] = codes[1:2, -3:] = codes[2:3, 20:26] = codes[3:4, :1] = N
     return codes
-
-
-def test_every_model_that_looks_letters_up_is_among_the_tiny_ones():
-    assert {name.partition(",")[0] for name in CONFIGS} == {*names()} - {"kmers"}
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -25,6 +25,8 @@ CONFIGS = {
     "crmnet": {"kernel": 5, "widths": [8, 8], "up_width": 8, "heads": 1, "feed_forward": 8, "head": 8, "dense": 8},
     "vaishnav_convolutional": {"filters": 8, "kernel": 6, "dense": 8},
     "vaishnav_transformer": {"motifs": 8, "filters": 8, "kernel": 6, "convolutions": 1, "heads": 4, "dense": 8},
+    "bpnet": {"filters": 8, "layers": 2, "bin": 8, "tasks": 1},
+    "basenji": {"filters": 8, "wide": 8, "blocks": 1, "bin": 8, "tasks": 1},
     "composed": {**UNLOCK, "options": UNLOCK_OPTIONS},
 }
 

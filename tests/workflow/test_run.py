@@ -39,6 +39,10 @@ SCORED = ("final-AP", "final-1", "final-8", "final-8+GLU", "second-measurement")
 FIGURES |= {f"fig4density_dream_{name}_run" for name in SCORED}
 DATA = ("atac", "atacchromosome", "complex", "dream")
 FIGURES |= {f"prix_fixe_prixfixe_dream{what}" for what in ("", "_spearman", "_gain", "_blocks", "_best", "_curves")}
+LEARNT = ("attribution", "logos", "motifs", "importance", "design")
+FIGURES |= {f"explain_complex_{name}" for name in LEARNT} | {
+    f"explain_dream_{name}" for name in ("coverage", "effects")
+}
 FIGURES |= {"axes_dream_final", "axes_dream_ablation"}
 FIGURES |= {f"{name}_{data}" for name in ("learning", "models") for data in DATA}
 FIGURES |= {

@@ -15,7 +15,7 @@ from proformer.planning.data import coverage_files
 from proformer.planning.plan import skipped_reasons
 from proformer.status import write_jobs
 from proformer.workflow import commands, finals, shown
-from proformer.workflow.code import TRAINING, library, model_code, relative
+from proformer.workflow.code import EXPLAIN, TRAINING, library, model_code, relative
 from proformer.workflow.commands import as_yaml, asks, at_once, option, training_asks
 from proformer.workflow.failures import failures
 from proformer.workflow.results import Results

@@ -15,7 +15,7 @@ GROUPS = {
         "data": ["prepare", "coverage", "split"],
         "training": ["train", "models", "config", "import-weights"],
         "predictions": ["predict", "evaluate"],
-        "explain": ["explain", "variants"],
+        "explain": ["explain", "variants", "motifs", "importance", "design", "intervals"],
     },
     "the workflow": {
         "runs": ["plan", "status", "compare"],
@@ -32,6 +32,7 @@ GROUPS = {
         "prix_fixe": ["prix-fixe"],
         "profiles": ["profiles"],
         "folds": ["folds"],
+        "explain": ["explain-models", "explain-scored"],
         "tables": ["collect", "test-grid", "report-card", "join", "describe", "draw", "pages", "versions"],
     },
 }

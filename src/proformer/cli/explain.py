@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from proformer.cli.options import CpuThreads, Device, one_of
 from proformer.errors import InputError
 from proformer.files import InputFolder, Output, OutputFolder
-from proformer.settings import CountOrZero
+from proformer.settings import Count, CountOrZero, Share
 
 Tasks = Annotated[tuple[str, ...], "names of the tasks (default: all)"]
 
@@ -102,3 +102,229 @@ def variants(
     print(f"{count:,} variants in {out}")
     for reason, number in checks.dropped.items():
         print(f"{number:,} left out: {reason}", file=sys.stderr)
+
+
+def motifs(
+    *,
+    model: Annotated[InputFolder, "model folder"],
+    sequences: Annotated[Path, "file of sequences, or store"],
+    known: Annotated[Path | None, "MEME file of known motifs, to compare with"] = None,
+    out: Annotated[Output, "table to write: a row per filter, and the known motif that is nearest"],
+    meme: Annotated[Output | None, "MEME file of the filters' motifs to write"] = None,
+    trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
+    device: Device = "auto",
+    threads: CpuThreads = None,
+) -> None:
+    """Say which motifs the filters of the first layer read.
+
+    examples:
+      proformer motifs --model model --sequences promoters.txt --out filters.tsv --meme filters.meme
+      proformer motifs --model model --sequences promoters.txt --known yetfasco_all.meme --out filters.tsv
+
+    A filter's motif is the mean of the sequence where its activation is above half of the largest one. Known motifs are
+    compared as Tomtom does, on both strands: p of the best alignment, E over the known motifs, q after Benjamini and
+    Hochberg.
+    """
+    import numpy as np
+
+    from proformer.explain.filters import filter_table
+    from proformer.explain.meme import read_meme, write_meme
+    from proformer.files import write_table
+    from proformer.predict import load
+    from proformer.training.device import choose_device, set_up
+
+    set_up(choose_device(device), threads, None)
+    predictor = load(model, device)
+    codes = np.concatenate([codes for codes, _ in predictor.read(sequences, trimmed)])
+    table, found = filter_table(predictor, codes, read_meme(known) if known else {})
+    write_table(out, table)
+    if meme:
+        write_meme(meme, found, dict(zip(table["filter"], table["sites"], strict=True)))
+    print(table.head(20).to_string(index=False, na_rep="", float_format="%.3g"))
+
+
+def importance(
+    *,
+    model: Annotated[InputFolder, "model folder"],
+    sequences: Annotated[Path, "file of sequences, or store, of which backgrounds are made"],
+    patterns: Annotated[tuple[str, ...], "whose importance is measured, at every position and in 1 to 4 copies"] = (),
+    every: Annotated[Count, "nt between positions"] = 5,
+    flanks: Annotated[str | None, "pattern whose dots take all letters, such as ..TGACTCA.."] = None,
+    pair: Annotated[tuple[str, str] | None, "two patterns, at all distances"] = None,
+    occlude: Annotated[str | None, "regular expression, whose matches are filled with random letters"] = None,
+    null: Annotated[Literal["dinucleotide", "mononucleotide", "profile", "none"], "how backgrounds are made"] = (
+        "dinucleotide"
+    ),
+    backgrounds: Annotated[Count, "how many"] = 1000,
+    trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
+    out: Annotated[Output, "table to write"],
+    device: Device = "auto",
+    threads: CpuThreads = None,
+) -> None:
+    """Measure what patterns do to predictions on average (global importance analysis).
+
+    examples:
+      proformer importance --model model --sequences promoters.txt --patterns TTACCCG --out importance.tsv
+      proformer importance --model model --sequences peaks.fa --flanks ..TGACTCA.. --pair TGACTCA TGACTCA --out i.tsv
+
+    Backgrounds: each sequence shuffled so that it keeps its pairs of letters (dinucleotide) or its letters
+    (mononucleotide), letters drawn by their share at each position (profile), or the sequences as they are (none).
+    """
+    import numpy as np
+
+    from proformer.explain import study
+    from proformer.explain.attribution import Attributor
+    from proformer.files import write_table
+    from proformer.predict import load
+    from proformer.training.device import choose_device, set_up
+
+    set_up(choose_device(device), threads, None)
+    predictor = load(model, device)
+    codes = np.concatenate([codes for codes, _ in predictor.read(sequences, trimmed)])
+    plan = study.Study(null=null, backgrounds=backgrounds, patterns=patterns, every=every, flanks=flanks, pair=pair,
+                       occlude=occlude)  # fmt: skip
+    attributor = Attributor(predictor)
+    table = study.importance(attributor.predict, study.whole_sequences(codes), codes, plan, attributor.tasks)
+    write_table(out, table)
+    print(f"{len(table):,} rows in {out}")
+
+
+def design(
+    *,
+    model: Annotated[InputFolder, "model folder"],
+    sequences: Annotated[Path, "file of sequences, or store, to begin with"],
+    goal: Annotated[str, "max, min, or a prediction"] = "max",
+    edits: Annotated[Count, "most letters to change in a sequence"] = 5,
+    method: Annotated[Literal["greedy", "evolution"], "how"] = "greedy",
+    tasks: Annotated[tuple[str, ...], "the task that is designed for (default: the first)"] = (),
+    seed: Annotated[CountOrZero, "of the evolution"] = 0,
+    trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
+    out: Annotated[Output, "table to write: a row per sequence and step"],
+    device: Device = "auto",
+    threads: CpuThreads = None,
+) -> None:
+    """Change sequences until a model predicts what is wanted.
+
+    examples:
+      proformer design --model model --sequences promoters.txt --goal max --edits 6 --out designs.tsv
+      proformer design --model model --sequences promoters.txt --goal 12.5 --method evolution --out designs.tsv
+
+    greedy: the best of all single changes, again and again. evolution: mutations and crossovers of each sequence's own
+    population. What a model predicts of its own designs is too good: measure them, or ask another model.
+    """
+    import numpy as np
+
+    from proformer.explain import design as designing
+    from proformer.explain.attribution import Attributor
+    from proformer.files import write_table
+    from proformer.predict import load
+    from proformer.training.device import choose_device, set_up
+
+    set_up(choose_device(device), threads, None)
+    predictor = load(model, device)
+    wanted = designing.checked_goal(goal)
+    attributor = Attributor(predictor, tasks or predictor.task.names[:1])
+    codes = np.concatenate([codes for codes, _ in predictor.read(sequences, trimmed)])
+
+    def predict(codes: np.ndarray) -> np.ndarray:
+        return attributor.predict(codes)[:, 0]
+
+    if method == "greedy":
+        steps = designing.greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], codes, wanted, edits)
+    else:
+        steps = designing.evolution(predict, codes, wanted, edits, np.random.default_rng(seed))
+    table = designing.design_table(steps, predict)
+    write_table(out, table)
+    ends = table[table["step"] == len(steps) - 1]["predicted"].mean()
+    print(f"{len(codes):,} sequences, predicted on average {table['predicted'][: len(codes)].mean():.4g} → {ends:.4g}")
+
+
+def intervals(
+    *,
+    predictions: Annotated[tuple[Path, ...], "tables of `proformer predict`: several are seeds, which are averaged"],
+    calibration: Annotated[tuple[Path, ...], "their predictions of measured sequences that none was trained on"],
+    measured: Annotated[Path, "the measurements of these, in the same order"],
+    coverage: Annotated[Share, "share of the values that intervals are to hold"] = 0.9,
+    width: Annotated[
+        Literal["constant", "spread", "local"],
+        "the same for all, or by the models' spread, or by errors of calibration rows with near predictions",
+    ] = "constant",
+    out: Annotated[Output, "table to write: name, sequence, prediction, sd, low, high"],
+) -> None:
+    """Average models, and say how sure they are: intervals that hold a share of the measured values.
+
+    examples:
+      proformer intervals --predictions a1.tsv a2.tsv --calibration v1.tsv v2.tsv --measured validation.txt --out i.tsv
+
+    The share is that of values measured as those of the calibration were; of sequences of another kind it may be less.
+    """
+    from proformer.explain.certainty import interval_table
+    from proformer.files import write_table
+
+    table = interval_table(predictions, calibration, measured, coverage, width)
+    write_table(out, table)
+    print(f"{len(table):,} intervals in {out}")
+
+
+def explain_models(
+    *,
+    models: Annotated[tuple[InputFolder, ...], "model folders of one data set"],
+    names: Annotated[tuple[str, ...], "RUN:SEED of each"],
+    sequences: Annotated[Path, "store that none of them was trained on"],
+    settings: Annotated[str | Path, "YAML: see proformer.explain.study.Study"] = "{}",
+    known: Annotated[Path | None, "MEME file of known motifs"] = None,
+    simulated: Annotated[bool, "simulated promoters: the simulator answers the same questions"] = False,
+    out: Annotated[OutputFolder, "folder of the tables"],
+    threads: CpuThreads = None,
+    device: Device = "auto",
+) -> None:
+    """Make the report's tables of what models have learnt: attribution, motifs, importance, design.
+
+    examples:
+      proformer explain-models --models results/models/dataset~dream/… --names final:1 --out explain \\
+          --sequences validation.safetensors --settings '{sequences: 50, patterns: [TTACCCG]}'
+    """
+    from proformer.cli.options import read_yaml
+    from proformer.datasets.store import open_store
+    from proformer.explain import study
+    from proformer.explain.meme import read_meme
+    from proformer.explain.truth import planted_motifs
+    from proformer.files import write_table
+    from proformer.predict import load
+    from proformer.settings import read
+    from proformer.training.device import choose_device, set_up
+
+    set_up(choose_device(device), threads, None)
+    plan = read(study.Study, read_yaml(settings, "--settings"), "--settings")
+    motifs = read_meme(known) if known else planted_motifs() if simulated else {}
+    pairs = study.checked_names(names)
+    loaded = {name: load(folder, device) for name, folder in zip(pairs, models, strict=True)}
+    tables = study.study(loaded, open_store(sequences).codes[:], plan, motifs, simulated)
+    for name, table in tables.items():
+        write_table(out / f"{name}.tsv", table)
+    print(tables["attribution"].to_string(index=False, na_rep="", float_format="%.3f"))
+
+
+def explain_scored(
+    *,
+    predictions: Annotated[tuple[Path, ...], "predictions of the DREAM test set"],
+    names: Annotated[tuple[str, ...], "RUN:SEED of each"],
+    truth: Annotated[Path, "sequence<TAB>measured value"],
+    subsets: Annotated[tuple[InputFolder, ...], "test_subset_ids: folder, or CSV files"],
+    leaderboard: Annotated[tuple[InputFolder, ...], "public_leaderboard_ids: folder, or JSON files"],
+    out: Annotated[OutputFolder, "folder for coverage.tsv and effects.tsv"],
+) -> None:
+    """Make the report's tables of how sure models are of the DREAM test set, and of effects of its variants.
+
+    examples:
+      proformer explain-scored --predictions a.tsv b.tsv --names final:1 final:2 --truth t.txt --subsets s \\
+          --leaderboard l --out explain
+    """
+    from proformer.explain.certainty import scored_tables
+    from proformer.explain.study import checked_names
+    from proformer.files import write_table
+
+    files = dict(zip(checked_names(names), predictions, strict=True))
+    for name, table in scored_tables(files, truth, subsets, leaderboard).items():
+        write_table(out / f"{name}.tsv", table)
+        print(table.head(12).to_string(index=False, float_format="%.3f"))

@@ -45,19 +45,25 @@ class _Watch(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if func is F.one_hot:
-            index, table = args[0], None
-        elif func is F.embedding:
-            index, table = args[:2]
-        elif func is Tensor.__getitem__:
-            table, index = args
-        else:
-            return result
-        if not isinstance(index, Tensor) or index.dim() != 2 or index.is_floating_point() or index.dtype == torch.bool:
-            return result
-        if table is not None and (table.dim() != 2 or not table.is_floating_point()):
-            return result
-        return self.seen(index, table, result)
+        found = lookup_of(func, args)
+        return self.seen(*found, result) if found else result
+
+
+def lookup_of(func: Any, args: Any) -> tuple[Tensor, Tensor | None] | None:
+    """Index, integers [N, W], and table, float [rows, C] or None for one-hot, of a call that is a lookup of letters."""
+    if func is F.one_hot:
+        index, table = args[0], None
+    elif func is F.embedding:
+        index, table = args[:2]
+    elif func is Tensor.__getitem__:
+        table, index = args
+    else:
+        return None
+    if not isinstance(index, Tensor) or index.dim() != 2 or index.is_floating_point() or index.dtype == torch.bool:
+        return None
+    if table is not None and (table.dim() != 2 or not table.is_floating_point()):
+        return None
+    return index, table
 
 
 class Letters:

@@ -25,6 +25,15 @@ TRAINING = (
     "evaluation/metrics",
     "evaluation/streaming",
 )
+EXPLAIN = (
+    "explain",
+    "predict",
+    "simulate",
+    "evaluation/metrics",
+    "datasets/store",
+    "sequences",
+    "tasks",
+)
 
 
 def relative(path: Path) -> str:

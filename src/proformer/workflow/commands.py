@@ -122,6 +122,12 @@ def score_options(results: Results, dataset: str, part: str) -> str:
     return " ".join(options)
 
 
+def study_settings(results: Results) -> str:
+    """Settings of `proformer explain-models`."""
+    keys = results.config["explain"] or {}
+    return as_yaml({name: value for name, value in keys.items() if name not in ("runs", "certain", "known")})
+
+
 def measured_options(keys: Mapping[str, Any]) -> str:
     """Options of `proformer measured` for an evaluation set."""
     options = [f"--flanks {shlex.join(keys['flanks'])}", option("--rows", keys["rows"])]

@@ -68,6 +68,13 @@ class Results:
         self.held_out = {f"{name}_held_out": name for name in tested}
         self.evaluations = active_evaluations(config) | {name: self._held_out(of) for name, of in self.held_out.items()}
         self.experiment = Experiment(config, checkout, self.raw)
+        if unknown := [
+            run
+            for key in ("runs", "certain")
+            for run in (config["explain"] or {}).get(key, ())
+            if run not in config["runs"]
+        ]:
+            raise InputError(f"explain: found the run {unknown[0]!r}{did_you_mean(unknown[0], config['runs'])}")
         self.scored = [name for name, keys in self.datasets.items() if keys["test"] and keys["leaderboard"]]
         self._check()
         self.sources = self._sources()
@@ -284,6 +291,40 @@ class Results:
         return [jobs[i : i + size] for i in range(0, len(jobs), size)]
 
     @property
+    def explained(self) -> dict[str, list[TrainingJob]]:
+        """The data sets of the runs whose models are asked what they have learnt, with the trainings of these."""
+        return self._of_runs("runs")
+
+    @property
+    def certain(self) -> dict[str, list[TrainingJob]]:
+        """The scored data sets whose models' certainty is measured, with the trainings; seeds one after the other."""
+        found = {name: [job for job in jobs if job.predicts] for name, jobs in self._of_runs("certain").items()}
+        return {name: jobs for name, jobs in found.items() if jobs and name in self.scored and self.has_test(name)}
+
+    def has_test(self, dataset: str) -> bool:
+        """Whether the whole measured test set of a data set is at hand."""
+        return self.datasets[dataset]["test"] not in (None, PUBLIC)
+
+    def explain_tables(self, dataset: str) -> list[str]:
+        """The tables of what the models of a data set have learnt, by their names."""
+        keys = self.config["explain"]
+        known = ["motifs", "filters", "filter_logos"] if keys["known"] or self.knows_truth(dataset) else []
+        patterns = any(keys[name] for name in ("patterns", "flanks", "pair", "occlude"))
+        return ["attribution", "logos", *known, *["importance"] * patterns, *["design"] * bool(keys["designs"])]
+
+    def knows_truth(self, dataset: str) -> bool:
+        """Whether a data set is of simulated promoters, about which the simulator can be asked."""
+        return self.is_simulated(dataset) and self.datasets[dataset]["source"] == "file"
+
+    def _of_runs(self, key: str) -> dict[str, list[TrainingJob]]:
+        runs = self.config["explain"][key] if self.config["explain"] else []
+        found: dict[str, list[TrainingJob]] = {}
+        for job in self.jobs.values():
+            if job.run in runs:
+                found.setdefault(job.dataset, []).append(job)
+        return found
+
+    @property
     def near(self) -> list[tuple[str, str]]:
         """Test and evaluation sets, each with a data set to whose sequences distances are measured."""
         sets = self.evaluations.items() if self.config["near"] else ()
@@ -435,6 +476,7 @@ class Results:
         named |= {name for keys in self.datasets.values() for key in ("subsets", "leaderboard") for name in keys[key]}
         named |= {file for keys in sets for file in (keys["file"], *keys["published"].values())}
         named |= {file for name in self.scored for file in self.datasets[name]["submissions"].values() if file}
+        named |= {self.config["explain"]["known"]} if self.config["explain"] else set()
         found = {name for name in named | self.experiment.sources if name and name != PUBLIC}
         found |= {column[0] for column in map(named_column, found) if column}
         return {name: self.raw(name) for name in sorted(found)}

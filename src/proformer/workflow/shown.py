@@ -139,6 +139,11 @@ def contexts(results: Results) -> dict[str, list[Words]]:
             {"benchmark": name, "title": keys["title"], "standard": keys["standard"]}
             for name, keys in results.benchmarks.items()
         ],
+        "explained": [_explained(results, dataset) for dataset in results.explained],
+        "explained motifs": _explained_with(results, "motifs"),
+        "explained patterns": _explained_with(results, "importance"),
+        "explained designs": _explained_with(results, "design"),
+        "certain": [{"dataset": dataset} for dataset in results.certain],
         "evaluations": [{"sets": results.evaluations_folder}] if results.evaluations else [],
         "found": [{}] if results.evaluations.keys() - results.held_out.keys() else [],
         "near": [{}] if results.near else [],
@@ -168,6 +173,15 @@ def _scored(results: Results, dataset: str, part: str) -> Words:
     entries = [*(name for name, job in jobs.items() if not is_baseline(job)), *submitted]
     words = {"dataset": dataset, "part": part, "rows": ROWS[part], "samples": results.config["score_samples"]}
     return words | {"models": [*jobs, *submitted], "entries": entries}
+
+
+def _explained(results: Results, dataset: str) -> Words:
+    truth = "" if not results.knows_truth(dataset) else " The perfect model is the simulator itself, asked the same."
+    return {"dataset": dataset, "truth": truth}
+
+
+def _explained_with(results: Results, table: str) -> list[Words]:
+    return [_explained(results, name) for name in results.explained if table in results.explain_tables(name)]
 
 
 def _medium(results: Results, medium: str | None) -> Words:

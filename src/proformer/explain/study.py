@@ -1,0 +1,237 @@
+"""All that the report shows of what trained models have learnt, as tables: see docs/explain.md.
+
+Every table begins with the columns run (with the levels of its axes) and seed. On simulated promoters the simulator
+answers the same questions, as the run "perfect model".
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from proformer.errors import InputError
+from proformer.evaluation.metrics import METRICS
+from proformer.explain import truth as simulator
+from proformer.explain.attribution import Attributor, Method, completeness, contributions
+from proformer.explain.design import design_table, greedy
+from proformer.explain.filters import filter_table
+from proformer.explain.importance import Importance, Null, background, occlusion
+from proformer.explain.meme import Motifs, information
+from proformer.predict import Predictor
+from proformer.sequences import N
+from proformer.settings import Count, CountOrZero
+
+MATCHED = 0.1  # q value
+DRAWN = 4  # filters of a model, those that are most like a known motif
+COPIES = 4
+Predict = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked of models; see `explain:` in config.yaml.
+
+    sequences: whose predictions are attributed. methods: of attribution. logos: sequences that are drawn. null: how
+    backgrounds are made. backgrounds: how many. patterns: whose importance is measured, at positions `every` so many
+    nt, and in copies. flanks: a pattern whose dots take all letters. pair: two patterns at all distances. occlude: a
+    regular expression. designs: sequences that are designed. edits: most of a design. goal: "max" or "min".
+    """
+
+    sequences: Count = 16
+    methods: tuple[Method, ...] = ("ism", "gradient", "integrated")
+    logos: CountOrZero = 2
+    null: Null = "dinucleotide"
+    backgrounds: Count = 32
+    patterns: tuple[str, ...] = ()
+    every: Count = 6
+    flanks: str | None = None
+    pair: tuple[str, str] | None = None
+    occlude: str | None = None
+    designs: CountOrZero = 4
+    edits: Count = 4
+    goal: Literal["max", "min"] = "max"
+
+    @property
+    def asks_for_importance(self) -> bool:
+        """Whether there is an experiment with patterns."""
+        return bool(self.patterns or self.flanks or self.pair or self.occlude)
+
+
+@dataclass
+class Tables:
+    """Tables by name, each of pieces that are put together in the end."""
+
+    pieces: dict[str, list[pd.DataFrame]] = field(default_factory=dict)
+
+    def add(self, name: str, table: pd.DataFrame, run: str, seed: object) -> None:
+        """A piece of a table, of one model."""
+        if len(table):
+            table = table.copy()
+            table.insert(0, "run", run)
+            table.insert(1, "seed", seed)
+            self.pieces.setdefault(name, []).append(table)
+
+    def joined(self) -> dict[str, pd.DataFrame]:
+        """Whole tables."""
+        return {name: pd.concat(pieces, ignore_index=True) for name, pieces in self.pieces.items()}
+
+
+def study(
+    models: Mapping[tuple[str, str], Predictor], codes: np.ndarray, plan: Study, motifs: Motifs, simulated: bool
+) -> dict[str, pd.DataFrame]:
+    """Tables of models, by (run, seed), on codes uint8 [N, L] that none of them was trained on.
+
+    motifs: known ones; none: filters are not compared. simulated: the codes are simulated promoters. Tables:
+    attribution, logos, motifs, filters, filter_logos, importance, occlusion, design; those that are asked for.
+    """
+    tables = Tables()
+    sample = _sample(codes, plan.sequences, simulated)
+    whole = whole_sequences(codes)
+    reference = _reference(sample, plan, tables) if simulated else None
+    experiments: list[tuple[str, str, Predict]] = [(simulator.PERFECT, "", simulator.truth)] if simulated else []
+    for (run, seed), predictor in models.items():
+        attributor = Attributor(predictor, predictor.task.names[:1])
+        _attribute(attributor, sample, plan, reference, tables, run, seed)
+        if motifs:
+            _filters(predictor, codes, motifs, tables, run, seed)
+        if plan.designs:
+            _design(attributor, whole[: plan.designs], plan, simulated, tables, run, seed)
+        experiments.append((run, seed, attributor.predict))
+    for run, seed, predict in experiments if plan.asks_for_importance else ():
+        tables.add("importance", importance(predict, whole, codes, plan), run, seed)
+    return tables.joined()
+
+
+def _sample(codes: np.ndarray, number: int, simulated: bool) -> np.ndarray:
+    """The first sequences; of simulated promoters those that have most letters in sites."""
+    if not simulated:
+        return codes[:number]
+    return codes[np.argsort(-simulator.site_positions(codes).sum(axis=1), kind="stable")[:number]]
+
+
+def whole_sequences(codes: np.ndarray) -> np.ndarray:
+    """The sequences with the largest number of known letters, all in the same places."""
+    known = codes < N
+    longest = known[known.sum(axis=1).argmax()]
+    return codes[(known == longest).all(axis=1)]
+
+
+def _reference(sample: np.ndarray, plan: Study, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+    """What each letter truly does, float [N, L], and which letters are of sites; the simulator's rows of the tables."""
+    values, sites = contributions(simulator.true_scores(sample), sample)[:, 0], simulator.site_positions(sample)
+    row = {"method": "ism", "sequences": len(sample), "auroc": _auroc(values, sites, sample), "r_truth": 1.0}
+    tables.add("attribution", pd.DataFrame([row]), simulator.PERFECT, "")
+    _logos(values, sample, plan, tables, simulator.PERFECT, "")
+    return values, sites
+
+
+def _auroc(values: np.ndarray, sites: np.ndarray, codes: np.ndarray) -> float:
+    known = codes < N
+    return float(METRICS["auroc"].rows(np.abs(values[known]), sites[known].astype(float)))
+
+
+def _attribute(
+    attributor: Attributor,
+    sample: np.ndarray,
+    plan: Study,
+    reference: tuple[np.ndarray, np.ndarray] | None,
+    tables: Tables,
+    run: str,
+    seed: str,
+) -> None:
+    known = sample < N
+    rows: list[dict[str, Any]] = []
+    ism = contributions(attributor.scores(sample, "ism"), sample)[:, 0]
+    for method in plan.methods:
+        row: dict[str, Any] = {"method": method, "sequences": len(sample)}
+        try:
+            scores = attributor.scores(sample, method) if method != "ism" else None
+        except InputError as error:
+            rows.append(row | {"note": str(error)})
+            continue
+        values = ism if scores is None else contributions(scores, sample)[:, 0]
+        row["r_ism"] = float(METRICS["pearson"].rows(values[known], ism[known]))
+        if method == "integrated" and scores is not None:
+            gap = attributor.gap(sample)
+            row["incompleteness"] = float(np.abs(completeness(scores, sample, gap)).mean() / np.abs(gap).mean())
+        if reference:
+            row["auroc"] = _auroc(values, reference[1], sample)
+            row["r_truth"] = float(METRICS["pearson"].rows(values[known], reference[0][known]))
+        rows.append(row)
+    tables.add("attribution", pd.DataFrame(rows), run, seed)
+    _logos(ism, sample, plan, tables, run, seed)
+
+
+def _logos(values: np.ndarray, codes: np.ndarray, plan: Study, tables: Tables, run: str, seed: str) -> None:
+    for row in range(min(plan.logos, len(codes))):
+        place = np.flatnonzero(codes[row] < N)
+        columns = {"sequence": row, "position": place - place[0], "code": codes[row, place]}
+        tables.add("logos", pd.DataFrame(columns | {"contribution": values[row, place]}), run, seed)
+
+
+def _filters(predictor: Predictor, codes: np.ndarray, motifs: Motifs, tables: Tables, run: str, seed: str) -> None:
+    try:
+        table, cut = filter_table(predictor, codes, motifs)
+    except InputError as error:
+        tables.add("filters", pd.DataFrame([{"filters": 0, "note": str(error)}]), run, seed)
+        return
+    tables.add("motifs", table, run, seed)
+    hits = table[table["q"] < MATCHED]
+    row: dict[str, Any] = {"filters": len(table), "motifs": len(cut), "matched": len(hits)}
+    row |= {"hit_ratio": len(hits) / len(table), "mean_q": float(table["q"].mean())}
+    tables.add("filters", pd.DataFrame([row | {"targets": ", ".join(sorted(set(hits["target"])))}]), run, seed)
+    for line in table[table["filter"].isin([*cut])].head(DRAWN).itertuples():
+        matrix = cut[line.filter]
+        piece = pd.DataFrame(matrix * information(matrix)[:, None], columns=[*"ACGT"])
+        words = {"filter": line.filter, "target": line.target, "q": line.q, "position": range(len(matrix))}
+        tables.add("filter_logos", piece.assign(**words), run, seed)
+
+
+def importance(
+    predict: Predict, whole: np.ndarray, codes: np.ndarray, plan: Study, tasks: Sequence[str] = ("expression",)
+) -> pd.DataFrame:
+    """The experiments of a plan: positions and copies of patterns, flanks, distances, occlusion.
+
+    whole: codes of sequences that are known in the same places, of which backgrounds are made. Positions count from the
+    first known letter.
+    """
+    random, tables = np.random.default_rng(1), []
+    experiments = Importance(predict, background(whole[: plan.backgrounds], plan.null, random), tasks)
+    first, *_, last = np.flatnonzero(whole[0] < N).tolist()
+    for pattern in plan.patterns:
+        width = len(pattern)
+        positions = experiments.positions(pattern, range(first, last + 2 - width, plan.every))
+        tables.append(positions.assign(x=positions["x"] - first))
+        tables.append(experiments.copies(pattern, range(first + 2, last + 2 - width, width + 6)[:COPIES]))
+    if plan.flanks:
+        tables.append(experiments.flanks(plan.flanks, (first + last + 1 - len(plan.flanks)) // 2))
+    if plan.pair:
+        one, other = plan.pair
+        centre = first + 2
+        tables.append(experiments.distances(one, other, centre, range(len(one), last + 2 - len(other) - centre, 2)))
+    if plan.occlude:
+        tables.append(occlusion(predict, codes, plan.occlude, list(tasks), random))
+    if not tables:
+        raise InputError("importance: found no pattern, expected patterns, flanks, a pair, or what to occlude")
+    return pd.concat(tables, ignore_index=True)
+
+
+def _design(
+    attributor: Attributor, start: np.ndarray, plan: Study, simulated: bool, tables: Tables, run: str, seed: str
+) -> None:
+    def predict(codes: np.ndarray) -> np.ndarray:
+        return attributor.predict(codes)[:, 0]
+
+    steps = greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], start, plan.goal, plan.edits)
+    known = (lambda codes: simulator.truth(codes)[:, 0]) if simulated else None
+    tables.add("design", design_table(steps, predict, known), run, seed)
+
+
+def checked_names(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Names "RUN:SEED" as pairs."""
+    pairs = [(name.rpartition(":")[0], name.rpartition(":")[2]) for name in names]
+    if wrong := [name for name, (run, seed) in zip(names, pairs, strict=True) if not (run and seed)]:
+        raise InputError(f"--names: found {wrong[0]!r}, expected RUN:SEED")
+    return pairs

@@ -1,0 +1,103 @@
+"""Intervals hold what they promise of rows like those that calibrate them; seeds together; tables of the test set."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from proformer.errors import InputError
+from proformer.explain.certainty import NOMINAL, WIDTHS, Ensemble, Intervals, scored_tables
+from proformer.simulate.dream import MEASURED, write_dream
+
+
+def rows(number, seed, noise=1.0):
+    """Predictions of two models, whose spread is that of their error, in other units than what is measured."""
+    random = np.random.default_rng(seed)
+    truth, sd = random.normal(size=number), random.uniform(0.2, 2, number)
+    models = [truth + sd * random.normal(size=number) for _ in range(2)]
+    return Ensemble.of(models), 3 * truth + noise * random.normal(size=number)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_coverage_is_nominal_on_rows_of_the_same_kind(width):
+    found = []
+    for seed in range(20):
+        intervals, (new, measured) = Intervals(*rows(200, seed), width), rows(400, 1000 + seed)
+        error = np.abs(measured - intervals.centre(new))
+        found.append([(error <= intervals.half(new, coverage)).mean() for coverage in NOMINAL])
+    assert np.mean(found, axis=0) == pytest.approx(NOMINAL, abs=0.03)
+
+
+def test_intervals_are_wider_where_models_disagree():
+    intervals, (new, _) = Intervals(*rows(300, 0), "spread"), rows(50, 1)
+    half = intervals.half(new, 0.9)
+    assert np.corrcoef(half, new.sd)[0, 1] == pytest.approx(1)
+    assert np.ptp(Intervals(*rows(300, 0), "constant").half(new, 0.9)) == 0
+
+
+def test_too_few_rows_promise_nothing():
+    known, measured = rows(9, 0)
+    assert np.isinf(Intervals(known, measured).half(known, 0.95)).all()
+    assert np.isfinite(Intervals(known, measured).half(known, 0.9)).all()
+    with pytest.raises(InputError, match="found 1 rows, expected at least 2"):
+        Intervals(known.rows(np.array([0])), measured[:1])
+
+
+def test_a_constant_model_has_the_mean_in_the_middle():
+    known, measured = Ensemble.of([np.ones(50)]), np.random.default_rng(0).normal(5, 1, 50)
+    intervals = Intervals(known, measured)
+    assert intervals.centre(known) == pytest.approx(measured.mean())
+    assert not known.sd.any()
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dream")
+    write_dream(folder, 1, 600, 1)
+    table = pd.read_csv(folder / MEASURED, sep="\t", header=None)
+    for seed in (1, 2):
+        noisy = table.assign(value=10 + 3 * table[1] + np.random.default_rng(seed).normal(size=len(table)))
+        noisy[[0, "value"]].to_csv(folder / f"seed{seed}.tsv", sep="\t", header=False, index=False)
+    return folder
+
+
+def test_the_test_set_is_covered_subset_by_subset(challenge):
+    files = {("danq", str(seed)): challenge / f"seed{seed}.tsv" for seed in (1, 2)}
+    tables = scored_tables(
+        files, challenge / MEASURED, [challenge / "test_subset_ids"], [challenge / "public_leaderboard_ids"]
+    )
+    coverage = tables["coverage"]
+    assert set(coverage["calibrated_on"]) == {"all public rows", "public random rows"}
+    assert set(coverage["width"]) == {*WIDTHS}
+    chosen = coverage[(coverage["calibrated_on"] == "all public rows") & (coverage["subset"] == "all")]
+    assert (chosen["real"] - chosen["nominal"]).abs().max() < 0.12
+    assert coverage["real"].between(coverage["low"] - 1e-9, coverage["high"] + 1e-9).all()
+    effects = tables["effects"].set_index("subset")
+    assert set(effects.index) == {"SNVs", "motif_perturbation", "motif_tiling"}
+    assert (effects["models"] == 2).all()
+    assert effects.loc["motif_tiling", "pearson"] > 0.5
+    assert (effects["sd"] > 0).all()
+
+
+def test_intervals_of_tables(proformer, tmp_path):
+    random = np.random.default_rng(0)
+    names = ["".join(random.choice(list("ACGT"), 20)) for _ in range(120)]
+    truth = random.normal(size=120)
+    for part, there in (("v", slice(0, 100)), ("p", slice(100, 120))):
+        for seed in (1, 2):
+            values = truth[there] + 0.1 * random.normal(size=len(truth[there]))
+            table = pd.DataFrame({"name": range(len(values)), "sequence": names[there], "prediction": values})
+            table.to_csv(tmp_path / f"{part}{seed}.tsv", sep="\t", index=False)
+    (tmp_path / "m.txt").write_text(
+        "".join(f"{name}\t{value}\n" for name, value in zip(names[:100], truth[:100], strict=True))
+    )
+    given = ("--calibration", tmp_path / "v1.tsv", tmp_path / "v2.tsv", "--measured", tmp_path / "m.txt",
+             "--out", tmp_path / "i.tsv")  # fmt: skip
+    done = proformer("intervals", "--predictions", tmp_path / "p1.tsv", tmp_path / "p2.tsv", *given)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "i.tsv", sep="\t")
+    held = (table["low"] <= truth[100:]) & (truth[100:] <= table["high"])
+    assert held.mean() > 0.7
+    assert (table["sd"] > 0).all()
+    done = proformer("intervals", "--predictions", tmp_path / "p1.tsv", *given)
+    assert done.returncode == 2
+    assert "found 2 tables, expected one for each of 1" in done.stderr

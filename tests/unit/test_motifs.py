@@ -1,0 +1,118 @@
+"""Motifs of filters, and what they resemble: planted filters, exact p values, MEME files."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import CONFIGS, LENGTH, tiny
+
+from proformer.errors import InputError
+from proformer.explain.filters import filter_motifs
+from proformer.explain.meme import consensus, information, read_meme, trimmed, write_meme
+from proformer.explain.tomtom import _tails, match
+from proformer.models import build
+from proformer.sequences import encode
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def sharp(text, share=0.91):
+    """A motif with these letters."""
+    matrix = np.full((len(text), 4), (1 - share) / 3)
+    matrix[np.arange(len(text)), encode(text)] = share
+    return matrix
+
+
+def random_motifs(number, seed=0, width=(6, 12)):
+    random = np.random.default_rng(seed)
+    return {f"m{i}": random.dirichlet(np.full(4, 0.4), random.integers(*width)) for i in range(number)}
+
+
+def sequences(rows=200, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 4, (rows, LENGTH)).astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_first_layer_has_motifs_of_its_filters(name):
+    motifs, sites = filter_motifs(tiny(name).module, [sequences(8), sequences(8, 1)])
+    assert len(motifs) > 2
+    assert {matrix.shape[1] for matrix in motifs.values()} == {4}
+    assert all(np.allclose(matrix.sum(axis=1), 1) for matrix in motifs.values())
+    assert max(information(matrix).max() for matrix in motifs.values()) > 0.5
+    assert min(sites.values()) > 0
+
+
+@pytest.mark.parametrize(("name", "order"), [("danq", "ACGT"), ("legnet", "AGCT"), ("crmnet", "NACGT")])
+def test_a_planted_filter_has_its_motif(name, order):
+    model, word = tiny(name).module, "CATGT"
+    layer = next(module for module in model.modules() if isinstance(module, torch.nn.Conv1d))
+    with torch.no_grad():
+        layer.weight[0] = -3.0
+        for place, letter in enumerate(word):
+            layer.weight[0, order.index(letter), place] = 1.0
+        layer.weight[0, :, len(word) :] = 0.0
+    motifs, sites = filter_motifs(model, [sequences(64), sequences(64, 1)])
+    assert consensus(motifs["filter_0"]).startswith(word)
+    assert sites["filter_0"] > 2
+
+
+def test_a_model_without_filters_says_so():
+    with pytest.raises(InputError, match="the model kmers has no convolution or dense layer"):
+        filter_motifs(build({"model": "kmers", "length": LENGTH}), [sequences(2)])
+
+
+def test_a_motif_is_found_on_either_strand_at_its_offset():
+    motifs = random_motifs(60) | {"Reb1": sharp("TTACCCGG"), "other": sharp("GATTACAGA")}
+    for query, strand, offset in ((sharp("CATTACCCGG"), "+", -2), (sharp("TACCCGG")[::-1, ::-1], "-", 0)):
+        first = match({"q": query}, motifs, best=1).iloc[0]
+        assert (first["target"], first["strand"], first["offset"]) == ("Reb1", strand, offset)
+        assert first["p"] < 1e-4
+        assert first["E"] == pytest.approx(first["p"] * len(motifs))
+        assert first["q"] <= first["E"]
+
+
+def test_chances_are_those_of_all_columns_drawn_at_random():
+    scores = np.random.default_rng(0).integers(-9, 9, (3, 7))
+    sums = np.array([sum(draw) for draw in itertools.product(*scores[1:])])
+    lowest, tail = _tails(scores)[1, 3]
+    for value in range(lowest, lowest + len(tail)):
+        assert tail[value - lowest] == pytest.approx((sums >= value).mean())
+
+
+def test_p_values_of_unrelated_motifs_are_uniform():
+    p = match(random_motifs(40, 1), random_motifs(60, 2))["p"]
+    for limit in (0.05, 0.2, 0.5):
+        assert (p < limit).mean() == pytest.approx(limit, abs=0.06)
+
+
+def test_motifs_survive_a_meme_file(tmp_path):
+    motifs = random_motifs(5)
+    write_meme(tmp_path / "m.meme", motifs, {"m0": 12})
+    found = read_meme(tmp_path / "m.meme")
+    assert [*found] == [*motifs]
+    assert all(np.allclose(found[name], motifs[name], atol=1e-5) for name in motifs)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hello\n", "found no motifs"),
+        ("MOTIF a\nletter-probability matrix:\n0.5 0.5 0.5 0.5\n", "line 3: found '0.5 0.5 0.5 0.5'"),
+        ("MOTIF a\nletter-probability matrix:\n1 0 0 0\nMOTIF a\n", "line 4: found the motif 'a'"),
+    ],
+)
+def test_a_wrong_meme_file(tmp_path, text, message):
+    (tmp_path / "m.meme").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_meme(tmp_path / "m.meme")
+
+
+def test_information_and_weak_ends():
+    matrix = np.concatenate([np.full((2, 4), 0.25), sharp("AC", 1.0), np.full((1, 4), 0.25)])
+    assert information(matrix).tolist() == [0, 0, 2, 2, 0]
+    assert consensus(trimmed(matrix)) == "AC"
+    assert len(trimmed(np.full((3, 4), 0.25))) == 0
