@@ -60,7 +60,7 @@ def test_named_chromosomes_and_the_rest(store):
     assert contigs(train) == [0, 3]
     assert len(validation) == 150  # no copies of it elsewhere
     for names, message in (
-        ([["chr9"], ["chr1"], []], "no chromosome or fold 'chr9'"),
+        ([["chr9"], ["chr1"], []], "no chromosome 'chr9'"),
         ([["chr1"], ["chr1"], []], "two parts"),
     ):
         with pytest.raises(InputError, match=message):

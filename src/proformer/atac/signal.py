@@ -20,11 +20,13 @@ _LONGEST = 1 << 24
 def write_signal(fragments: Path, genome: Genome, out: Path, mode: str = "fragments") -> int:
     """Write the bigWig: depth of fragments, or of cut sites (+4/-5), times a million by their number, which it returns.
 
+    "counts": the cut sites themselves, +4/-4 as ChromBPNet has them, not scaled.
     One contig at a time, so memory is that of the longest one (8 bytes per base). Bases without any are left out.
     """
     import pyBigWig
 
     number = count_lines(fragments) * (1 if mode == "fragments" else 2)
+    scale = 1.0 if mode == "counts" else 1e6 / max(number, 1)
     order = sorted(range(len(genome.names)), key=lambda index: genome.names[index].encode())
     with atomic(out) as temporary:
         bigwig = pyBigWig.open(str(temporary), "w")
@@ -33,7 +35,7 @@ def write_signal(fragments: Path, genome: Genome, out: Path, mode: str = "fragme
             for contig, pieces in groupby(read_fragments(fragments, genome), key=itemgetter(0)):
                 for start, end, value in _runs(pieces, genome.length(contig), mode):
                     names = np.full(len(start), contig)
-                    bigwig.addEntries(names, start, ends=end, values=value * (1e6 / number), validate=False)
+                    bigwig.addEntries(names, start, ends=end, values=value * scale, validate=False)
         finally:
             bigwig.close()
     return number
@@ -45,8 +47,8 @@ def _runs(
     """Stretches of equal depth above 0 of one contig, as (start, end, depth)."""
     step = np.zeros(length + 1, dtype=np.int32)
     for _, starts, ends in pieces:
-        if mode == "cutsites":
-            sites = cut_sites(starts, ends)
+        if mode != "fragments":
+            sites = cut_sites(starts, ends + (mode == "counts"))
             starts = sites[(sites >= 0) & (sites < length)]
             ends = starts + 1
         np.add.at(step, starts, 1)

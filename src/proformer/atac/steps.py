@@ -177,7 +177,9 @@ def signal(
     fragments: Pooled,
     genome: GenomeFile,
     out: Annotated[Output, "bigWig"],
-    mode: Annotated[Literal["fragments", "cutsites"], "what is piled up"] = "fragments",
+    mode: Annotated[
+        Literal["fragments", "cutsites", "counts"], "what is piled up; counts: +4/-4, not scaled"
+    ] = "fragments",
 ) -> None:
     """Pile fragments or cut sites up into a bigWig."""
     print(f"{track.write_signal(fragments, contigs.open_genome(genome), out, mode)} {mode}")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from proformer.cli.options import DREAM_FLANKS, Medium, named, one_of
 from proformer.errors import InputError
 from proformer.files import Output, write_table, write_text
-from proformer.settings import Count, CountOrZero, Flanks, Share, read
+from proformer.settings import Count, CountOrZero, Flanks, Positive, Share, read
 
 
 def prepare(
@@ -91,6 +91,13 @@ def split(
         tuple[CountOrZero, ...] | None,
         "with --chromosomes of training and test: how many folds to draw of the first; which one (from 0) validates",
     ] = None,
+    stretches: Annotated[
+        tuple[CountOrZero, ...] | None, "with --chromosomes: stretches of so many bp fall to so many folds in turn"
+    ] = None,
+    outliers: Annotated[Share, "share of windows with the fewest and the most counts that are left out"] = 0.0,
+    closed: Annotated[
+        Positive | None, "only windows outside peaks with fewer counts than this times the 1 % quantile of peaks"
+    ] = None,
     parted: Annotated[
         Literal["drop", "error"], "rows of --chromosomes whose copy or other strand is in another part"
     ] = "drop",
@@ -127,6 +134,8 @@ def split(
         raise InputError(f"--folds {list(folds)} and {len(out)} outputs: expected 2 or 3 numbers and 3 outputs")
     if nested and not (len(nested) == 2 and nested[1] < nested[0] and chromosomes and len(out) == 3):
         raise InputError(f"--nested {list(nested)}: expected two numbers, with --chromosomes and three outputs")
+    if stretches and not (len(stretches) == 2 and min(stretches) > 0 and chromosomes):
+        raise InputError(f"--stretches {list(stretches)}: expected two numbers above 0, with --chromosomes")
     table = split(
         store,
         out,
@@ -140,6 +149,9 @@ def split(
         near=near,
         nested=(nested[0], nested[1]) if nested else None,
         parted=parted,
+        stretches=(stretches[0], stretches[1]) if stretches else None,
+        outliers=outliers,
+        closed=closed,
     )
     write_table(counts, table)
     print(table.to_string(index=False))
@@ -264,3 +276,30 @@ def coverage(
     )
     write_table(counts, table)
     print(table.to_string(index=False))
+
+
+def nonpeaks(
+    *,
+    genome: Annotated[Path, "FASTA that `proformer atac genome` made"],
+    peaks: Annotated[Path, "narrowPeak or BED"],
+    out: Annotated[Output, "narrowPeak of windows outside peaks"],
+    counts: Annotated[Output | None, "table of what was found"] = None,
+    window: Annotated[Count, "bp"] = 2114,
+    stride: Annotated[Count, "bp between the starts of windows"] = 1000,
+    per_peak: Annotated[Positive, "windows for each peak"] = 2.0,
+    blacklist: Annotated[Path | None, "BED of regions to leave out"] = None,
+    contig_names: Annotated[str | None, "add-chr, strip-chr, or a table: name there, the genome's name"] = None,
+    seed: Annotated[CountOrZero, "of the draw"] = 1,
+) -> None:
+    """Draw windows outside peaks that have the peaks' G+C content.
+
+    examples:
+      proformer nonpeaks --genome genome.fa --peaks peaks.narrowPeak --out nonpeaks.bed --blacklist blacklist.bed
+    """
+    from proformer.atac.contigs import open_genome
+    from proformer.datasets.nonpeaks import matched_nonpeaks
+
+    bed, found = matched_nonpeaks(open_genome(genome), peaks, window, stride, per_peak, blacklist, seed, contig_names)
+    write_text(out, bed.to_csv(sep="\t", index=False, header=False))
+    write_table(counts, found)
+    print(found.to_string(index=False))

@@ -196,10 +196,16 @@ def _rows(
 
 
 def _read(signals: Sequence[Signal], contig: np.ndarray, start: np.ndarray, window: int) -> np.ndarray:
-    """Coverage of windows: float32 [n, tracks, window]."""
+    """Coverage of windows: float32 [n, tracks, window]. Raises InputError where it is negative or infinite."""
     values = np.empty((len(start), len(signals), window), dtype=np.float32)
     for track, signal in enumerate(signals):
         values[:, track] = signal.read(contig, start, window)
+        good = (values[:, track] >= 0) & (values[:, track] < np.finfo(np.float32).max)
+        if not good.all():
+            row, place = np.argwhere(~good)[0]
+            found = "infinite" if values[row, track, place] > 0 else f"{values[row, track, place]:g}"
+            where = f"{signal.genome.names[contig[row]]}, base {start[row] + place}"
+            raise InputError(f"{signal.path}, {where}: found coverage of {found}, expected numbers of at least 0")
     return values
 
 

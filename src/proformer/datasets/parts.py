@@ -36,6 +36,9 @@ def split(
     near: int = 0,
     nested: tuple[int, int] | None = None,
     parted: Literal["drop", "error"] = "drop",
+    stretches: tuple[int, int] | None = None,
+    outliers: float = 0.0,
+    closed: float | None = None,
 ) -> pd.DataFrame:
     """Draw disjoint parts of a store, the first one for training; returns the counts per part.
 
@@ -43,8 +46,13 @@ def split(
     sequence, and its reverse complement, never straddle parts; or "chromosome": whole contigs, or stretches of `block`
     bp of them, so that overlapping windows never straddle parts either. A fraction of 0 makes an empty part. Or by
     names of `chromosomes`, by `folds` (how many, which one tests, nested ones), or by a `file` (see `datasets.parts`).
-    near: sequences that differ in at most so many positions, on either strand, fall to one part, too. nested, parted:
-    see `by_names`.
+    near: sequences that differ in at most so many positions, on either strand, fall to one part, too. nested, parted,
+    stretches: see `by_names`.
+
+    Of counts and profiles: outliers, the share of windows with the fewest and with the most counts that training and
+    validation part do without. closed: they hold only windows of the second file of regions whose counts are below
+    this times the 1 % quantile of the first's, from which the enzyme's bias is learned (ChromBPNet). The weight of the
+    counts' error becomes a tenth of their median, at least 1.
 
     Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
     Methods).
@@ -57,7 +65,7 @@ def split(
     how: dict[str, Any]
     if chromosomes is not None:
         part, how = (
-            by_names(store, chromosomes, nested, parted),
+            by_names(store, chromosomes, nested, parted, stretches),
             {"chromosomes": [list(names) for names in chromosomes]},
         )
         how |= {"nested": list(nested)} if nested else {}
@@ -75,13 +83,19 @@ def split(
         may_be_empty = [fraction == 0 for fraction in fractions]
         part = by_chromosome(store, fractions, seed, block) if by == "chromosome" else by_group(store, fractions, seed)
         how = {"seed": seed, "fractions": list(fractions), "by": by}
+    count_weight = store.task.count_weight
+    if store.task.kind == "counts and profile":
+        counts = _totals(store)
+        part = _usual(store, part, counts, outliers, closed, len(paths))
+        learned = counts[part < min(2, len(paths))]
+        count_weight = max(1.0, float(np.median(learned)) / 10) if len(learned) else count_weight
     sizes = [int(np.count_nonzero(part == index)) for index in range(len(paths))]
     for out, size, empty in zip(paths, sizes, may_be_empty, strict=True):
         if size < 2 and not empty:
             raise InputError(f"{source}: {size} rows fall to {out.stem}, of {len(store)} ({how}); need 2")
     moments = [_moments(store, part, index) for index in range(len(paths))]
     mean, sd = moments[0]
-    task = replace(store.task, mean=tuple(mean), sd=tuple(sd))
+    task = replace(store.task, mean=tuple(mean), sd=tuple(sd), count_weight=count_weight)
     if task.scale == "standardise" and 0 in sd:
         flat = sd.index(0)
         raise InputError(
@@ -139,24 +153,31 @@ def by_names(
     names: Sequence[Sequence[str]],
     nested: tuple[int, int] | None = None,
     parted: Literal["drop", "error"] = "drop",
+    stretches: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """By chromosomes, or folds that were given: the names of each part's; others belong to none.
 
     A part without names takes all that are left. nested: names are those of training and test part; the first is drawn
     again, by group, into so many folds, of which one (from 0) is the validation part. parted: rows whose copy or other
-    strand is in an earlier part belong to none ("drop"), or are an error.
+    strand is in an earlier part belong to none ("drop"), or are an error. stretches: in place of chromosomes, the names
+    are those of folds, 0, 1, …, to which stretches of so many bp of all contigs fall in turn: (bp, folds).
     """
     contig, known = _contigs(store), store.meta.get("contigs", [])
+    whole = np.ones(len(store), dtype=bool)
+    if stretches:
+        first, size = np.asarray(store.columns["start"]), stretches[0]
+        whole = (first + store.codes.shape[1] - 1) // size == first // size
+        contig, known = (first // size + contig) % stretches[1], [*map(str, range(stretches[1]))]
     flat = [name for part in names for name in part]
     if unknown := sorted(set(flat) - set(known)):
-        raise InputError(f"{store.path}: no chromosome or fold {unknown[0]!r}; it has {', '.join(known[:30])}")
+        raise InputError(f"{store.path}: no chromosome {unknown[0]!r}, nor fold; it has {', '.join(known[:30])}")
     if twice := [name for name in flat if flat.count(name) > 1]:
         raise InputError(f"chromosome {twice[0]!r}: found it in two parts, expected it in one")
     rest = next((number for number, part in enumerate(names) if not part), len(names))
     of_name = np.full(len(known), rest, dtype=np.uint8)
     for number, part in enumerate(names):
         of_name[[known.index(name) for name in part]] = number
-    given = of_name[contig]
+    given = np.where(whole, of_name[contig], len(names)).astype(np.uint8)
     kept = _whole_groups(store, given.copy(), len(names))
     if parted == "error" and (count := int((kept != given).sum())):
         row = int(np.argmax(kept != given))
@@ -170,6 +191,31 @@ def by_names(
     draw = np.concatenate([mix(groups, 1) for _, groups in _groups(store)])
     held = (kept == 0) & ((draw * folds).astype(np.int64) == validation)
     return np.where(held, 1, np.where(kept == 0, 0, kept + 1)).astype(np.uint8)
+
+
+def _totals(store: Store) -> np.ndarray:
+    """The counts of each row: float64 [N]."""
+    size = max(1, CHUNK_BYTES // store.target[0].nbytes)
+    pieces = (store.target[start : start + size] for start in range(0, len(store), size))
+    return np.concatenate([piece.sum(axis=(1, 2), dtype=np.float64) for piece in pieces])
+
+
+def _usual(
+    store: Store, part: np.ndarray, counts: np.ndarray, outliers: float, closed: float | None, parts: int
+) -> np.ndarray:
+    """Parts without unusual rows in training and validation: see `split`."""
+    learned = part < min(2, parts)
+    odd = np.zeros(len(part), dtype=bool)
+    if outliers and learned.any():
+        low, high = np.quantile(counts[learned], [outliers, 1 - outliers])
+        odd |= (counts < low) | (counts > high)
+    if closed is not None:
+        if "region_set" not in store.columns:
+            raise InputError(f"{store.path}: has windows of one kind, expected those of peaks and of others")
+        of_peaks = np.asarray(store.columns["region_set"]) == 0
+        limit = closed * np.quantile(counts[learned & of_peaks], 0.01) if (learned & of_peaks).any() else 0.0
+        odd |= of_peaks | (counts >= limit)
+    return np.where(learned & odd, parts, part).astype(np.uint8)
 
 
 def by_file(store: Store, path: Path, parts: int) -> np.ndarray:
