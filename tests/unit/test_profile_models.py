@@ -91,3 +91,12 @@ def test_a_model_of_counts_is_trained_by_its_task():
     task = Task("counts and profile", ("a", "b"), bin=8)
     target = task.transform(torch.randint(0, 9, (3, 2, 8)).float())
     assert torch.isfinite(task.loss(made(torch.zeros(3, 64, dtype=torch.uint8)), target))
+
+
+@pytest.mark.parametrize("recipe", ["cnn-task", "residual-label"])
+def test_a_last_batch_may_be_a_single_sequence(recipe):
+    made = make("residualbind", recipe, tasks=2, **SMALL["residualbind"]).train()
+    made(torch.randint(0, 4, (2, 2048), dtype=torch.uint8))
+    before = {name: value.clone() for name, value in made.middle.state_dict().items()}
+    assert torch.isfinite(made(torch.zeros(1, 2048, dtype=torch.uint8))).all()
+    assert all(torch.equal(value, before[name]) for name, value in made.middle.state_dict().items())

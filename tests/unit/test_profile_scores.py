@@ -222,3 +222,35 @@ def test_claims_are_supported_contradicted_or_left_open():
     card = report_card(made_up(Poisson=0.6, MSE=0.5), simulated=True).set_index("claim")["verdict"]
     assert card["1.1"] == "as simulated: yes"
     assert card["4.1"] == "as simulated: cannot decide"
+
+
+def test_every_figure_is_drawn_from_the_tables(store):
+    from proformer.evaluation.profile_claims import published
+    from proformer.figures import gopher
+
+    models = {
+        "a": trained(Letters(2)),
+        "b": trained(Letters(4, wrong=1.0), loss="MSE"),
+        "c": trained(Logits(8), "binary"),
+    }
+    table = profiles.judge_all(models, store, PLAN).assign(augmentation="RC")
+    shown = profiles.examples(models, table, store, PLAN)
+    drawn = [gopher.tracks(shown), gopher.shifts(shown), gopher.labels(shown)]
+    drawn += [draw(table) for draw in (gopher.losses, gopher.resolutions, gopher.lines, gopher.thresholds)]
+    drawn += [gopher.robustness(table), gopher.both(table), gopher.both(table, "aupr")]
+    drawn += [gopher.resolutions(table, "smoothed")]
+    printed = (
+        published().replace({"trained_bp": {"": np.nan}, "bp": {"": np.nan}}).astype({"trained_bp": float, "bp": float})
+    )
+    drawn += [gopher.resolutions(printed[printed["figure"] == "2c"])]
+    assert all(len(numbers) for _, numbers in drawn)
+    r = drawn[3][1].set_index(["loss", "trained_bp"])["pearson"]
+    expected = value_mean(table, "basenji MSE")
+    assert r["MSE", 4] == pytest.approx(expected)
+    with pytest.raises(InputError, match="found no rows with"):
+        gopher.shifts(shown[shown["kind"] == "track"])
+
+
+def value_mean(table, model):
+    where = {"model": model, "how": "own bins", "subset": "all", "over": "all", "metric": "pearson"}
+    return np.mean([value(table, task=task, **where) for task in TASKS])

@@ -11,7 +11,9 @@ rule simulate_coverage:
         genome=f"{R}/data/simulated_coverage/genome.fa",
         more=[f"{R}/data/simulated_coverage/{name}" for name in ("gaps.bed", "regions.tsv")],
         tracks=expand(
-            f"{R}/data/simulated_coverage/{{cell}}{{suffix}}", cell=CELLS, suffix=(".bw", "_2.bw", "_expected.bw", ".bed")
+            f"{R}/data/simulated_coverage/{{cell}}{{suffix}}",
+            cell=CELLS,
+            suffix=(".bw", "_2.bw", "_expected.bw", ".bed"),
         ),
     resources:
         **asks(2000, 30),

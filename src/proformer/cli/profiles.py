@@ -13,7 +13,9 @@ def profiles(
     *,
     models: Annotated[tuple[InputFolder, ...], "folders of trained models, of coverage or of labels"],
     test: Annotated[Path, "store of the test part: profiles of whole windows (`proformer coverage`, `split`)"],
-    out: Annotated[OutputFolder, "folder of the tables: scores, examples, supplement_2 to supplement_5, claims"],
+    out: Annotated[
+        OutputFolder, "folder of the tables: scores, examples, supplement_2 to supplement_5, claims, published"
+    ],
     settings: Annotated[str | Path, "YAML, or a file of it: bins, thresholds, shifts, …"] = "{}",
     html: Annotated[Output | None, "the paper's claims, judged, as a page"] = None,
     simulated: Annotated[bool, "the data are simulated"] = False,
@@ -33,7 +35,7 @@ def profiles(
     from proformer.datasets.store import open_store
     from proformer.evaluation import profiles as evaluation
     from proformer.evaluation.claims import to_html
-    from proformer.evaluation.profile_claims import report_card
+    from proformer.evaluation.profile_claims import published, report_card
     from proformer.evaluation.profile_tables import supplements
     from proformer.models.folder import read_folder
     from proformer.training.device import choose_device, set_up
@@ -49,6 +51,7 @@ def profiles(
     write_table(out / "examples.tsv", evaluation.examples(read_models, scores, store, plan))
     for number, table in supplements(scores).items():
         write_table(out / f"supplement_{number}.tsv", table)
+    write_table(out / "published.tsv", published())
     card = report_card(scores, simulated)
     write_table(out / "claims.tsv", card)
     if html:

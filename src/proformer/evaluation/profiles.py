@@ -316,7 +316,9 @@ def examples(models: Mapping[str, TrainedModel], scores: pd.DataFrame, store: St
     five starts; "label": mean coverage of every window, measured and predicted, and whether it has a peak.
     """
     own = scores[(scores["how"] == OWN) & (scores["subset"] == WHOLE) & (scores["metric"] == "pearson")]
-    own = own[(own["kind"] == "profile") & (own["over"] == WHOLE)]
+    own = own[own["kind"] == "profile"].dropna(subset="value")
+    within = own[own["over"] == "sequence"]  # profiles of one position have none, and show nothing
+    own = within if len(within) else own
     if own.empty:
         return pd.DataFrame(columns=EXAMPLES)
     best = own.groupby("folder")["value"].mean().idxmax()

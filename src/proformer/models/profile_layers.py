@@ -76,9 +76,19 @@ def activation(name: Literal["relu", "exponential"]) -> nn.Module:
     return Exponential() if name == "exponential" else nn.ReLU()
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """A batch of one number per channel, as a last batch may be, has no spread: it is normalised by the running one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise [B, c] or [B, c, L]."""
+        if self.training and x.shape[0] * x[0, 0].numel() == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
 def batch_norm(channels: int, momentum: float) -> nn.BatchNorm1d:
-    """As Keras has it, but for the momentum: takes [B, c] or [B, c, L]."""
-    return nn.BatchNorm1d(channels, eps=1e-3, momentum=momentum)
+    """As Keras has it, but for the momentum."""
+    return BatchNorm(channels, eps=1e-3, momentum=momentum)
 
 
 def per_task(layer: nn.Conv1d, tasks: int, weight: Initialiser = glorot_uniform) -> nn.Conv1d:

@@ -102,6 +102,7 @@ def contexts(results: Results) -> dict[str, list[Words]]:
             for grid in results.block_grids
             if results.scores_blocks(grid)
         ],
+        **_profiles(results),
         "published grid": published,
         "own grid": own,
         "tested grid": [*published, *own],
@@ -154,6 +155,32 @@ def contexts(results: Results) -> dict[str, list[Words]]:
             if name in results.catalogue
         ],
     }
+
+
+def _profiles(results: Results) -> dict[str, list[Words]]:
+    """Of each set of scored profiles, the runs that its figures are of, by their axes."""
+    found: dict[str, list[Words]] = {name: [] for name in ("profiles", "losses of profiles", "bins of profiles")}
+    found |= {name: [] for name in ("training sets of profiles", "augmentations of profiles", "labels of profiles")}
+    for name in results.profiles:
+        jobs = results.profile_jobs(name)
+        axes = {job.run: set(job.axes) for job in jobs}
+        words = {"profiles": name, "folder": f"profiles/{name}"}
+        found["profiles"].append(words)
+        with_bins = [run for run, own in axes.items() if "bin" in own]
+        found["losses of profiles"] += [words | {"run": run} for run in with_bins if "loss" in axes[run]]
+        found["bins of profiles"] += [
+            words | {"run": run, "where": {"run": run} | ({"loss": "Poisson"} if "loss" in axes[run] else {})}
+            for run in with_bins
+            if "loss" in axes[run] or len(with_bins) == 1
+        ]
+        for kind, test in (
+            ("training sets of profiles", len({job.dataset for job in jobs if job.run in with_bins}) > 1),
+            ("augmentations of profiles", any("augmentation" in own for own in axes.values())),
+            ("labels of profiles", bool(results.datasets[results.profiles[name]["test"]]["peaks"])),
+        ):
+            own_runs = [run for run in with_bins if run in ("basenji", "selection")] or with_bins
+            found[kind] += [words | {"runs": own_runs}] if test else []
+    return found
 
 
 def _pair(results: Results) -> Words:
