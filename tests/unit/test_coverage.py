@@ -110,8 +110,11 @@ def test_further_tracks_stand_beside_the_targets(toy, tmp_path):
     store, _ = make(toy[0], tmp_path / "s", window=30, bin=10, threshold=2.0, compared=both)
     assert store.meta["compared"] == ["other way round"]
     assert np.array_equal(store.columns["compared_0"], store.target[:, ::-1])
-    with pytest.raises(InputError, match="other way round: found tracks of a, expected one for each of a, b"):
-        make(toy[0], tmp_path / "s", compared={"other way round": {"a": toy[0] / "b.bw"}})
+    store, _ = make(toy[0], tmp_path / "s", window=30, compared={"one": {"b": toy[0] / "a.bw"}})
+    assert np.isnan(store.columns["compared_0"][:, 0]).all()
+    assert np.array_equal(store.columns["compared_0"][:, 1], store.target[:, 0])
+    with pytest.raises(InputError, match="one: found tracks of c, expected some of a, b"):
+        make(toy[0], tmp_path / "s", compared={"one": {"c": toy[0] / "b.bw"}})
 
 
 def test_given_regions_keep_their_file_and_are_counted_when_they_reach_over_an_end(toy, tmp_path):

@@ -144,6 +144,22 @@ def test_windows_are_told_apart_by_coverage_and_by_logits(store):
     assert set(table["how"]) == {"windows"}
 
 
+def test_a_test_part_of_labels_alone_tells_how_well_they_are_predicted(store, tmp_path):
+    label = np.asarray(store.columns["label"])
+    meta = {"task": asdict(Task("binary", TASKS)), "layout": {"length": LENGTH, "flanks": ["", ""]}}
+    with StoreWriter(tmp_path / "labels", meta) as writer:
+        codes = store.codes[:, 8:40]
+        writer.append(codes=codes, target=label[:, :, None].astype(np.float32), group=np.arange(N), label=label)
+    alone = open_store(tmp_path / "labels")
+    table = profiles.judge_all({"a": trained(Logits(8), "binary")}, alone, PLAN)
+    x = pair(store, Letters(8))[0].mean(1)
+    assert value(table, metric="auroc") == pytest.approx(metrics.roc_auc_score(label[:, 0], x))
+    assert np.isnan(value(table, metric="pearson"))
+    assert set(report_card(table)["verdict"]) == {"cannot decide"}
+    assert profiles.examples({}, table, alone, PLAN).empty
+    assert len(supplements(table)[4]) == 1
+
+
 def test_predictions_that_move_with_the_sequence_do_not_vary_and_others_do(store):
     steady = profiles.judge(trained(Letters(2)), "m", store, PLAN)
     assert value(steady, how="shifts", metric="variation") == pytest.approx(0, abs=1e-6)

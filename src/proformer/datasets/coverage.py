@@ -88,7 +88,7 @@ def make_coverage(
     group, contig (a position in meta["contigs"]), start; label uint8 [N, T] where peaks are given: whether the middle
     of one lies in the window; for regions, `region_set`, which of the files a row is from; and compared_0, …: further
     tracks of each task, such as a second replicate's, that are scored as if they were predictions (names in
-    meta["compared"]). Rows are in the order of the genome; memory is that of a piece of it.
+    meta["compared"]; NaN for tasks without one). Rows are in the order of the genome; memory is that of a piece of it.
 
     Raises InputError for tracks and peaks that do not fit each other or the genome, and where nothing is left.
     """
@@ -97,13 +97,16 @@ def make_coverage(
         found = f"tracks {', '.join(tracks) or 'none'}; peaks {', '.join(peaks or {}) or 'none'}"
         raise InputError(f"{found}; expected {'peaks' if plan.kind == 'binary' else 'the same tasks of both'}")
     for other, own in (compared or {}).items():
-        if set(own) != set(tracks):
+        if not own or not set(own) <= set(tracks):
             raise InputError(
-                f"compared: {other}: found tracks of {', '.join(own)}, expected one for each of {', '.join(tracks)}"
+                f"compared: {other}: found tracks of {', '.join(own)}, expected some of {', '.join(tracks)}"
             )
     check_excluded([*exclude, *plan.test], genome.names)
     signals = [Signal(path, genome, contig_names) for path in tracks.values()]
-    others = [[Signal(own[name], genome, contig_names) for name in names] for own in (compared or {}).values()]
+    others = [
+        [Signal(own[name], genome, contig_names) if name in own else None for name in names]
+        for own in (compared or {}).values()
+    ]
     files = [*tracks.values(), *(peaks or {}).values()]
     if twice := next((file for file in files if files.count(file) > 1), None):
         raise InputError(f"{twice}: found it for two tasks, expected a file for each")
@@ -195,10 +198,15 @@ def _rows(
     return rows, places.labels(rows, plan.window, peaks)
 
 
-def _read(signals: Sequence[Signal], contig: np.ndarray, start: np.ndarray, window: int) -> np.ndarray:
-    """Coverage of windows: float32 [n, tracks, window]. Raises InputError where it is negative or infinite."""
-    values = np.empty((len(start), len(signals), window), dtype=np.float32)
+def _read(signals: Sequence[Signal | None], contig: np.ndarray, start: np.ndarray, window: int) -> np.ndarray:
+    """Coverage of windows: float32 [n, tracks, window]; NaN where there is no track.
+
+    Raises InputError where it is negative or infinite.
+    """
+    values = np.full((len(start), len(signals), window), np.nan, dtype=np.float32)
     for track, signal in enumerate(signals):
+        if signal is None:
+            continue
         values[:, track] = signal.read(contig, start, window)
         good = (values[:, track] >= 0) & (values[:, track] < np.finfo(np.float32).max)
         if not good.all():

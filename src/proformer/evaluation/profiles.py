@@ -112,13 +112,20 @@ class TestSet:
     def __post_init__(self) -> None:
         window, task = self.store.codes.shape[1], self.store.task
         step = task.bin or 1
-        if task.kind != "profile" or self.store.target.shape[2] * step != window:
-            raise InputError(
-                f"{self.store.path}: found targets of the kind {task.kind!r}, expected profiles of whole windows"
-            )
+        whole = task.kind == "profile" and self.store.target.shape[2] * step == window
+        if not whole and task.kind != "binary":
+            found = f"targets of the kind {task.kind!r}"
+            raise InputError(f"{self.store.path}: found {found}, expected labels, or profiles of whole windows")
         if not 0 < self.length <= window or (window - self.length) % (2 * step):
             raise InputError(f"{self.store.path}: found windows of {window} bp for a model that reads {self.length}")
         object.__setattr__(self, "step", step)
+
+    @property
+    def label(self) -> np.ndarray | None:
+        """Which tasks have a peak in each window, where that is known: bool [N, T]."""
+        if self.store.task.kind == "binary":
+            return np.asarray(self.store.target[:, :, 0]) > 0
+        return np.asarray(self.store.columns["label"], bool) if "label" in self.store.columns else None
 
     @property
     def start(self) -> int:
@@ -126,7 +133,9 @@ class TestSet:
         return (self.store.codes.shape[1] - self.length) // 2
 
     def truth(self, rows: slice, column: str = "target") -> np.ndarray:
-        """Coverage of the middles: float64 [B, T, length / step]."""
+        """Coverage of the middles: float64 [B, T, length / step]; NaN [B, T, 1] where there are labels alone."""
+        if self.store.task.kind == "binary":
+            return np.full((rows.stop - rows.start, len(self.store.task.names), 1), np.nan)
         first = self.start // self.step
         return np.asarray(self.store.columns[column][rows, :, first : first + self.length // self.step], np.float64)
 
@@ -150,9 +159,9 @@ def smoothed(values: np.ndarray, by: int) -> np.ndarray:
 def score(test: TestSet, predict: Predict, size: int | None, plan: Judgement) -> pd.DataFrame:
     """All scores of coverage that is predicted in bins of `size` bp, or of labels (None): `COLUMNS`."""
     greatest = np.concatenate([np.asarray(test.store.target[rows]).max(axis=(1, 2)) for rows in test.rows()])
-    label = np.asarray(test.store.columns["label"], bool) if "label" in test.store.columns else None
+    label, coverage = test.label, test.store.task.kind == "profile"
     subsets: dict[str, Any] = {WHOLE: np.ones(len(greatest), bool)} | (
-        {PEAKS: label.any(axis=1)} if label is not None else {}
+        {PEAKS: label.any(axis=1)} if label is not None and coverage else {}
     )
     subsets |= {f"above {limit:g}": greatest > limit for limit in plan.thresholds}
     sums: dict[tuple[str, str, int], Sums] = {}
@@ -160,7 +169,7 @@ def score(test: TestSet, predict: Predict, size: int | None, plan: Judgement) ->
     for rows in test.rows():
         x, y = predict(rows).astype(np.float64), test.truth(rows)
         means.append((x.mean(axis=2), y.mean(axis=2)))
-        if size is None:
+        if size is None or not coverage:
             continue
         own = binned(y, size // test.step)
         for name, chosen in subsets.items():
@@ -178,14 +187,17 @@ def score(test: TestSet, predict: Predict, size: int | None, plan: Judgement) ->
         for name, value, n in zip(test.store.task.names, values, np.broadcast_to(numbers, values.shape), strict=True)
     ]
     x, y = (np.concatenate(side) for side in zip(*means, strict=True))
-    for subset, chosen in list(subsets.items())[: 1 + (label is not None)]:
+    for subset, chosen in subsets.items():
+        if subset.startswith("above"):
+            continue
         for task, name in enumerate(test.store.task.names):
             pairs: dict[Any, np.ndarray] = {"pearson": y} | (
                 {"auroc": label, "aupr": label} if label is not None else {}
             )
             for metric, truth in pairs.items():
                 pair = x[chosen, task], truth[chosen, task].astype(np.float64)
-                value = float(METRICS[metric].rows(*pair)) if chosen.any() else np.nan
+                known = np.isfinite(pair).all() and chosen.any()
+                value = float(METRICS[metric].rows(*pair)) if known else np.nan
                 found.append((subset, WINDOWS, test.length, WHOLE, name, metric, value, int(chosen.sum())))
     return pd.DataFrame(found, columns=COLUMNS)
 
@@ -215,10 +227,11 @@ def robustness(test: TestSet, model: TrainedModel, size: int, plan: Judgement) -
     over the windows with a peak of the task. Robust: the mean over shifts.
     """
     room = test.store.codes.shape[1] - test.length
-    if not plan.shifts or not 0 < room < test.length:
+    if not plan.shifts or not 0 < room < test.length or test.store.task.kind == "binary":
         return pd.DataFrame(columns=COLUMNS)
-    label = test.store.columns.get("label", np.ones((len(test.store), len(test.store.task.names))))
-    known = np.flatnonzero(np.asarray(label).any(axis=1))
+    label = test.label
+    label = np.ones((len(test.store), len(test.store.task.names)), bool) if label is None else label
+    known = np.flatnonzero(label.any(axis=1))
     known = np.sort(np.random.default_rng(plan.seed).permutation(known)[: plan.shifted_windows])
     at = starts(test, plan)
     totals: dict[str, list[np.ndarray]] = {"variation": [], "pearson": [], "robust_pearson": []}
@@ -236,7 +249,7 @@ def robustness(test: TestSet, model: TrainedModel, size: int, plan: Judgement) -
     for metric, parts in totals.items():
         values = np.concatenate(parts) if parts else np.empty((0, len(test.store.task.names)))
         for task, name in enumerate(test.store.task.names):
-            own = values[np.asarray(label)[known, task] > 0, task]
+            own = values[label[known, task], task]
             own = own[np.isfinite(own)]
             value = own.mean() if len(own) else np.nan
             found.append(
@@ -249,7 +262,7 @@ def _coverage(model: TrainedModel, codes: np.ndarray) -> np.ndarray:
     """Coverage [B, T, P] in the source's units, or the logits of labels [B, T, 1]."""
     device = next(model.model.parameters()).device
     with torch.inference_mode():
-        output = predict_codes(model.model, torch.from_numpy(np.ascontiguousarray(codes)).to(device))
+        output = predict_codes(model.model, torch.from_numpy(np.array(codes)).to(device))
         output = output.double() if model.task.kind == "binary" else model.task.restore(output)
     return output.cpu().numpy()
 

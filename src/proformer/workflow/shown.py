@@ -159,13 +159,19 @@ def contexts(results: Results) -> dict[str, list[Words]]:
 
 def _profiles(results: Results) -> dict[str, list[Words]]:
     """Of each set of scored profiles, the runs that its figures are of, by their axes."""
-    found: dict[str, list[Words]] = {name: [] for name in ("profiles", "losses of profiles", "bins of profiles")}
-    found |= {name: [] for name in ("training sets of profiles", "augmentations of profiles", "labels of profiles")}
+    found: dict[str, list[Words]] = {name: [] for name in ("profiles", "tracks of profiles", "losses of profiles")}
+    found |= {
+        name: []
+        for name in ("bins of profiles", "training sets of profiles", "augmentations of profiles", "labels of profiles")
+    }
     for name in results.profiles:
         jobs = results.profile_jobs(name)
         axes = {job.run: set(job.axes) for job in jobs}
         words = {"profiles": name, "folder": f"profiles/{name}"}
         found["profiles"].append(words)
+        if results.datasets[results.profiles[name]["test"]]["windows"].get("kind") == "binary":
+            continue
+        found["tracks of profiles"].append(words)
         with_bins = [run for run, own in axes.items() if "bin" in own]
         found["losses of profiles"] += [words | {"run": run} for run in with_bins if "loss" in axes[run]]
         found["bins of profiles"] += [
