@@ -26,7 +26,7 @@ GROUPS = {
     },
     "steps of the workflow": {
         "simulate": [f"simulate{what}" for what in ("", "-atac", "-vaishnav", "-coverage", "-benchmarks")],
-        "data": ["extract", "measured", "nearest", "nonpeaks"],
+        "data": ["extract", "measured", "nearest", "nonpeaks", "tfrecords"],
         "training": ["train-pack"],
         "predictions": ["peers", "public-test"],
         "prix_fixe": ["prix-fixe"],

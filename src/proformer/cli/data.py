@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from proformer.cli.options import DREAM_FLANKS, Medium, named, one_of
 from proformer.errors import InputError
-from proformer.files import Output, write_table, write_text
+from proformer.files import Output, OutputFolder, write_table, write_text
 from proformer.settings import Count, CountOrZero, Flanks, Positive, Share, read
 
 
@@ -303,3 +303,28 @@ def nonpeaks(
     write_text(out, bed.to_csv(sep="\t", index=False, header=False))
     write_table(counts, found)
     print(found.to_string(index=False))
+
+
+def tfrecords(
+    *,
+    records: Annotated[tuple[Path, ...], "files PART-N.tfr (ZLIB), as Basenji writes them"],
+    statistics: Annotated[Path, "their statistics.json"],
+    targets: Annotated[Path, "their table of tracks, targets.txt"],
+    kind: Annotated[str, "how the descriptions of the wanted tracks begin"] = "",
+    out: Annotated[OutputFolder, "folder to write: genome.fa, gaps.bed, track0.bw, …, tracks.tsv"],
+) -> None:
+    """Write the tracks of Basenji's TFRecords as a genome with bigWigs, for `proformer coverage`.
+
+    examples:
+      proformer tfrecords --records tfrecords/*.tfr --statistics statistics.json --targets targets.txt --kind DNASE \\
+          --out dnase
+      proformer atac genome --genome dnase/genome.fa --out genome.fa --table contigs.tsv
+      proformer coverage --genome genome.fa --tracks HepG2=dnase/track3.bw --gaps dnase/gaps.bed \\
+          --plan '{window: 3072, bin: 32, test: [test]}' --out dnase.safetensors
+
+    Each part (train, valid, test) is one contig; margins that have no targets are gaps. TensorFlow is not needed.
+    """
+    from proformer.datasets.tfrecords import write_genome
+
+    table = write_genome(records, statistics, targets, kind, out)
+    print(table.to_string(index=False))
