@@ -1,5 +1,6 @@
 # make demo    the whole analysis on embedded data: results/report.html
 # make test    all tests and checks
+# make explain TF-MoDISco too (0.5 GB), which finds the motifs that models attend to: proformer motifs --method modisco
 # make multiqc MultiQC too (0.9 GB), for its page over the ATAC-seq tools' logs
 # make test-learning  the tests of learning with ten seeds each, with all instructions and with AVX2 alone
 # make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
@@ -19,7 +20,7 @@ RUN := $(SNAKEMAKE) --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gp
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON TORCH
 
-.PHONY: help demo sample paper test test-learning test-faults fuzz check chromium slurm setup tools multiqc testtools
+.PHONY: help demo sample paper test test-learning test-faults fuzz check chromium slurm setup tools explain multiqc testtools
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -80,6 +81,7 @@ chromium slurm:
 
 setup: tools .venv/.complete
 testtools: setup .venv/.complete-test
+explain: setup .venv/.complete-explain
 multiqc: setup .venv/.complete-multiqc
 
 tools:

@@ -6,6 +6,7 @@ import re
 import tomllib
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PARTS = {"": "requirements.lock", "dev": "requirements-test.lock", "multiqc": "requirements-multiqc.lock"}
+PARTS = {"": "requirements.lock", "dev": "requirements-test.lock"}
+PARTS |= {part: f"requirements-{part}.lock" for part in ("multiqc", "explain")}
 
 
 def pins(file: str) -> dict[str, str]:
@@ -25,11 +27,12 @@ def pins(file: str) -> dict[str, str]:
 
 
 LOCKS = {part: pins(file) for part, file in PARTS.items()}
-LOCK = LOCKS["multiqc"] | LOCKS["dev"] | LOCKS[""]
+LOCK = LOCKS["explain"] | LOCKS["multiqc"] | LOCKS["dev"] | LOCKS[""]
 EXTRAS = PROJECT["optional-dependencies"]
 ELSEWHERE = {"tzdata"}  # pandas needs it on systems without time zones
 BUILDS = {"setuptools"}  # builds MACS2 and the project
-MULTIQC = find_spec("multiqc") is not None
+PROGRAMS = {"multiqc": "multiqc", "explain": "modiscolite"}  # of parts that are not always installed
+MISSING = {part for part, name in PROGRAMS.items() if find_spec(name) is None}
 CUDA = re.compile(r"nvidia-|cuda-|triton")  # brought, and pinned, by the CUDA builds of torch
 
 
@@ -55,22 +58,24 @@ def test_lock_pins_exactly_and_names_no_place_or_build(file: str) -> None:
 
 
 def test_a_package_has_one_pin() -> None:
-    main, test, multiqc = LOCKS.values()
-    assert main.keys() & (test.keys() | multiqc.keys()) == set()
-    assert {name for name in test.keys() & multiqc.keys() if test[name] != multiqc[name]} == set()
+    main, *others = LOCKS.values()
+    assert main.keys() & {name for part in others for name in part} == set()
+    for one, other in combinations(others, 2):
+        assert {name for name in one.keys() & other.keys() if one[name] != other[name]} == set()
 
 
 @pytest.mark.parametrize("package", LOCK)
 def test_running_version_is_the_locked_one(package: str) -> None:
-    if package not in LOCKS[""] | LOCKS["dev"] and not MULTIQC:
-        pytest.skip("MultiQC is not installed (make multiqc)")
+    parts = {part for part, lock in LOCKS.items() if package in lock}
+    if parts <= MISSING:
+        pytest.skip(f"{package} is not installed (make {min(parts)})")
     assert public(version(package)) == LOCK[package]
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_lock_holds_what_its_part_needs_and_nothing_else(part: str) -> None:
-    if part == "multiqc" and not MULTIQC:
-        pytest.skip("MultiQC is not installed (make multiqc)")
+    if part in MISSING:
+        pytest.skip(f"not installed (make {part})")
     locked = LOCKS[""] | LOCKS[part]
     wanted = {package for package in closure(declared(part)) if not CUDA.match(package)}
     assert wanted - locked.keys() == set()

@@ -1,6 +1,7 @@
 """Motifs of filters, and what they resemble: planted filters, exact p values, MEME files."""
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 from tiny_models import CONFIGS, LENGTH, tiny
 
 from proformer.errors import InputError
-from proformer.explain.filters import filter_motifs
+from proformer.explain.filters import filter_motifs, motif_table
 from proformer.explain.meme import consensus, information, read_meme, trimmed, write_meme
+from proformer.explain.patterns import discover
 from proformer.explain.tomtom import _tails, match
+from proformer.explain.truth import planted_motifs
 from proformer.models import build
 from proformer.sequences import encode
 
@@ -116,3 +119,24 @@ def test_information_and_weak_ends():
     assert information(matrix).tolist() == [0, 0, 2, 2, 0]
     assert consensus(trimmed(matrix)) == "AC"
     assert len(trimmed(np.full((3, 4), 0.25))) == 0
+
+
+def test_stretches_of_high_scores_become_patterns_with_their_names():
+    pytest.importorskip("modiscolite", reason="TF-MoDISco is not installed (make explain)")
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 4, (300, 80)).astype(np.uint8)
+    scores = random.normal(0, 0.05, (300, 80, 4))
+    for row, start in enumerate(random.integers(5, 60, 300)):
+        word, sign = (("GTCTGGCCC", 1), ("GCAGGCACG", -1))[row % 2]
+        codes[row, start : start + 9] = encode(word)
+        scores[row, np.arange(start, start + 9), encode(word)] += sign
+    motifs, _ = discover(codes, scores)
+    table, _ = motif_table(motifs, dict.fromkeys(motifs, 1), planted_motifs())
+    found = table.set_index("filter")["target"]
+    assert (found["pos_0"], found["neg_0"]) == ("Skn7", "Mot3")
+
+
+def test_without_modisco_its_installation_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "modiscolite.tfmodisco", None)
+    with pytest.raises(InputError, match="not installed; `make explain`"):
+        discover(sequences(4).numpy(), np.zeros((4, LENGTH, 4)))

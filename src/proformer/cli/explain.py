@@ -108,27 +108,33 @@ def motifs(
     *,
     model: Annotated[InputFolder, "model folder"],
     sequences: Annotated[Path, "file of sequences, or store"],
+    method: Annotated[Literal["filters", "modisco"], "motifs of the first layer, or of stretches of high scores"] = (
+        "filters"
+    ),
     known: Annotated[Path | None, "MEME file of known motifs, to compare with"] = None,
-    out: Annotated[Output, "table to write: a row per filter, and the known motif that is nearest"],
-    meme: Annotated[Output | None, "MEME file of the filters' motifs to write"] = None,
+    out: Annotated[Output, "table to write: a row per motif, and the known motif that is nearest"],
+    meme: Annotated[Output | None, "MEME file of the motifs to write"] = None,
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     device: Device = "auto",
     threads: CpuThreads = None,
 ) -> None:
-    """Say which motifs the filters of the first layer read.
+    """Say which motifs a model has learnt: those of its first layer, or those that it attends to.
 
     examples:
       proformer motifs --model model --sequences promoters.txt --out filters.tsv --meme filters.meme
       proformer motifs --model model --sequences promoters.txt --known yetfasco_all.meme --out filters.tsv
+      proformer motifs --model model --sequences promoters.txt --method modisco --out patterns.tsv    (make explain)
 
-    A filter's motif is the mean of the sequence where its activation is above half of the largest one. Known motifs are
-    compared as Tomtom does, on both strands: p of the best alignment, E over the known motifs, q after Benjamini and
-    Hochberg.
+    A filter's motif is the mean of the sequence where its activation is above half of the largest one; modisco gathers
+    stretches of high scores of in-silico mutagenesis (first task). Known motifs are compared as Tomtom does, on both
+    strands: p of the best alignment, E over the known motifs, q after Benjamini and Hochberg.
     """
     import numpy as np
 
-    from proformer.explain.filters import filter_table
+    from proformer.explain.attribution import Attributor
+    from proformer.explain.filters import motif_table, motifs_of
     from proformer.explain.meme import read_meme, write_meme
+    from proformer.explain.patterns import discover
     from proformer.files import write_table
     from proformer.predict import load
     from proformer.training.device import choose_device, set_up
@@ -136,10 +142,14 @@ def motifs(
     set_up(choose_device(device), threads, None)
     predictor = load(model, device)
     codes = np.concatenate([codes for codes, _ in predictor.read(sequences, trimmed)])
-    table, found = filter_table(predictor, codes, read_meme(known) if known else {})
+    if method == "filters":
+        motifs, sites = motifs_of(predictor, codes)
+    else:
+        motifs, sites = discover(codes, Attributor(predictor, predictor.task.names[:1]).scores(codes, "ism")[:, 0])
+    table, found = motif_table(motifs, sites, read_meme(known) if known else {})
     write_table(out, table)
     if meme:
-        write_meme(meme, found, dict(zip(table["filter"], table["sites"], strict=True)))
+        write_meme(meme, found, sites)
     print(table.head(20).to_string(index=False, na_rep="", float_format="%.3g"))
 
 

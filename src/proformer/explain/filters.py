@@ -10,7 +10,7 @@ cut across the junction of both strands, or padding, read columns without a lett
 A first layer is a convolution, several of them side by side, or a dense layer of k letters (Proformer's stem).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -130,20 +130,24 @@ def filter_motifs(model: Model, batches: Sequence[Tensor]) -> tuple[dict[str, np
     return motifs, {name: number[int(name.removeprefix("filter_"))] for name in motifs}
 
 
-def filter_table(predictor: Predictor, codes: np.ndarray, known: Motifs) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """A row per filter, nearest to a known motif first; and their motifs without weak ends, where any is left.
-
-    Columns: filter, sites, bits, motif (consensus), and of the nearest known motif target, strand, offset, overlap, p,
-    E and q. codes: uint8 [N, L].
-    """
+def motifs_of(predictor: Predictor, codes: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """What `filter_motifs` finds in codes uint8 [N, L]."""
     size, device = predictor.batch_size, predictor.device
     pieces = [codes[i : i + size].copy() for i in range(0, len(codes), size)]
-    found, sites = filter_motifs(predictor.module, [torch.from_numpy(piece).to(device) for piece in pieces])
-    cut = {name: trimmed(matrix) for name, matrix in found.items()}
+    return filter_motifs(predictor.module, [torch.from_numpy(piece).to(device) for piece in pieces])
+
+
+def motif_table(motifs: Motifs, sites: Mapping[str, int], known: Motifs) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """A row per motif, nearest to a known one first; and the motifs without weak ends, where any is left.
+
+    Columns: filter (its name), sites, bits, motif (consensus), and of the nearest known motif target, strand, offset,
+    overlap, p, E and q.
+    """
+    cut = {name: trimmed(matrix) for name, matrix in motifs.items()}
     cut = {name: matrix for name, matrix in cut.items() if len(matrix) >= SHORTEST}
-    table = pd.DataFrame({"filter": [*found], "sites": [sites[name] for name in found]})
-    table["bits"] = [float(information(matrix).sum()) for matrix in found.values()]
-    table["motif"] = [consensus(cut[name]) if name in cut else "" for name in found]
+    table = pd.DataFrame({"filter": [*motifs], "sites": [sites[name] for name in motifs]})
+    table["bits"] = [float(information(matrix).sum()) for matrix in motifs.values()]
+    table["motif"] = [consensus(cut[name]) if name in cut else "" for name in motifs]
     best = match(cut, known, best=1) if known else pd.DataFrame(columns=COLUMNS)
     table = table.join(best.set_index("query")[["target", "strand", "offset", "overlap", "p", "E", "q"]], on="filter")
     return table.sort_values("q", kind="stable", ignore_index=True), cut

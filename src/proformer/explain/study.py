@@ -16,7 +16,7 @@ from proformer.evaluation.metrics import METRICS
 from proformer.explain import truth as simulator
 from proformer.explain.attribution import Attributor, Method, completeness, contributions
 from proformer.explain.design import design_table, greedy
-from proformer.explain.filters import filter_table
+from proformer.explain.filters import motif_table, motifs_of
 from proformer.explain.importance import Importance, Null, background, occlusion
 from proformer.explain.meme import Motifs, information
 from proformer.predict import Predictor
@@ -173,7 +173,7 @@ def _logos(values: np.ndarray, codes: np.ndarray, plan: Study, tables: Tables, r
 
 def _filters(predictor: Predictor, codes: np.ndarray, motifs: Motifs, tables: Tables, run: str, seed: str) -> None:
     try:
-        table, cut = filter_table(predictor, codes, motifs)
+        table, cut = motif_table(*motifs_of(predictor, codes), motifs)
     except InputError as error:
         tables.add("filters", pd.DataFrame([{"filters": 0, "note": str(error)}]), run, seed)
         return
