@@ -1,16 +1,17 @@
 """What a model costs before it is trained: operations, parameters and memory, counted on the model itself.
 
 A step is traced on torch's meta device, which holds shapes alone. Models that ask for the values of tensors are traced
-on a CPU instead.
+on a CPU instead. Of torch's LSTMs, one position is traced and counted as often as there are positions.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -163,9 +164,9 @@ def _predict(model: Model, codes: torch.Tensor) -> tuple[int, torch.Tensor]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), _one_position(model) as repeated:
         output = model.eval()(codes)
-    return counter.get_total_flops(), output
+    return counter.get_total_flops() + repeated.flops, output
 
 
 def _learn(model: Model, codes: torch.Tensor, target: torch.Tensor) -> tuple[int, int]:
@@ -176,25 +177,64 @@ def _learn(model: Model, codes: torch.Tensor, target: torch.Tensor) -> tuple[int
     from proformer.tasks import Task
 
     batch, task = Batch(codes, target), Task(scale="none")
-    with FlopCounterMode(display=False) as counter:
-        kept = kept_bytes(model, lambda: model.train().loss(batch, task))
-    return counter.get_total_flops(), kept
+    with FlopCounterMode(display=False) as counter, _one_position(model) as repeated:
+        kept = kept_bytes(model, lambda: model.train().loss(batch, task), repeated)
+    return counter.get_total_flops() + repeated.flops, kept
 
 
-def kept_bytes(model: Model, compute: Callable[[], object]) -> int:
-    """Bytes that autograd keeps of a computation with a model, each storage once, beside the weights."""
+@dataclass
+class Repeated:
+    """What is traced once in place of many times: how often, now, and the FLOPs of the times that are left out."""
+
+    times: int = 1
+    flops: int = 0
+
+
+@contextmanager
+def _one_position(model: Model) -> Iterator[Repeated]:
+    """Have the LSTMs of a model compute one position: on the meta device each position is a dozen operations."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    repeated, layers = Repeated(), [layer for layer in model.modules() if isinstance(layer, torch.nn.LSTM)]
+
+    def one(layer: torch.nn.LSTM, x: torch.Tensor) -> tuple[torch.Tensor, object]:
+        axis = 1 if layer.batch_first else 0
+        repeated.times = x.shape[axis]
+        with FlopCounterMode(display=False) as counter:
+            output, state = torch.nn.LSTM.forward(layer, x.narrow(axis, 0, 1).clone())
+        repeated.flops += (repeated.times - 1) * counter.get_total_flops()
+        output = output.repeat_interleave(repeated.times, axis)
+        repeated.times = 1
+        return output, state
+
+    for layer in layers:
+        layer.forward = partial(one, layer)  # type: ignore[method-assign]
+    try:
+        yield repeated
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def kept_bytes(model: Model, compute: Callable[[], object], repeated: Repeated | None = None) -> int:
+    """Bytes that autograd keeps of a computation with a model, each storage once, beside the weights.
+
+    repeated: parts of the computation that stand for many.
+    """
     import torch
 
     own = {tensor.untyped_storage()._cdata for tensor in model.state_dict().values()}
-    kept: dict[int, torch.Tensor] = {}  # by storage; the tensors stay alive, so that no storage's address is used twice
+    # By storage; the tensors stay alive, so that no storage's address is used twice.
+    kept: dict[int, tuple[torch.Tensor, int]] = {}
 
     def note(tensor: torch.Tensor) -> torch.Tensor:
-        kept[tensor.untyped_storage()._cdata] = tensor
+        kept[tensor.untyped_storage()._cdata] = tensor, repeated.times if repeated else 1
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         result = compute()
     del result
-    size = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in own)
+    size = sum(times * tensor.untyped_storage().nbytes() for place, (tensor, times) in kept.items() if place not in own)
     kept.clear()  # they hold their graph, which holds `note`: nothing else would ever free them
     return size

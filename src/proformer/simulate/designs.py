@@ -1,7 +1,7 @@
 """The designed test sequences of the DREAM challenge, built again on the simulator's model (Rafi et al., Methods).
 
 - random: as the training inserts, 80 nt. Some are the backgrounds of the motif subsets, as published.
-- yeast: AT-rich stretches with poly-A or poly-T tracts and a binding site here and there, 80-nt sections of a promoter.
+- yeast: AT-rich stretches with poly-A or poly-T tracts and binding sites, 80-nt sections of a promoter.
 - high, low: a genetic algorithm on the model's expression; designs of all generations, so that they differ.
 - challenging: the same algorithm on the difference between the model and its additive variant, both ways round (the
   challenge: between a neural network and a biochemical model).
@@ -101,15 +101,11 @@ def random_designs(rng: np.random.Generator, prefix: str, library: Library = LIB
 
 
 def yeast_designs(rng: np.random.Generator) -> Iterator[Design]:
-    """Endless native-like sections: AT-rich, with tracts of 5 to 12 A or T and a binding site here and there."""
+    """Endless native-like sections: AT-rich, with tracts of 5 to 12 A or T."""
     for k, (_, codes) in enumerate(random_designs(rng, "", YEAST)):
         for _ in range(rng.integers(0, 3)):
             tract = np.full(rng.integers(5, 13), rng.choice([0, 3]), dtype=np.uint8)
             put(codes, tract, int(rng.integers(0, INSERT - len(tract) + 1)))
-        for _ in range(rng.integers(0, 2)):
-            motif = fill_gaps(rng, encode(PARAMETERS.sites[rng.integers(len(PARAMETERS.sites))].consensus))
-            motif = motif if rng.random() < 0.5 else reverse_complement(motif)
-            put(codes, motif, int(rng.integers(0, INSERT - len(motif) + 1)))
         yield f"YSIM{k // 5:04d}.{k % 5}", codes
 
 

@@ -3,8 +3,9 @@
 It is a generator of test data, not a fit: the consensus sequences are those that the DREAM challenge planted (Rafi
 et al., Methods, "Motif Perturbation", "Motif Tiling"). The numbers give random promoters the range and the spread of
 the published ones, but a signal that a small model learns from a thousand of them and that carries over to the designed
-sets: a site with a mismatch or two still acts; G and C lower expression, as they favour nucleosomes (Tillo & Hughes
-2009), in line with the AT-rich activators and the GC-rich repressors; chromatin modulates more than it switches.
+sets: a site with a mismatch or two still acts, and chromatin modulates more than it switches. G and C lower expression,
+as they favour nucleosomes (Tillo & Hughes 2009), but most of the signal is in motifs: Skn7 activates and Mot3
+represses, by sites of as many bases and as much G+C.
 
 For one insert of length L, a factor f with a site of width w at start i on strand s (+ or -):
 
@@ -65,6 +66,7 @@ class Site:
     affinity: float  # K_f: the weight of the consensus
     mismatch: float  # m_f, kT
     proteins: int = 1  # n_f
+    planted: float = 0.0  # expected number in a random promoter, beside those that chance makes
 
 
 @dataclass(frozen=True)
@@ -72,31 +74,31 @@ class Parameters:
     """All numbers of the model."""
 
     factors: tuple[Factor, ...] = (
-        Factor("Reb1", 1.1, 1.2, slope=0.2, pioneer=True),
+        Factor("Reb1", 1.6, 1.2, slope=0.2, pioneer=True),
         Factor("Hsf1", 2.4, slope=-0.2, cooperativity=10.0),
-        Factor("polyA", 0.5, 0.8, reverse=0.8, slope=0.2, helix=0.1, pioneer=True),
-        Factor("Skn7", 2.2, reverse=0.8, helix=0.2),
-        Factor("Mga1", 1.8, reverse=0.6, slope=-0.2, helix=0.2, phase=3.0),
-        Factor("Ume6", -0.9, -1.2, pioneer=True),
-        Factor("Mot3", -1.8, slope=-0.2),
-        Factor("Azf1", 1.8, reverse=0.5, slope=-0.2, helix=0.2, phase=6.0),
+        Factor("polyA", 0.1, 0.1, reverse=0.8, slope=0.2, helix=0.1, pioneer=True),
+        Factor("Skn7", 3.0, reverse=0.8, helix=0.2),
+        Factor("Mga1", 0.3, reverse=0.6, slope=-0.2, helix=0.2, phase=3.0),
+        Factor("Ume6", -1.2, -1.2, pioneer=True),
+        Factor("Mot3", -3.0, slope=-0.2),
+        Factor("Azf1", 1.4, reverse=0.5, slope=-0.2, helix=0.2, phase=6.0),
     )
     sites: tuple[Site, ...] = (
-        Site("Reb1", "TTACCCG", 10.0, 2.4),
-        Site("Hsf1", "ATGGAACA", 3.0, 2.0),
-        Site("Hsf1", "TTCTAGAANNTTCT", 30.0, 1.6, proteins=3),
+        Site("Reb1", "TTACCCG", 10.0, 2.4, planted=0.35),
+        Site("Hsf1", "ATGGAACA", 3.0, 2.0, planted=0.15),
+        Site("Hsf1", "TTCTAGAANNTTCT", 30.0, 1.6, proteins=3, planted=0.05),
         Site("polyA", "AAAAA", 0.8, 2.5),
-        Site("Skn7", "GTCTGGCCC", 30.0, 2.0),
+        Site("Skn7", "GTCTGGCCC", 30.0, 2.0, planted=1.4),
         Site("Mga1", "TTCT", 0.4, 3.0),
-        Site("Ume6", "AGCCGCC", 10.0, 2.5),
-        Site("Mot3", "GCAGGCACG", 30.0, 2.0),
-        Site("Azf1", "TAAAAGAAA", 30.0, 2.0),
+        Site("Ume6", "AGCCGCC", 10.0, 2.5, planted=0.2),
+        Site("Mot3", "GCAGGCACG", 30.0, 2.0, planted=0.75),
+        Site("Azf1", "TAAAAGAAA", 30.0, 2.0, planted=0.1),
     )
     nearest_partner: int = 8  # distance of the starts of a cooperating pair, nt
     farthest_partner: int = 24
     closed: float = -0.3  # h_0
-    basal: float = -0.35  # b_0
-    gc_effect: float = -3.5  # b_GC: G and C favour nucleosomes everywhere
+    basal: float = -0.3  # b_0
+    gc_effect: float = -5.0  # b_GC: G and C favour nucleosomes everywhere
     gc_mean: float = 0.47
     mean_opening: float = 0.5
     lowest: float = 2.0  # E_low, bins
@@ -136,9 +138,15 @@ def _words(codes: np.ndarray) -> dict[int, np.ndarray]:
     return words
 
 
+def oriented(site: Site, strand: int) -> np.ndarray:
+    """The consensus as codes along the insert, for a site on the strand +1 or -1: uint8 [w]."""
+    motif = encode(site.consensus)
+    return motif if strand > 0 else reverse_complement(motif)
+
+
 def _weights(words: dict[int, np.ndarray], site: Site, strand: int) -> np.ndarray:
     """q of a site on a strand (+1 or -1) at each start: float32 [L - w + 1, n]."""
-    motif = encode(site.consensus) if strand > 0 else reverse_complement(encode(site.consensus))
+    motif = oriented(site, strand)
     width = len(motif)
     if width <= WORD:
         return _table(motif.tobytes(), site.mismatch, site.affinity).take(words[width], mode="clip")
