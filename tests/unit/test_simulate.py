@@ -127,7 +127,9 @@ def by_hand(insert: str) -> tuple[float, dict[str, float], float]:
                         gained += f.cooperativity * q * q2 * (g + g2)
         theta[f.name], effect[f.name] = 1 - 1 / states, gained / states
     opening = 1 / (1 + math.exp(-(parameters.closed + sum(f.opening * effect[f.name] for f in parameters.factors))))
-    x = parameters.basal + sum(f.activation * effect[f.name] * (1 if f.pioneer else opening) for f in parameters.factors)
+    known = insert.replace("N", "")
+    x = parameters.basal + parameters.gc_effect * (sum(known.count(b) for b in "GC") / len(known) - parameters.gc_mean)
+    x += sum(f.activation * effect[f.name] * (1 if f.pioneer else opening) for f in parameters.factors)
     level = parameters.lowest + (parameters.highest - parameters.lowest) / (1 + math.exp(-x))
     return level, theta, opening
 
@@ -178,9 +180,11 @@ def test_planted_site_acts_as_its_sign_says(consensus):
 def test_neighbouring_hsf1_sites_are_super_additive():
     codes, first, second = backgrounds(500), 24, 36
 
+    without = replace(PARAMETERS, gc_effect=0.0)
+
     def excess(additive: bool) -> float:
         def level(x: np.ndarray) -> np.ndarray:
-            return activity(x, additive=additive)
+            return activity(x, without, additive=additive)
 
         one, two = planted(codes, "ATGGAACA", first), planted(codes, "ATGGAACA", second)
         return float(np.mean(level(planted(one, "ATGGAACA", second)) - level(one) - level(two) + level(codes)))
@@ -272,8 +276,8 @@ def ridge(x: np.ndarray, y: np.ndarray, train: int, penalty: float = 100.0) -> f
 def test_learnable_from_four_thousand_rows(library):
     composition = ridge(words(library.codes[:6000], 1), library.measured[:6000], 4000)
     grammar = ridge(words(library.codes[:6000], 4), library.measured[:6000], 4000)
-    assert composition < 0.35
-    assert grammar > composition + 0.3
+    assert composition < 0.55
+    assert grammar > composition + 0.2
 
 
 def test_blocks_are_stable_and_memory_is_flat():
