@@ -209,7 +209,7 @@ def _one_position(model: Model) -> Iterator[Repeated]:
         return output, state
 
     for layer in layers:
-        layer.forward = partial(one, layer)  # type: ignore[method-assign]
+        layer.forward = partial(one, layer)  # type: ignore[assignment]
     try:
         yield repeated
     finally:
