@@ -189,6 +189,7 @@ def _rows(
         own = [table[~table["contig"].isin(left_out)] for table in peaks]
         rows, label = places.merged(own, genome.lengths, plan.window, plan.merge)
         if plan.kind == "binary":
+            counts["windows"] = len(rows)
             return rows, label
         rows = places.tiles(places.union(rows.assign(end=rows["start"] + plan.window)), plan.window)
     else:
