@@ -1,6 +1,7 @@
 """Proformer, reproduced: from public data to every figure of the paper."""
 
 import os
+import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -8,13 +9,19 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "src"))
+from proformer.errors import one_line
+from proformer.planning.configuration import BASE, complete, read_file
+
 # Every job finds the library here, installed or not, and begins its log with where it runs and what it was asked.
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]))
 os.environ.update(PROFORMER_JOB="1")
 
 if config.get("demo", True):
+    with one_line("configuration"):
+        read_file(ROOT / BASE)
 
-    configfile: str(ROOT / "config.yaml")
+    configfile: str(ROOT / BASE)
 
 
 include: "workflow/rules/common.smk"

@@ -224,17 +224,17 @@ def _settings(run: str, keys: Mapping[str, Any], point: Mapping[str, Any]) -> Ke
     found = {name: keys[name] for name in SETTINGS}
     for axis, level in point.items():
         for name, value in _level(run, keys, axis, level).items():
-            found[name] = _joined(found[name] or {}, value) if isinstance(value, Mapping) else value
+            found[name] = joined(found[name] or {}, value) if isinstance(value, Mapping) else value
     model = {"model": found["model"] or run, **(found["keys"] or {})}
     return {"model": model, "training": found["training"] or {}} | (
         {"recipe": found["recipe"]} if found["recipe"] else {}
     )
 
 
-def _joined(keys: Mapping[str, Any], over: Mapping[str, Any]) -> Keys:
-    """Settings with others over them, at every depth."""
+def joined(keys: Mapping[str, Any], over: Mapping[str, Any]) -> Keys:
+    """Settings with others over them, at every depth, as Snakemake lays one configuration file over another."""
     both = [name for name, value in over.items() if isinstance(value, Mapping) and isinstance(keys.get(name), Mapping)]
-    return {**keys, **over, **{name: _joined(keys[name], over[name]) for name in both}}
+    return {**keys, **over, **{name: joined(keys[name], over[name]) for name in both}}
 
 
 def _level(run: str, keys: Mapping[str, Any], axis: str, level: Any) -> Keys:

@@ -79,8 +79,9 @@ class Predictor(TrainedModel):
             return self._predict_store(Path(sequences), Path(out), batch_size, trimmed)
         count = 0
         with _table(Path(out)) as handle:
-            handle.write("\t".join(("name", "sequence", *self._columns())) + "\n")
             for codes, rows in self.read(Path(sequences), trimmed):
+                if not count:  # not before the first sequences are known to be right: `handle` may be the screen
+                    handle.write("\t".join(("name", "sequence", *self._columns())) + "\n")
                 values = self.values(codes, batch_size).reshape(len(codes), -1)
                 names = rows.labels() or [str(count + row) for row in range(len(rows))]
                 for row, (name, numbers) in enumerate(zip(names, values.tolist(), strict=True)):

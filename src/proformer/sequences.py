@@ -12,10 +12,11 @@ from functools import cache
 
 import numpy as np
 
+from proformer.settings import MAX_LENGTH
+
 A, C, G, T, N, MASK = range(6)
 ALPHABET = "ACGTN"
 INVALID = 255
-MAX_LENGTH = 10_000
 
 _LETTERS = np.full(256, INVALID, dtype=np.uint8)
 for _code, _letter in enumerate(ALPHABET):

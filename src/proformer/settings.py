@@ -54,7 +54,20 @@ Positive = Annotated[float, above(0)]
 NotNegative = Annotated[float, at_least(0)]
 Share = Annotated[float, at_least(0), at_most(1)]
 BelowOne = Annotated[float, at_least(0), below(1)]
+# Of options of verbs, and of the configuration, whose schema names these types.
 Threads = Annotated[int, at_least(1), at_most(1024)]
+Seed = Annotated[int, at_least(0), below(MOST)]  # the last one draws test parts
+MAX_LENGTH = 10_000  # nucleotides of a sequence
+Length = Annotated[int, at_least(1), at_most(MAX_LENGTH)]
+Mismatches = Annotated[int, at_least(0), at_most(10)]
+MappingQuality = Annotated[int, at_least(0), at_most(254)]
+Medium = Literal["complex", "defined"]
+Libraries = Annotated[int, at_least(1), at_most(26)]
+Cells = Annotated[int, at_least(1), at_most(100)]
+SimulatedGenome = Annotated[int, at_least(60_000)]
+SimulatedTests = Annotated[int, at_least(100)]
+Benchmark = Annotated[int, at_least(50)]  # rows that are simulated
+SimulatedSet = Annotated[int, at_least(3)]
 Flank = Annotated[str, Limit(lambda text: set(text) <= set("ACGT"), "of A, C, G and T")]
 Flanks = tuple[Flank, Flank]
 
@@ -175,7 +188,9 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """The end of a message about a name that is not known."""
     known = list(known)
     close = difflib.get_close_matches(str(name), known, 1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"
+    if close or len(known) > 30:
+        return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; known: {', '.join(known) or 'none'}"
 
 
 @contextmanager

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from proformer.errors import InputError
 from proformer.files import last_line, write_text
 from proformer.models import SEAL
-from proformer.planning.cost import job_costs
+from proformer.planning.cost import JobCost, job_costs, known_costs
 from proformer.points import TrainingJob
+from proformer.settings import CountOrZero, NotNegative, check
 from proformer.units import aligned, as_hours
 
 STATES = ("running", "done", "waiting", "stopped", "silent", "failed")
-EPOCHS = 20  # of a training whose configuration does not say: the default of proformer.training.config
+DAMAGED = (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError, csv.Error, InputError)
 HEAD = ("POINT", "STATE", "EPOCH", "BEST r", "SEQUENCES/s", "LEFT", "WHERE", "MESSAGE")
 
 
@@ -38,7 +39,7 @@ class Point:
     seed: int
     state: str = "waiting"
     epoch: int = 0
-    epochs: int = EPOCHS
+    epochs: int = 0
     best_r: float | None = None
     best_epoch: int | None = None
     sequences_per_second: float | None = None
@@ -77,37 +78,66 @@ def read_points(
 ) -> list[Point]:
     """The state of every training of a run, in the order of `jobs`; nothing but files is asked, nothing is written."""
     now = time.time() if now is None else now
-    points = []
+    points, costs = [], known_costs(jobs, results / "costs.json")
     for job in jobs:
-        epochs, log = job.config["training"].get("epochs", EPOCHS), results / "logs/train" / f"{job.path}.log"
-        points.append(Point(job.path, job.dataset, job.label, job.seed, epochs=epochs, log=str(log)))
+        log = results / "logs/train" / f"{job.path}.log"
+        points.append(Point(job.path, job.dataset, job.label, job.seed, epochs=_epochs(job, costs), log=str(log)))
     work = [_read(point, results, silent_minutes, now) for point in points]
     _estimate(points, jobs, work, results / "costs.json")
     return points
 
 
+def _epochs(job: TrainingJob, costs: Mapping[str, JobCost]) -> int:
+    """How many epochs a training has; 0 where its settings are not those of a model that there is."""
+    if job.path in costs:
+        return costs[job.path].epochs
+    from proformer.training.config import read_job  # here, as models need torch
+
+    with suppress(InputError):
+        return read_job(job.config)[1].epochs
+    return 0
+
+
 def _read(point: Point, results: Path, silent_minutes: float, now: float) -> dict[str, Any]:
     """Fill in what the files say; returns the sequences of an epoch and the share that is done, where known."""
-    try:  # there while a training goes on, and when it has failed
-        found = json.loads((results / "checkpoints" / f"{point.path}.progress.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        # Members of a pack wait beside the checkpoints until the last one is done.
-        for folder in (results / "models" / point.path, results / "checkpoints" / f"{point.path}.finished"):
-            if (folder / SEAL).is_file():
-                try:
-                    return _read_done(point, folder)
-                except (OSError, ValueError, KeyError, IndexError) as error:
-                    point.state, point.message = "failed", f"{folder}: damaged ({type(error).__name__})"
-                    return {}
-        log = Path(point.log)
-        last, age = last_line(log), now - log.stat().st_mtime if log.is_file() else None
-        if re.search(r"error|killed|not found|no such", last, re.IGNORECASE):
-            point.state, point.message = "failed", last
-        elif age is not None and age < 60 * silent_minutes:
-            point.state = "running"  # the job has begun its log and is about to say more
+    progress = results / "checkpoints" / f"{point.path}.progress.json"
+    text = None
+    with suppress(FileNotFoundError):  # there while a training goes on, and when it has failed
+        text = progress.read_text(encoding="utf-8", errors="replace")
+    # Members of a pack wait beside the checkpoints until the last one is done.
+    folders = (results / "models" / point.path, results / "checkpoints" / f"{point.path}.finished")
+    source = progress if text is not None else next((path for path in folders if (path / SEAL).is_file()), None)
+    try:
+        if text is not None:
+            return _read_progress(point, json.loads(text), results, silent_minutes, now)
+        if source:
+            return _read_done(point, source)
+    except DAMAGED as error:
+        point.state, point.message = "failed", f"{source}: damaged ({type(error).__name__})"
         return {}
+    log = Path(point.log)
+    last, age = last_line(log), now - log.stat().st_mtime if log.is_file() else None
+    if re.search(r"error|killed|not found|no such", last, re.IGNORECASE):
+        point.state, point.message = "failed", last
+    elif age is not None and age < 60 * silent_minutes:
+        point.state = "running"  # the job has begun its log and is about to say more
+    return {}
+
+
+# What `proformer.training.progress` writes that is read here.
+PROGRESS = {
+    "state": Literal["starting", "running", "stopped", "failed"], "updated": float, "reason": str, "host": str,
+    "slurm_job": str, "epoch": CountOrZero, "epochs": CountOrZero, "best_epoch": CountOrZero, "best_r": float,
+    "sequences": CountOrZero, "sequences_per_second": NotNegative, "step": CountOrZero, "steps": CountOrZero,
+}  # fmt: skip
+
+
+def _read_progress(
+    point: Point, written: Mapping[str, Any], results: Path, silent_minutes: float, now: float
+) -> dict[str, Any]:
+    found = {name: check(name, written[name], hint) for name, hint in PROGRESS.items() if written.get(name) is not None}
     for name in ("epoch", "epochs", "best_r", "best_epoch", "sequences_per_second", "host", "slurm_job"):
-        if found.get(name) is not None:
+        if name in found:
             setattr(point, name, found[name])
     point.state = "running" if found["state"] == "starting" else found["state"]
     minutes = (now - found["updated"]) / 60
@@ -130,7 +160,7 @@ def _read_done(point: Point, folder: Path) -> dict[str, Any]:
     point.sequences_per_second = sum(rate > 0 for rate in rates) / seconds if seconds else None
     point.hours_left = 0.0
     settings = description["training"]
-    sequences = (settings.get("epoch_batches") or 0) * settings["batch_size"] or description["data"]["train"]
+    sequences = int((settings.get("epoch_batches") or 0) * settings["batch_size"] or description["data"]["train"])
     return {"sequences": sequences, "share": 1.0}
 
 

@@ -17,6 +17,7 @@ def read_yaml(text: str | bytes, where: str | Path) -> tuple[Any, yaml.Node | No
     Raises InputError naming `where`, with the line: not YAML, not UTF-8, a key twice, too many values, too deep.
     """
     kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = decoded(text, where) if isinstance(text, bytes) else text
     try:
         depth = 0
         for event in yaml.parse(text, kind):  # before they are nested: libyaml's own recursion ends in a crash
@@ -32,11 +33,20 @@ def read_yaml(text: str | bytes, where: str | Path) -> tuple[Any, yaml.Node | No
         return loader.construct_document(root), root
     except RecursionError:
         raise InputError(f"{where}: nested too deeply, or within itself") from None
-    except (UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+    except (ValueError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or ("not UTF-8 text" if isinstance(text, bytes) else str(error))
+        what = getattr(error, "problem", None) or str(error)
         line = f":{mark.line + 1}" if mark else ""
         raise InputError(f"{where}{line}: not valid YAML: {' '.join(what.split())}") from None
+
+
+def decoded(data: bytes, where: str | Path) -> str:
+    """Text from UTF-8. Raises InputError naming `where` and the line of the first byte that is none."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{where}:{line}: found the byte {data[error.start]:#04x}, expected UTF-8 text") from None
 
 
 def _count(node: yaml.Node, known: dict[int, int], where: str | Path) -> int:

@@ -20,7 +20,13 @@ from typing import Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from proformer.errors import one_line
+from proformer.planning.configuration import check_files
 from snakemake_logger_plugin_progress.estimate import Estimate
+
+# Whether it is asked for or not, Snakemake imports a plugin when it starts, before it reads its configuration files.
+with one_line("configuration"):
+    check_files(sys.argv[1:])
 
 TAIL = 10  # lines shown of the log of a failed job
 OWN = {LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO, LogEvent.JOB_STARTED}  # events that say nothing new here

@@ -1,10 +1,12 @@
-"""What is fuzzed: verbs with small files that they take, each file in turn damaged."""
+"""What is fuzzed: verbs with small files that they take."""
 
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +20,19 @@ CATALOGUE = """sources:
   one: {title: t, licence: l, citation: c, address: 'https://example.org/a.txt', size: 4,
         md5: 098f6bcd4621d373cade4e832627b4f6}
 """
+OWN = """demo: false
+datasets: {mine: {train: train.txt, flanks: [TGCATTTTTTTCACATC, GGTTACGGCTGTT], too_long: drop}}
+runs: {x: {model: proformer, datasets: [mine], keys: {dim: 8, heads: 2, blocks: 1, kmer: 3}}}
+"""
+SETTINGS = {  # models small enough to be trained by the hundred
+    "proformer": {"model": "proformer", "dim": 8, "heads": 2, "blocks": 1, "kmer": 3, "expression_heads": 2},
+    "legnet": {"model": "legnet", "widths": [8, 8]},
+    "danq": {"model": "danq", "filters": 4, "units": 2, "dense": [4], "kernel": 6, "window": 80},
+    "deepsea": {"model": "deepsea", "filters": [4, 4, 4], "dense": [4]},
+    "kmers": {"model": "kmers"},
+}
 TRAINING = '{"model": {"dim": 8}, "training": {"epochs": 1}}'
-JOBS = f'[{{"path": "a/b", "dataset": "a", "label": "b", "seed": 1, "config": {TRAINING}}}]'
+JOBS = f'[{{"path": "a/b", "run": "b", "dataset": "a", "seed": 1, "config": {TRAINING}}}]'
 
 
 @dataclass(frozen=True)
@@ -78,6 +91,47 @@ CASES = {
         ["o/a.txt"],
     ),
     "status": Case("status --results results --json", ["results/jobs.json"]),
+    "status run": Case(
+        "status --results run --json",
+        [*(f"run/models/a/b/{name}" for name in ("model.json", "metrics.tsv")), "run/costs.json", "run/jobs.json"],
+    ),
+    "compare": Case(
+        "compare --results run --out o.tsv --epochs o2.tsv",
+        [f"run/models/a/b/{name}" for name in ("model.json", "metrics.tsv", "SHA256SUMS")],
+        ["o.tsv", "o2.tsv"],
+    ),
+    "plan": Case("plan --configfile own.yaml --rate 100", ["own.yaml", "train.txt"]),
+    "models": Case("models", []),
+    "config": Case("config model:legnet", []),
+    "train-pack": Case(
+        "train-pack --jobs pack.yaml --train tr.st --validation va.st --results res --threads 1 --device cpu",
+        ["pack.yaml", "tr.st"],
+        ["res/models/x/model.safetensors", "res/models/y/model.safetensors"],
+    ),
+    "collect": Case(
+        "collect --dataset a --models m --sequences va.st --grid o.tsv --epochs o2.tsv",
+        ["m/model.json", "m/metrics.tsv", "va.st"],
+        ["o.tsv", "o2.tsv"],
+    ),
+    "test-grid": Case(
+        "test-grid --grid grid.tsv --tests o.tsv --means o2.tsv --spread o3.tsv",
+        ["grid.tsv"],
+        ["o.tsv", "o2.tsv", "o3.tsv"],
+    ),
+    "report-card": Case("report-card --run grid.tsv --out o.tsv --html o.html", ["grid.tsv"], ["o.tsv", "o.html"]),
+    "pages": Case("pages --captions captions.yaml --tables . --out o", ["captions.yaml", "grid.tsv"], ["o/grid.html"]),
+    "describe": Case("describe --config model.yaml --out o.json", ["model.yaml"], ["o.json"]),
+    "extract": Case("extract --table table.csv --column b --out o.txt", ["table.csv"], ["o.txt"]),
+    "public-test": Case(
+        "public-test --subsets subsets --leaderboard leaderboard --out o.txt",
+        ["subsets/yeast_seqs.csv", "leaderboard/ground.json"],
+    ),
+    "peers": Case(
+        "peers --table drift.tsv --predictions x:1=drift_predicted.tsv --samples 10 --out o.tsv --tests o2.tsv",
+        ["drift.tsv", "drift_predicted.tsv"],
+        ["o.tsv", "o2.tsv"],
+    ),
+    "simulate": Case("simulate --out o --train 20 --test 100 --gzip", [], ["o/simulator.json"]),
     "genome": Case("atac genome --genome source.fa --out o.fa --table o.tsv", ["source.fa"], ["o.fa", "o.tsv"]),
     "check": Case("atac check --reads A_1.gz A_2.gz --sample A --out o.tsv", ["A_1.gz", "A_2.gz"], ["o.tsv"]),
     "fragments": Case(
@@ -132,6 +186,17 @@ def write_inputs(folder: Path) -> None:
     (folder / "config.yaml").write_text(CONFIG)
     run("train --config config.yaml --train tr.st --validation va.st --out m --threads 1 --device cpu")
     run("predict --model m --sequences test.txt --out predictions.tsv --threads 1 --device cpu")
+    run("measured --file Drift.csv --name d --out drift.tsv --sequences drift.txt")
+    run("predict --model m --sequences drift.txt --out drift_predicted.tsv --threads 1 --device cpu")
+    shutil.copytree(folder / "m", folder / "run/models/a/b")
+    (folder / "run/jobs.json").write_text(JOBS)
+    (folder / "run/costs.json").write_text("{}")
+    (folder / "own.yaml").write_text(OWN)
+    (folder / "pack.yaml").write_text(f"x: {CONFIG}\ny: {CONFIG.replace('dim: 8', 'dim: 4')}\n")
+    (folder / "model.yaml").write_text("{dim: 8, heads: 2, blocks: 1, kmer: 3}")
+    (folder / "table.csv").write_text("sequence,a,b\n" + "".join(f"{name[17:-13]},1,2.5\n" for name in names[:20]))
+    (folder / "captions.yaml").write_text("{grid: The grid}")
+    shutil.copy(resources.files("proformer.evaluation") / "published/grid.tsv", folder / "grid.tsv")
     (folder / "catalogue.yaml").write_text(CATALOGUE)
     (folder / "mirror/example.org").mkdir(parents=True)
     (folder / "mirror/example.org/a.txt").write_text("test")

@@ -205,6 +205,11 @@ def test_files_to_predict(what, model, tmp_path, capsys):
     assert not (tmp_path / "out.tsv").exists()
 
 
+def test_nothing_is_printed_of_a_wrong_file(model, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("ACGT\n")
+    assert fails(capsys, "predict", "--model", model, "--sequences", tmp_path / "mine.txt", "--threads", 1)
+
+
 FOLDERS = {
     "no description": ("model.json", None, r"model\.json: no such file; a model folder has model\.json and model\.saf"),
     "no weights": (
@@ -255,6 +260,10 @@ WORDS = {
     "an option": (
         ["train", "--train", "a", "--validation", "b", "--out", "c", "--chekpoint", "d"],
         "no option --chekpoint; did you mean '--checkpoint'?",
+    ),
+    "an option twice": (
+        ["predict", "--model", "m", "--out", "a.tsv", "--out", "b.tsv"],
+        "argument --out: found it twice, expected it once",
     ),
     "a missing option": (["train", "--train", "a"], "the following arguments are required: --validation, --out"),
     "threads": (

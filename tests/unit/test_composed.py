@@ -136,7 +136,8 @@ def test_every_block_gives_what_it_states_and_combinations_learn_from_a_batch(i,
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"core": "dense"}, "core is 'dense', expected one of autosome, bhi, proformer, unlock_dna"),
+        ({"core": "dense"}, "model composed: core is 'dense'; known: autosome, bhi, proformer, unlock_dna"),
+        ({"final": "autosme"}, "model composed: final is 'autosme'; did you mean 'autosome'?"),
         ({"options": {"middle": {}}}, "options has 'middle', expected processor, first, core, final"),
         ({"options": {"core": {"widht": 3}}}, "options of core block autosome: unknown key 'widht'; did you mean"),
         (

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,7 +22,7 @@ from proformer.models import build, resolve
 from proformer.planning import rates
 from proformer.planning.configuration import read_configuration
 from proformer.planning.cost import TRAINING, JobCost, cost, forward_flops, job_costs, kept_bytes
-from proformer.planning.data import Amount, count_rows, find
+from proformer.planning.data import Amount, count_rows, find, part_rows
 from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
 from proformer.points import TrainingJob
 from proformer.sources.catalogue import load_catalogue
@@ -259,7 +260,7 @@ def test_configuration_is_that_of_snakemake(config, root):
     assert found["datasets"]["dreamfull"]["split"] == "random"  # then the schema's defaults
     for keys, message in (
         ({"result": 1}, "unknown key 'result'; did you mean 'results'"),
-        ({"seeds": [-1]}, r"^seeds\.0: found -1, expected at least 0"),
+        ({"seeds": [-1]}, r"^seeds\.0: found -1, expected a whole number of at least 0"),
     ):
         with pytest.raises(InputError, match=message):
             config(**keys)
@@ -291,9 +292,33 @@ def test_rows_of_several_files_add_up(config):
     assert "public" not in {file.name for file in part.files}
 
 
-def test_rows_of_a_store_go_first(config, stores):
-    from pathlib import Path
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, (800, 200, "")),
+        ({"folds": {"number": 10, "test": 0}}, (800, 100, "")),
+        ({"folds": {"number": 10, "test": 0, "validation": 9}}, (800, 100, "")),
+        ({"parts": {"file": "parts.txt"}}, (2, 1, "")),
+        ({"chromosomes": {"validation": ["I"]}}, (1000, 0, " at most (their chromosomes are not known yet)")),
+    ],
+)
+def test_parts_are_counted_as_they_are_made(keys, expected, config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "parts.txt").write_text("0\n0\n1\n2\n-1\n")
+    assert part_rows("dream", config(datasets={"dream": keys}), 1000, "seed~1") == expected
 
+
+def test_parts_that_are_there_are_counted(config, stores):
+    made = config()
+    folder = Path(made["results"], "data/dream/seed~1")
+    folder.mkdir(parents=True)
+    for part, store in zip(("train", "validation"), stores, strict=True):
+        (folder / f"{part}.safetensors").symlink_to(store)
+    train, validation, _ = part_rows("dream", made, 10**6, "seed~1")
+    assert 30 < validation < train < 300
+
+
+def test_rows_of_a_store_go_first(config, stores):
     made = config()
     place = Path(made["results"], "data/dream/all.safetensors")
     place.parent.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,12 @@ def test_a_folder_is_loaded_again_and_a_finished_training_is_not_repeated(data, 
     assert 30 < made["data"]["validation"] < 90
 
 
+def test_a_notebook_shows_a_bar(data, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    train((data[0][:60], data[1][:60]))
+    assert re.search(r"100%.* [\d.]+seq/s", capfd.readouterr().err)
+
+
 def test_several_tasks_and_a_validation_part_of_ones_own(data):
     sequences, values = data
     targets = np.column_stack([values, -values])
@@ -121,7 +128,6 @@ def test_codes_that_are_none(model):
 
 def test_importing_the_package_imports_nothing_heavy():
     import subprocess
-    import sys
 
     code = "import proformer, sys; proformer.__version__; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from proformer.errors import InputError
-from proformer.planning.cost import job_costs
+from proformer.planning.cost import job_costs, known_costs
 from proformer.points import TrainingJob
 from proformer.status import as_json, as_text, as_tsv, read_jobs, read_points, summarise, total_line, write_jobs
 
@@ -87,12 +87,31 @@ def test_a_model_that_is_trained_again_is_not_done(files):
     assert (at(files, job("a")).state, at(files, job("a")).message) == ("failed", "InputError: no such store")
 
 
-def test_a_damaged_folder_is_said(files):
-    files.done(job("a"))
-    files.write("models/dataset~dream/a/model.json", "{")
-    point = at(files, job("a"))
-    assert point.state == "failed"
-    assert "damaged" in point.message
+ODD = ["{", "", "[]", "3", "{}", '{"state": 3, "updated": 1}', '{"state": "running"}', "[" * 10**6, "\0\xff"]
+
+
+@pytest.mark.parametrize("text", [*ODD, '{"best_epoch": "x", "training": 3}', "x\ty\n1\t2\n"])
+@pytest.mark.parametrize(
+    "name", ["models/{}/model.json", "models/{}/metrics.tsv", "checkpoints/{}.progress.json", "costs.json"]
+)
+def test_a_damaged_file_is_said_of_its_point_and_hides_no_other(files, name, text):
+    a, b = job("a"), job("b")
+    files.done(a)
+    files.done(b)
+    files.write(name.format(a.path), text)
+    first, second = at(files, a, b)
+    assert second.state == "done"
+    place = name.format(a.path) if "progress" in name else f"models/{a.path}"
+    if name != "costs.json":
+        assert (first.state, first.message.split(" (")[0]) == ("failed", f"{files.folder}/{place}: damaged")
+
+
+def test_epochs_are_those_of_the_recipe_before_anything_has_begun(files):
+    legnet = TrainingJob("a", "a", "dream", 1, {"model": {"model": "legnet"}, "training": {}}, data={"length": 100})
+    assert at(files, legnet).epochs == 80
+    costs, _ = job_costs([legnet], files.folder / "costs.json")
+    assert known_costs([legnet], files.folder / "costs.json") == costs
+    assert at(files, legnet).epochs == 80
 
 
 FIELDS = {"epoch": 2, "epochs": 10, "step": 50, "steps": 200, "sequences": 36_000, "best_epoch": 1, "best_r": 0.5}

@@ -98,8 +98,9 @@ def test_demo_asks_for_no_gpu(fresh):
         ("datasets: {dream: {train: dream-trian}}", "'dream-trian': neither a name in the catalogue"),
         (
             "datasets: {dream: {flanks: [ACGX, A]}}",
-            "datasets.dream.flanks.0: found 'ACGX', expected text like ^[ACGT]*$",
+            "datasets.dream.flanks: found ['ACGX', 'A'], expected a list of 2 texts of A, C, G and T",
         ),
+        ("results: ''", "results: found '', expected letters, at least 1"),
         ("device: tpu", "device: found 'tpu', expected one of cpu, cuda, auto"),
         ("atac: {sample: x}", "atac: unknown key 'sample'; did you mean 'samples'?"),
         ("atac: {peaks: broad}", "atac.peaks: found 'broad', expected one of bampe, cutsites"),
@@ -119,9 +120,22 @@ def test_demo_asks_for_no_gpu(fresh):
         ("evaluations: {native: {published: {DanQ: nowhere.csv}}}", "'nowhere.csv': neither a name"),
         ("evaluations: {native: {row: 3}}", "evaluations.native: unknown key 'row'; did you mean 'rows'?"),
         ("datasets: {dream: {part: secret}}", "found 'secret', expected one of private"),
+        ("datasets: {dream: {train: simulated/trian_sequences.txt}}", "did you mean 'simulated/train_sequences.txt'?"),
+        (
+            "datasets: {dream: {submissions: {x: simulated/typo.json}}}",
+            "'simulated/typo.json': not among what is",
+        ),
+        ("evaluations: {native: {file: simulated_vaishnav/nativ.csv}}", "not among what is simulated"),
+        ("datasets: {dream: {fractions: {train: 0.9, validation: 0.2}}}", "expected fractions of 1 in all"),
+        ("datasets: {dream: {folds: {number: 3, test: 3}}}", "expected a test fold below 3"),
+        ("runs: {prixfixe: {vary: {core: {x: {keys: {core: bhii}}}}}}", "core is 'bhii'; did you mean 'bhi'?"),
+        (
+            "runs: {prixfixe: {keys: {options: {core: {lsmt: 3}}}}}",
+            "runs: prixfixe: model composed: options of core block autosome: unknown key 'lsmt'",
+        ),
         ("datasets: {dream: {leaderboard: [nowhere]}}", "'nowhere': neither a name in the catalogue"),
         ("datasets: {dream: {test: public, subsets: []}}", "found test: public, expected subsets and leaderboard"),
-        ("near: {within: 11}", "near.within: found 11, expected at most 10"),
+        ("near: {within: 11}", "near.within: found 11, expected a whole number of at least 0 and at most 10"),
         ("near: {within: 2}", "expected warn_distance at most within"),
     ],
 )
@@ -144,6 +158,13 @@ def test_snakemake_refuses_them_without_a_traceback(overlay, change, message):
     assert code == 2
     assert message in text.splitlines()[-1]
     assert "Traceback" not in text
+
+
+def test_a_file_that_snakemake_would_not_explain(fresh, tmp_path):
+    (tmp_path / "latin-1.yaml").write_bytes(b"points_per_job: 8\nresults: r\xe9sultats\n")
+    code, text = dry_run(fresh, "--configfile", "config/sample.yaml", str(tmp_path / "latin-1.yaml"))
+    assert code == 2
+    assert text == f"configuration: error: {tmp_path}/latin-1.yaml:2: found the byte 0xe9, expected UTF-8 text\n"
 
 
 @pytest.mark.parametrize(

@@ -1,25 +1,17 @@
 """ATAC-seq, from reads (or BAM, fragments, peaks and signal) to an encoded store of windows."""
 
-LIBRARIES = [chr(ord("A") + number) for number in range((config["simulate_atac"] or {}).get("libraries", 0))]
-
 
 rule simulate_atac:
     """Write a genome with planted accessible regions, and the paired reads of an ATAC-seq experiment on it."""
     input:
         code=library("simulate", "cli/simulate"),
     output:
-        genome=f"{R}/data/simulated_atac/genome.fa",
-        regions=f"{R}/data/simulated_atac/regions.bed",
-        reads=expand(f"{R}/data/simulated_atac/{{library}}_{{mate}}.fastq.gz", library=LIBRARIES, mate=(1, 2)),
-        more=expand(
-            f"{R}/data/simulated_atac/{{name}}",
-            name=["sites.bed", "tss.bed", "blacklist.bed", "repeats.bed", "fragments.tsv.gz", "simulator.json"],
-        ),
+        results.simulated("simulated_atac"),
     resources:
         **asks(2000, 30),
     params:
         **config["simulate_atac"] or {},
-        folder=lambda wildcards, output: str(Path(output.genome).parent),
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m proformer simulate-atac --out {params.folder:q} --genome-size {params.genome_size}"
         " --pairs {params.pairs} --libraries {params.libraries} --seed {params.seed} > {log:q} 2>&1"
@@ -292,7 +284,7 @@ rule atac_quality:
         windows=rules.atac_windows.output.store,
         genome=rules.atac_genome.output,
         annotation=experiment.side_file("annotation"),
-        regions=rules.simulate_atac.output.regions if experiment.simulated else [],
+        regions=f"{R}/data/simulated_atac/regions.bed" if experiment.simulated else [],
         code=library("atac/quality", "atac/signal", "atac/fragments"),
     output:
         [f"{T}/{name}.tsv" for name in experiment.quality],

@@ -6,10 +6,7 @@ rule simulate_benchmarks:
     input:
         code=library("simulate", "cli/simulate"),
     output:
-        expand(
-            f"{R}/data/simulated_benchmarks/{{name}}.tsv",
-            name=["drosophila", "HepG2_clean", "K562_clean", "WTC11_clean", "ceilings"],
-        ),
+        results.simulated("simulated_benchmarks"),
     params:
         **config["simulate_benchmarks"] or {},
         folder=lambda wildcards, output: str(Path(output[0]).parent),

@@ -3,14 +3,10 @@
 import json
 import re
 import shutil
-import sys
 import warnings
 
-sys.path.insert(0, str(ROOT / "src"))
 from proformer import cluster, scheduling
-from proformer.errors import one_line
 from proformer.evaluation import FIGURE_5
-from proformer.planning.configuration import complete
 from proformer.planning.data import coverage_files
 from proformer.planning.plan import skipped_reasons
 from proformer.status import write_jobs

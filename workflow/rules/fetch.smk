@@ -22,24 +22,12 @@ rule fetch:
         " --provenance {output.provenance:q} > {log:q} 2>&1"
 
 
-SIMULATED = [
-    "train_sequences.txt",
-    "test_sequences.txt",
-    "filtered_test_data_with_MAUDE_expression.txt",
-    "second_measurement.json",
-    "ground_truth.tsv",
-    "simulator.json",
-]
-
-
 rule simulate:
     """Write simulated promoters in the published file formats of the DREAM challenge."""
     input:
         code=library("simulate"),
     output:
-        [f"{R}/data/simulated/{name}" for name in SIMULATED],
-        directory(f"{R}/data/simulated/test_subset_ids"),
-        directory(f"{R}/data/simulated/public_leaderboard_ids"),
+        [path if Path(path).suffix else directory(path) for path in results.simulated("simulated")],
     resources:
         **asks(2000, 30),
     params:

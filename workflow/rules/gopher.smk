@@ -1,25 +1,17 @@
 """Models of coverage, scored as Toneyan et al. (2022) do: fair to every resolution, to labels, and to replicates."""
 
-CELLS = [f"cell{number + 1}" for number in range((config["simulate_coverage"] or {}).get("cells", 0))]
-
 
 rule simulate_coverage:
     """Write a genome with planted motifs, and tracks of cell types whose coverage follows them."""
     input:
         code=library("simulate", "cli/simulate"),
     output:
-        genome=f"{R}/data/simulated_coverage/genome.fa",
-        more=[f"{R}/data/simulated_coverage/{name}" for name in ("gaps.bed", "regions.tsv")],
-        tracks=expand(
-            f"{R}/data/simulated_coverage/{{cell}}{{suffix}}",
-            cell=CELLS,
-            suffix=(".bw", "_2.bw", "_expected.bw", ".bed"),
-        ),
+        results.simulated("simulated_coverage"),
     resources:
         **asks(2000, 30),
     params:
         **config["simulate_coverage"] or {},
-        folder=lambda wildcards, output: str(Path(output.genome).parent),
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m proformer simulate-coverage --out {params.folder:q} --genome-size {params.genome_size}"
         " --cells {params.cells} --seed {params.seed} > {log:q} 2>&1"

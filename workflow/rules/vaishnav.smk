@@ -6,10 +6,7 @@ rule simulate_vaishnav:
     input:
         code=library("simulate", "cli/simulate"),
     output:
-        expand(
-            f"{R}/data/simulated_vaishnav/{{name}}.csv",
-            name=["All_promoter_fragments_Native", "Random_complex", "Drift_testdata"],
-        ),
+        results.simulated("simulated_vaishnav"),
     params:
         **config["simulate_vaishnav"] or {},
         folder=lambda wildcards, output: str(Path(output[0]).parent),

@@ -91,7 +91,11 @@ class Signal:
         apart = (np.diff(contigs) != 0) | (np.diff(starts) > width + _GAP) | (np.diff(starts // _LONGEST) != 0)
         for rows in np.split(order, np.flatnonzero(apart) + 1) if len(order) else []:
             first, last = int(start[rows[0]]), int(start[rows[-1]]) + width
-            values = self._file.values(self.name_of(int(contig[rows[0]])), first, last, numpy=True)
+            name = self.name_of(int(contig[rows[0]]))
+            try:
+                values = self._file.values(name, first, last, numpy=True)
+            except RuntimeError:
+                raise InputError(f"{self.path}: damaged at {name}:{first + 1:,}-{last:,}") from None
             np.nan_to_num(values, copy=False)
             out[rows] = np.lib.stride_tricks.sliding_window_view(values, width)[start[rows] - first]
         return out

@@ -16,7 +16,7 @@ from proformer.atac import windows as drawing
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.files import InputFolder, Output, OutputFolder, read_table, write_table
-from proformer.settings import Count, CountOrZero, Share
+from proformer.settings import Count, CountOrZero, Length, MappingQuality, Positive, Seed, Share
 from proformer.settings import Threads as ThreadCount
 
 Reads = Annotated[tuple[Path, Path], "FASTQ, plain or gz: of read 1, of read 2"]
@@ -110,7 +110,7 @@ def fragments(
     bam: Annotated[Path | None, "sorted BAM with marked duplicates"] = None,
     fragments: Annotated[Path | None, "or: BED, BEDPE or 10x fragments.tsv, plain or gz"] = None,
     shifted: Annotated[Literal["yes", "no"] | None, "the ends are cut sites (left out: .tsv's are)"] = None,
-    mapq: Annotated[int, "least mapping quality of both mates"] = 30,
+    mapq: Annotated[MappingQuality, "least mapping quality of both mates"] = 30,
     contig_names: ContigNames = None,
     exclude: Exclude = (),
     blacklist: Blacklist = None,
@@ -159,7 +159,7 @@ def peaks(
     out: Annotated[OutputFolder, "folder for the peaks"],
     mode: Annotated[Literal["bampe", "cutsites"], "fragments or cut sites"] = "bampe",
     genome_table: Annotated[Path | None, "table that `genome` made: known bases are the genome's size"] = None,
-    genome_size: Annotated[float | None, "effective size in bp, in place of the table"] = None,
+    genome_size: Annotated[Positive | None, "effective size in bp, in place of the table"] = None,
     exclude: Exclude = (),
 ) -> None:
     """Call peaks with MACS2."""
@@ -195,10 +195,10 @@ def windows(
     contig_names: ContigNames = None,
     blacklist: Blacklist = None,
     number: Annotated[Count, "windows to draw"] = 100_000,
-    length: Annotated[Count, "nucleotides of each"] = 100,
+    length: Annotated[Length, "nucleotides of each"] = 100,
     reach: Annotated[Count, "bp around a summit in which they lie"] = 1000,
     centre: Annotated[Count, "bp in the middle whose mean signal is the target"] = 20,
-    seed: Annotated[CountOrZero, "of the draw"] = 1,
+    seed: Annotated[Seed, "of the draw"] = 1,
     max_n: Annotated[CountOrZero, "unknown bases allowed"] = 0,
     transform: Annotated[Literal["none", "log1p"], "of the target"] = "log1p",
 ) -> None:
@@ -274,6 +274,6 @@ def tools(
 
 def _named(samples: tuple[str, ...], fragments: tuple[Path, ...]) -> dict[str, Path]:
     """The fragments of each sample."""
-    if len({*samples}) != len(fragments):
-        raise InputError(f"--samples: found {len({*samples})} names, expected one for each of --fragments")
+    if not len({*samples}) == len(samples) == len(fragments):
+        raise InputError(f"--samples: found {' '.join(samples)}, expected another name for each of --fragments")
     return dict(zip(samples, fragments, strict=True))

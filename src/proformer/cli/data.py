@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from proformer.cli.options import DREAM_FLANKS, Medium, named, one_of
 from proformer.errors import InputError
 from proformer.files import Output, OutputFolder, write_table, write_text
-from proformer.settings import Count, CountOrZero, Flanks, Positive, Share, read
+from proformer.settings import Count, CountOrZero, Flanks, Length, Mismatches, Positive, Share, read
 
 
 def prepare(
@@ -17,7 +17,7 @@ def prepare(
     values: Annotated[Path | None, "table beside a FASTA file: name, value(s); or values in the same order"] = None,
     split_by: Annotated[str, "column of chromosomes or folds, kept for `split --chromosomes`"] = "",
     counts: Annotated[Output | None, "table of what was kept and filtered"] = None,
-    length: Annotated[Count | None, "nucleotides kept per strand (default: of the longest)"] = None,
+    length: Annotated[Length | None, "nucleotides kept per strand (default: of the longest)"] = None,
     flanks: Annotated[Flanks, "constant ends, cut off"] = ("", ""),
     too_long: Annotated[Literal["error", "drop"], "what to do with sequences longer than --length"] = "error",
     wrong_flank: Annotated[
@@ -104,7 +104,7 @@ def split(
     parts: Annotated[Path | None, "file with a line per row: the number of its part, or -1"] = None,
     seed: Annotated[CountOrZero, "of the draw"] = 1,
     by: Annotated[Literal["random", "chromosome"], "what to draw"] = "random",
-    near: Annotated[CountOrZero, "keep sequences together that differ in at most so many positions"] = 0,
+    near: Annotated[Mismatches, "keep sequences together that differ in at most so many positions"] = 0,
     block: Annotated[Count | None, "with --by chromosome: stretches of so many bp instead of whole ones"] = None,
     counts: Annotated[Output | None, "table of the parts' sizes, means and spreads"] = None,
 ) -> None:
@@ -191,8 +191,8 @@ def nearest(
     sequences: Annotated[Path, "file of sequences"],
     name: Annotated[str, "what the table calls them"] = "sequences",
     against: Annotated[str, "what the table calls the store"] = "training",
-    within: Annotated[CountOrZero, "mismatches up to which distances are exact"] = 5,
-    warn_distance: Annotated[CountOrZero, "near means at most this far"] = 3,
+    within: Annotated[Mismatches, "mismatches up to which distances are exact"] = 5,
+    warn_distance: Annotated[Mismatches, "near means at most this far"] = 3,
     warn_share: Annotated[Share, "warn when more are near"] = 0.01,
     out: Annotated[Output | None, "table: how many are identical, within 1, 2, …"] = None,
     distances: Annotated[Output | None, "table: distance, nearest row and strand of each sequence"] = None,

@@ -15,13 +15,14 @@ from inspect import Parameter, cleandoc, signature
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
+from proformer import settings
 from proformer.errors import InputError
 from proformer.files import existing
 from proformer.settings import Threads, did_you_mean, fit, words
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], "where to compute; auto: on a GPU when there is one"]
 CpuThreads = Annotated[Threads | None, "CPU threads (default: as many as the process may use)"]
-Medium = Annotated[str | None, "complex or defined: refuse a table of another"]
+Medium = Annotated[settings.Medium | None, "refuse a table of another"]
 DREAM_FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 
 
@@ -64,6 +65,9 @@ def read_words(
         hints = get_type_hints(each, include_extras=True)
         for name, parameter in signature(each).parameters.items():
             _add(to, name, parameter, hints[name])
+    options = [word.partition("=")[0] for word in words if word.startswith("--")]
+    if twice := [option for option in options if options.count(option) > 1]:
+        parser.error(f"argument {twice[0]}: found it twice, expected it once")
     given = vars(parser.parse_args(words))
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if name != "step"}
     return given, partial(functions[given.get("step", "")], **values)

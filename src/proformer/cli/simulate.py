@@ -3,15 +3,15 @@
 from typing import Annotated
 
 from proformer.files import OutputFolder
-from proformer.settings import Count, CountOrZero
+from proformer.settings import Benchmark, Cells, Count, Libraries, Seed, SimulatedGenome, SimulatedSet, SimulatedTests
 
 
 def simulate(
     *,
     out: Annotated[OutputFolder, "folder to write, made when missing"],
     train: Annotated[Count, "training rows"] = 4000,
-    test: Annotated[Count, "test rows, 100 or more"] = 1000,
-    seed: Annotated[CountOrZero, "random seed"] = 1,
+    test: Annotated[SimulatedTests, "test rows"] = 1000,
+    seed: Annotated[Seed, "random seed"] = 1,
     gzip: Annotated[bool, "pack the sequence files and the ground truth (.gz)"] = False,
 ) -> None:
     """Write simulated promoters in the file formats of the DREAM challenge.
@@ -31,10 +31,10 @@ def simulate(
 def simulate_atac(
     *,
     out: Annotated[OutputFolder, "folder to write, made when missing"],
-    genome_size: Annotated[Count, "bp without chrM"] = 600_000,
+    genome_size: Annotated[SimulatedGenome, "bp without chrM"] = 600_000,
     pairs: Annotated[Count, "read pairs per library"] = 24_000,
-    libraries: Annotated[Count, "replicates"] = 2,
-    seed: Annotated[CountOrZero, "random seed"] = 1,
+    libraries: Annotated[Libraries, "replicates"] = 2,
+    seed: Annotated[Seed, "random seed"] = 1,
 ) -> None:
     """Write a simulated genome and the paired reads of an ATAC-seq experiment on it.
 
@@ -54,10 +54,10 @@ def simulate_atac(
 def simulate_vaishnav(
     *,
     out: Annotated[OutputFolder, "folder to write, made when missing"],
-    native: Annotated[Count, "rows"] = 400,
-    random: Annotated[Count, "rows"] = 400,
-    drift: Annotated[Count, "rows"] = 150,
-    seed: Annotated[CountOrZero, "random seed"] = 1,
+    native: Annotated[SimulatedSet, "rows"] = 400,
+    random: Annotated[SimulatedSet, "rows"] = 400,
+    drift: Annotated[SimulatedSet, "rows"] = 150,
+    seed: Annotated[Seed, "random seed"] = 1,
 ) -> None:
     """Write simulated evaluation sets in the file formats that Vaishnav et al. published.
 
@@ -73,9 +73,9 @@ def simulate_vaishnav(
 def simulate_coverage(
     *,
     out: Annotated[OutputFolder, "folder to write, made when missing"],
-    genome_size: Annotated[Count, "bp without chrM"] = 600_000,
-    cells: Annotated[Count, "cell types"] = 3,
-    seed: Annotated[CountOrZero, "random seed"] = 1,
+    genome_size: Annotated[SimulatedGenome, "bp without chrM"] = 600_000,
+    cells: Annotated[Cells, "cell types"] = 3,
+    seed: Annotated[Seed, "random seed"] = 1,
 ) -> None:
     """Write a simulated genome, and tracks and peaks of several cell types on it.
 
@@ -93,9 +93,9 @@ def simulate_coverage(
 def simulate_benchmarks(
     *,
     out: Annotated[OutputFolder, "folder to write, made when missing"],
-    enhancers: Annotated[Count, "windows of Drosophila enhancers"] = 400,
-    elements: Annotated[Count, "elements of HepG2; K562 has 1.6 times, WTC11 0.4 times as many"] = 200,
-    seed: Annotated[CountOrZero, "random seed"] = 1,
+    enhancers: Annotated[Benchmark, "windows of Drosophila enhancers"] = 400,
+    elements: Annotated[Benchmark, "elements of HepG2; K562 has 1.6 times, WTC11 0.4 times as many"] = 200,
+    seed: Annotated[Seed, "random seed"] = 1,
 ) -> None:
     """Write simulated Drosophila enhancers and human regulatory elements in their published formats.
 

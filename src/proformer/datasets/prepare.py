@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from proformer.datasets.text import Rows, first_error_first
 from proformer.errors import InputError
 from proformer.files import existing, file_digest
 from proformer.sequences import MAX_LENGTH, N, Spans, centre_pad, contain, flank_extent, has_flanks, strand_free_keys
-from proformer.settings import Flanks, at_least, at_most
+from proformer.settings import Flanks, Length
 from proformer.tasks import Task
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Layout:
     (see `flank_extent`) and keeps the row.
     """
 
-    length: Annotated[int, at_least(1), at_most(MAX_LENGTH)] = 100
+    length: Length = 100
     flanks: Flanks = ("", "")
     too_long: Literal["error", "drop"] = "error"
     wrong_flank: Literal["error", "drop", "partial"] = "error"

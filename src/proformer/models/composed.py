@@ -21,6 +21,8 @@ from proformer.models.blocks import autosome, bhi
 from proformer.settings import Count, Flanks, check, did_you_mean, within
 from proformer.tasks import Task
 
+ROLES: tuple[blocks.Role, ...] = get_args(blocks.Role)
+
 
 @dataclass(frozen=True)
 class Config:
@@ -41,7 +43,12 @@ class Config:
     options: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "options", {role: keys for role, keys in self.options.items() if keys is not None})
+        if unknown := sorted(self.options.keys() - set(ROLES)):
+            raise InputError(f"options has {unknown[0]!r}, expected {', '.join(ROLES)}")
+        checked = {role: _options(role, self) for role in ROLES if self.options.get(role) is not None}
+        for role in ROLES:
+            blocks.find(role, getattr(self, role))
+        object.__setattr__(self, "options", checked)
 
 
 class Composed(Model):
@@ -79,15 +86,9 @@ class Composed(Model):
 
 
 def build(config: Config) -> Composed:
-    """Find the blocks and put them together.
-
-    Raises InputError for a block that does not exist, a key that it does not have, and blocks that do not fit.
-    """
-    roles = get_args(blocks.Role)
-    if unknown := sorted(set(config.options) - set(roles)):
-        raise InputError(f"model composed: options has {unknown[0]!r}, expected {', '.join(roles)}")
+    """Put the blocks together. Raises InputError for blocks that do not fit."""
     made: dict[str, Any] = {}
-    for role in roles:
+    for role in ROLES:
         made[role] = _make(role, config, made)
     model = Composed(**made)
     if model.processor.masks != model.final.masks:
@@ -98,20 +99,25 @@ def build(config: Config) -> Composed:
     return model
 
 
-def _make(role: blocks.Role, config: Config, made: dict[str, Any]) -> Any:
-    """The block of a role, on what the one before it gives."""
-    kind: Any = blocks.find(role, getattr(config, role))
-    options = config.options.get(role) or {}
-    before = next(reversed(made), None)
-    given = [made[before].gives] if before else [config.length, config.flanks]
-    hints = get_type_hints(kind.__init__, include_extras=True)
-    known = {name: hints[name] for name in list(signature(kind).parameters)[len(given) :]}
-    with within(f"model composed: options of {_name(role, config)}"):
-        for key in options:
+def _options(role: blocks.Role, config: Config) -> dict[str, Any]:
+    """The options of a block, checked. Raises InputError for a block or a key that does not exist, and for a value."""
+    kind = blocks.find(role, getattr(config, role))
+    hints = get_type_hints(kind.__init__, include_extras=True)  # type: ignore[misc]
+    known = list(signature(kind).parameters)[2 if role == "processor" else 1 :]  # behind what the block before it gives
+    found = config.options[role] or {}
+    with within(f"options of {_name(role, config)}"):
+        for key in found:
             if key not in known:
                 raise InputError(f"unknown key {key!r}{did_you_mean(key, known)}")
-        options = {key: check(key, value, known[key]) for key, value in options.items()}
-    if "tasks" in known:
+        return {key: check(key, value, hints[key]) for key, value in found.items()}
+
+
+def _make(role: blocks.Role, config: Config, made: dict[str, Any]) -> Any:
+    """The block of a role, on what the one before it gives."""
+    before = next(reversed(made), None)
+    given = [made[before].gives] if before else [config.length, config.flanks]
+    kind, options = blocks.find(role, getattr(config, role)), config.options.get(role) or {}
+    if "tasks" in signature(kind).parameters:
         options = {"tasks": config.tasks, **options}
     try:
         return kind(*given, **options)
@@ -149,14 +155,14 @@ RECIPES = {
     "autosome": {"model": {}, "training": _AUTOSOME},
     "attention": {"model": {"core": "unlock_dna"}, "training": {**_AUTOSOME, **_SLOWER}},
     # As released, the cosine's length counts sequences and its steps are batches: the rate stays what it is.
-    "bhi": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": {**_BHI, "schedule": "constant"}},
-    "bhi-repaired": {"model": dict.fromkeys(get_args(blocks.Role), "bhi"), "training": _BHI},
+    "bhi": {"model": dict.fromkeys(ROLES, "bhi"), "training": {**_BHI, "schedule": "constant"}},
+    "bhi-repaired": {"model": dict.fromkeys(ROLES, "bhi"), "training": _BHI},
     # On data other than promoters (Fig. 3).
     "dream-cnn": {"model": _benchmark("bhi", "autosome"), "training": _BENCHMARK},
     "dream-rnn": {"model": _benchmark("bhi", "bhi"), "training": _BENCHMARK},
     "dream-attn": {"model": _benchmark("autosome", "unlock_dna"), "training": {**_BENCHMARK, **_SLOWER}},
     # The framework leaves warm-up, betas and bounds of gradients to its user: these are the challenge's submission's.
-    "unlock_dna": {"model": dict.fromkeys(get_args(blocks.Role), "unlock_dna"), "training": _UNLOCK_DNA},
+    "unlock_dna": {"model": dict.fromkeys(ROLES, "unlock_dna"), "training": _UNLOCK_DNA},
 }
 
 # Patterns of names in de-Boer-Lab/random-promoter-dream-challenge-2022 (f7b2e19), and ours.

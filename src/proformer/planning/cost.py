@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from proformer.errors import InputError
 from proformer.files import write_text
+from proformer.models import DEFAULT
 from proformer.points import TrainingJob
 from proformer.settings import within
 from proformer.training.config import read_job
@@ -72,24 +73,42 @@ def job_costs(jobs: Sequence[TrainingJob], kept: Path | None = None) -> tuple[di
     kept: a file in which costs are looked up, and which receives new ones: to count them needs torch, and a second.
     Raises InputError for settings that are wrong, and for a run of which nothing can be built.
     """
-    known: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.exists() else {}
+    known = _read_costs(kept)
     before, costs, skipped = len(known), dict[str, JobCost](), dict[str, str]()
     for job in jobs:
         if (name := _digest(job)) not in known:
-            price = _job_cost(job)
-            known[name] = price if isinstance(price, str) else asdict(price)
-        if isinstance(known[name], str):
-            skipped[job.path] = known[name]
+            known[name] = _job_cost(job)
+        if isinstance(price := known[name], str):
+            skipped[job.path] = price
         else:
-            costs[job.path] = JobCost(**known[name])
+            costs[job.path] = price
     if kept and len(known) > before:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_text(kept, json.dumps(known, indent=1) + "\n")
+        plain = {name: price if isinstance(price, str) else asdict(price) for name, price in known.items()}
+        write_text(kept, json.dumps(plain, indent=1) + "\n")
     can_be_built = {job.run for job in jobs if job.path in costs}
     for job in jobs:
         if job.run not in can_be_built:
             raise InputError(f"runs: {job.run}: the model cannot be built: {skipped[job.path]}")
     return costs, skipped
+
+
+def known_costs(jobs: Sequence[TrainingJob], kept: Path) -> dict[str, JobCost]:
+    """What is known of trainings without counting, by path."""
+    known = _read_costs(kept)
+    found = {job.path: known.get(_digest(job)) for job in jobs}
+    return {path: price for path, price in found.items() if isinstance(price, JobCost)}
+
+
+def _read_costs(kept: Path | None) -> dict[str, JobCost | str]:
+    """Costs, or why there are none, by digest; those of a damaged file are counted again."""
+    try:
+        found = json.loads(kept.read_text(encoding="utf-8")) if kept else {}
+        costs = {name: price if isinstance(price, str) else JobCost(**price) for name, price in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}
+    numbers = [n for price in costs.values() if not isinstance(price, str) for n in [*vars(price).values()][:-1]]
+    return costs if all(isinstance(number, int) for number in numbers) else {}
 
 
 def _job_cost(job: TrainingJob) -> JobCost | str:
@@ -108,7 +127,7 @@ def _job_cost(job: TrainingJob) -> JobCost | str:
 def _digest(job: TrainingJob) -> str:
     """Of what a training's cost follows from: its settings, what its data set says, and the model's code."""
     models = Path(__file__).parents[1] / "models"
-    files = [models / f"{job.config['model']['model']}.py", *sorted((models / "blocks").glob("*.py"))]
+    files = [models / f"{job.config['model'].get('model', DEFAULT)}.py", *sorted((models / "blocks").glob("*.py"))]
     keys = {key: value for key, value in job.config.items() if key != "point"}
     keys["training"] = {**keys["training"], "seed": 1}
     code = hashlib.sha256(b"".join(file.read_bytes() for file in files if file.is_file())).hexdigest()

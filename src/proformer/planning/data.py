@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from proformer.files import existing
 from proformer.sources.catalogue import Source
 from proformer.units import as_bytes
 
@@ -116,9 +117,13 @@ def row_bytes(data: Mapping[str, Any]) -> int:
 
 def shares_of(keys: Mapping[str, Any]) -> dict[str, float]:
     """The shares of a data set's rows that a model trains on and is validated on; of folds, as if they were equal."""
-    if not (folds := keys.get("cross_validation")):
+    if folds := keys.get("cross_validation"):
+        number = len(folds["test"])
+    elif folds := keys.get("folds"):
+        number = folds["number"]
+    else:
         return {part: keys["fractions"][part] for part in ("train", "validation")}
-    test, validation = 1 / len(folds["test"]), folds["validation"]
+    test, validation = 1 / number, folds["validation"]
     held = (1 - test) / validation if isinstance(validation, int) else test
     return {"train": 1 - test - held, "validation": held}
 
@@ -146,6 +151,25 @@ def count_rows(dataset: str, config: Mapping[str, Any], catalogue: Mapping[str, 
         return keys["rows"], "as its key rows says"
     rows, sources = zip(*(_rows(name, config, catalogue) for name in training_files(keys)), strict=True)
     return (None if None in rows else sum(rows)), ", ".join(dict.fromkeys(sources))
+
+
+def part_rows(dataset: str, config: Mapping[str, Any], rows: int, draw: str) -> tuple[int, int, str]:
+    """Rows to train on and to validate, of all of a data set; and a word on them, where they are not known yet."""
+    keys = config["datasets"][dataset]
+    folder = Path(config["results"], f"data/{dataset}/{draw}")
+    stores = [folder / f"{part}.safetensors" for part in ("train", "validation")]
+    if all(store.is_file() for store in stores):
+        from proformer.datasets.store import open_store
+
+        train, validation = (len(open_store(store)) for store in stores)
+        return train, validation, ""
+    if keys["chromosomes"]:
+        return rows, 0, " at most (their chromosomes are not known yet)"
+    if keys["parts"]:
+        numbers = existing(keys["parts"]["file"]).read_text(encoding="utf-8", errors="replace").split()
+        return numbers.count("0"), numbers.count("1"), ""
+    shares = shares_of(keys)
+    return int(rows * shares["train"]), int(rows * shares["validation"]), ""
 
 
 def _rows(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[int | None, str]:

@@ -16,8 +16,8 @@ from proformer.planning.data import (
     find,
     further_files,
     named_column,
+    part_rows,
     row_bytes,
-    shares_of,
     training_files,
 )
 from proformer.planning.rates import Rate
@@ -173,12 +173,14 @@ def _dataset(
     files = _files((*training_files(keys), *coverage_files(keys), *further_files(keys)), config, catalogue)
     if not jobs:
         return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
-    (rows, how), shares = count_rows(name, config, catalogue), shares_of(keys)
-    counts = (int(rows * shares["train"]), int(rows * shares["validation"])) if rows else None
+    rows, how = count_rows(name, config, catalogue)
     draws, row = len({job.draw for job in jobs}), row_bytes(jobs[0].data)
-    stores = (1 + draws * (shares["train"] + shares["validation"])) * row
-    note = f"{name}: {f'{rows:,} rows ({how})' if rows else f'rows {how}'}"
-    note += f", {counts[0]:,} to train on and {counts[1]:,} to validate" if counts else ""
+    note, counts, stores = f"{name}: rows {how}", None, Amount(unknown=(f"stores of {name}",))
+    if rows:
+        train, validation, limit = part_rows(name, config, rows, jobs[0].draw)
+        counts = train, validation
+        stores = Amount(row * (rows + draws * sum(counts)))
+        note = f"{name}: {rows:,} rows ({how}), {counts[0]:,} to train on and {counts[1]:,} to validate{limit}"
     if tests := {job.fold.rpartition("-")[0] for job in jobs if job.fold}:
         each = len({job.fold for job in jobs}) // len(tests)
         note += f"; {len(tests)} test folds, {each} models averaged in each"
@@ -190,7 +192,7 @@ def _dataset(
         len(groups),
         tuple(trainings.values()),
         files,
-        Amount(stores * rows) if rows else Amount(unknown=(f"stores of {name}",)),
+        stores,
         max(sum(sizes[: AT_ONCE if config["device"] == "cpu" else None]) for sizes in on_host),
         (note,),
     )

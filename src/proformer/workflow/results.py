@@ -27,8 +27,27 @@ from proformer.workflow.experiment import Experiment
 
 BOTH = "both"  # the media of a data set whose models are compared with sets of either
 PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
-SIMULATORS = {"simulated": "simulate", "simulated_atac": "simulate_atac", "simulated_vaishnav": "simulate_vaishnav"}
-SIMULATORS |= {"simulated_coverage": "simulate_coverage", "simulated_benchmarks": "simulate_benchmarks"}
+# What can be simulated, by folder: the section of the configuration that says how much, and the files and folders.
+SIMULATED = {
+    "simulated": (
+        "simulate",
+        "train_sequences.txt test_sequences.txt filtered_test_data_with_MAUDE_expression.txt second_measurement.json"
+        " ground_truth.tsv simulator.json test_subset_ids public_leaderboard_ids",
+    ),
+    "simulated_atac": (
+        "simulate_atac",
+        "genome.fa regions.bed sites.bed tss.bed blacklist.bed repeats.bed fragments.tsv.gz simulator.json",
+    ),
+    "simulated_vaishnav": (
+        "simulate_vaishnav",
+        "All_promoter_fragments_Native.csv Random_complex.csv Drift_testdata.csv",
+    ),
+    "simulated_coverage": ("simulate_coverage", "genome.fa gaps.bed regions.tsv"),
+    "simulated_benchmarks": (
+        "simulate_benchmarks",
+        "drosophila.tsv HepG2_clean.tsv K562_clean.tsv WTC11_clean.tsv ceilings.tsv",
+    ),
+}
 FIGURE_AXES = {"width", "blocks", "head"}  # of the grids of Figures 2 and 3
 BLOCK_AXES = {"processor", "first", "core", "final"}  # of the grid of Prix Fixe
 
@@ -91,16 +110,30 @@ class Results:
             return f"{self.folder}/data/columns/{quote(named[0], safe='')}/{named[1]}.txt"
         if name in self.catalogue:
             return f"{self.folder}/data/raw/{name}/{self.catalogue[name].filename}"
-        if (folder := name.partition("/")[0]) in SIMULATORS and folder != name:
-            if not self.config[SIMULATORS[folder]]:
-                raise InputError(f"{name}: found {SIMULATORS[folder]}: null, expected what to simulate")
-            return f"{self.folder}/data/{name}"
+        if (folder := name.partition("/")[0]) in SIMULATED and folder != name:
+            if not self.config[section := SIMULATED[folder][0]]:
+                raise InputError(f"{name}: found {section}: null, expected what to simulate")
+            if (path := f"{self.folder}/data/{name}") not in (known := self.simulated(folder)):
+                names = [file.removeprefix(f"{self.folder}/data/") for file in known]
+                raise InputError(f"{name!r}: not among what is simulated{did_you_mean(name, names)}")
+            return path
         if not Path(name).exists():
-            hint = did_you_mean(name, self.catalogue)
+            beside = map(str, Path(name).parent.glob("*"))
+            hint = did_you_mean(name, [*self.catalogue, *beside])
             raise InputError(
                 f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file or folder{hint}"
             )
         return name
+
+    def simulated(self, folder: str) -> list[str]:
+        """The files and folders that a simulator writes."""
+        section, names = SIMULATED[folder]
+        keys = self.config[section] or {}
+        libraries = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: keys.get("libraries", 0)]
+        reads = [f"{library}_{mate}.fastq.gz" for library in libraries for mate in (1, 2)]
+        cells = [f"cell{number + 1}" for number in range(keys.get("cells", 0))]
+        tracks = [f"{cell}{kind}" for cell in cells for kind in (".bw", "_2.bw", "_expected.bw", ".bed")]
+        return [f"{self.folder}/data/{folder}/{name}" for name in (*names.split(), *reads, *tracks)]
 
     def raws(self, dataset: str, key: str) -> list[str]:
         """Where the files lie that a key of a data set names."""
@@ -492,6 +525,10 @@ class Results:
         for name, keys in self.datasets.items():
             if keys["test"] == PUBLIC and not (keys["subsets"] and keys["leaderboard"]):
                 raise InputError(f"datasets: {name}: found test: public, expected subsets and leaderboard beside it")
+            if sum(keys["fractions"].values()) > 1 + 1e-9:
+                raise InputError(f"datasets: {name}: found {keys['fractions']}, expected fractions of 1 in all")
+            if keys["folds"] and keys["folds"]["test"] >= (number := keys["folds"]["number"]):
+                raise InputError(f"datasets: {name}: found {keys['folds']}, expected a test fold below {number}")
         for name, keys in active_evaluations(self.config).items():
             for dataset in keys["datasets"]:
                 where = f"evaluations: {name}"

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models.fill_mask import fill_mask_loss
+from proformer.settings import did_you_mean
 from proformer.tasks import Task
 
 Role = Literal["processor", "first", "core", "final"]
@@ -132,5 +133,5 @@ def find(role: Role, name: str) -> Callable[..., Any]:
     }
     known = {team: found[role.capitalize()] for team, found in teams.items() if role.capitalize() in found}
     if name not in known:
-        raise InputError(f"model composed: {role} is {name!r}, expected one of {', '.join(known)}")
+        raise InputError(f"{role} is {name!r}{did_you_mean(name, known)}")
     return known[name]
