@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from proformer.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 _PERMISSIONS = 0o666  # before the umask
@@ -242,6 +243,21 @@ def read_table(path: str | Path, columns: Iterable[str] = (), hint: str = "", **
     if missing := [column for column in columns if column not in table]:
         raise InputError(f"{path}: found no column {', '.join(missing)}{f'; {hint}' if hint else ''}")
     return table
+
+
+def finite(table: pd.DataFrame, columns: Sequence[str], path: str | Path) -> np.ndarray:
+    """Columns of a table that was read from a file, as float64 [rows, columns]. Raises InputError naming the line."""
+    import numpy as np
+    import pandas as pd
+
+    values = table[[*columns]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    good = np.isfinite(values).all(axis=1)
+    if not good.all():
+        row = int(np.argmin(good))
+        text = ", ".join(repr(str(cell)) for cell in table[[*columns]].iloc[row])
+        each = " in each column" * (len(columns) > 1)
+        raise InputError(f"{path}, line {row + 2}: found {text}, expected a finite number{each}")
+    return values
 
 
 def last_line(log: Path) -> str:

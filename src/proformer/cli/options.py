@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from proformer import settings
-from proformer.errors import InputError
+from proformer.errors import InputError, printable
 from proformer.files import existing
 from proformer.settings import Threads, did_you_mean, fit, words
 
@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         """Print it and leave."""
         if unknown := re.match(r"unrecognized arguments: (-\S+)", message):
             message = f"no option {unknown[1]}{did_you_mean(unknown[1], self._option_string_actions)}"
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {printable(InputError(message))}\n")
 
 
 def read_words(

@@ -17,7 +17,7 @@ import pandas as pd
 from proformer.datasets.rows import read_rows, rows_of
 from proformer.datasets.text import FLOAT32_MAX, Rows, blocks
 from proformer.errors import InputError
-from proformer.files import read_table
+from proformer.files import finite, read_table
 from proformer.sequences import flank_extent
 from proformer.units import plain_number
 
@@ -134,8 +134,10 @@ def is_evaluation(path: Path) -> bool:
 
 
 def read_evaluation(path: Path) -> pd.DataFrame:
-    """Read a table that `evaluation_table` made; raises InputError when it is none."""
-    return read_table(path, COLUMNS, "`proformer measured` makes the table", keep_default_na=False)
+    """Read a table that `evaluation_table` made; raises InputError when it is none, or a number in it is none."""
+    table = read_table(path, COLUMNS, "`proformer measured` makes the table", keep_default_na=False)
+    table["expression"], table["reference"] = finite(table, ["expression", "reference"], path).T
+    return table.astype({"reference": int})
 
 
 def published_predictions(path: Path, table: pd.DataFrame, medium: str | None, flanks: tuple[str, str]) -> np.ndarray:

@@ -19,7 +19,7 @@ from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.evaluation.metrics import METRICS, NUMBERS, checked
 from proformer.evaluation.paired import bootstrap, drawn_rows, interval
-from proformer.files import read_table
+from proformer.files import finite, read_table
 from proformer.sequences import decode
 from proformer.tasks import MetricName, Task
 
@@ -156,12 +156,7 @@ def read_predictions(path: Path) -> Numbers:
     if "sequence" not in table or not names:
         lacking = "sequence" if "sequence" not in table else "prediction"
         raise InputError(f"{path}: found no column {lacking!r}; `proformer predict` writes the table")
-    values = table[names].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        text, each = ", ".join(repr(str(cell)) for cell in table[names].iloc[row]), " in each column" * (len(names) > 1)
-        raise InputError(f"{path}, line {row + 2}: found {text}, expected a finite number{each}")
+    values = finite(table, names, path)
     tasks = () if names == ["prediction"] else tuple(names)
     sequences = table["sequence"].astype(str).str.upper().tolist()
     return Numbers(path, sequences, values[:, :, None], np.arange(len(table)), tasks, first=2)
