@@ -9,6 +9,7 @@ replicate, are scored as if they were predictions: no model can be expected to b
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -286,7 +287,7 @@ def judge(model: TrainedModel, name: str, store: Store, plan: Judgement) -> pd.D
     table = score(test, predict, size, plan)
     if size:
         table = pd.concat([table, robustness(test, model, size, plan)], ignore_index=True)
-    point = point_of(model.description, name)
+    point = point_of(model.description, Path(name).name)
     axes = {axis: str(level) for axis, level in point["axes"].items()}
     label = " ".join([point["run"], *axes.values()])
     about = {"model": label, "kind": model.task.kind, "run": point["run"], "dataset": point["dataset"], **axes}
