@@ -14,14 +14,17 @@ from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.evaluation import profiles
 from proformer.evaluation.profile_claims import report_card
+from proformer.evaluation.profile_examples import examples
+from proformer.evaluation.profile_shifts import starts
 from proformer.evaluation.profile_tables import supplements
+from proformer.evaluation.profile_windows import HeldOut, Judgement
 from proformer.models.base import Model
 from proformer.models.folder import TrainedModel
 from proformer.tasks import Task
 
 N, WINDOW, LENGTH, STEP = 90, 48, 32, 2
 TASKS = ("gc", "a")
-PLAN = profiles.Judgement(bins=(2, 4, 8, 32), thresholds=(0, 1.5), shifts=4, shifted_windows=1000)
+PLAN = Judgement(bins=(2, 4, 8, 32), thresholds=(0, 1.5), shifts=4, shifted_windows=1000)
 RANDOM = np.random.default_rng(5)
 
 
@@ -156,7 +159,7 @@ def test_a_test_part_of_labels_alone_tells_how_well_they_are_predicted(store, tm
     assert value(table, metric="auroc") == pytest.approx(metrics.roc_auc_score(label[:, 0], x))
     assert np.isnan(value(table, metric="pearson"))
     assert set(report_card(table)["verdict"]) == {"cannot decide"}
-    assert profiles.examples({}, table, alone, PLAN).empty
+    assert examples({}, table, alone, PLAN).empty
     assert len(supplements(table)[4]) == 1
 
 
@@ -165,8 +168,8 @@ def test_predictions_that_move_with_the_sequence_do_not_vary_and_others_do(store
     assert value(steady, how="shifts", metric="variation") == pytest.approx(0, abs=1e-6)
     model = Letters(2, ramp=0.1)
     table = profiles.judge(trained(model), "m", store, PLAN)
-    test = profiles.TestSet(store, LENGTH)
-    at = profiles.starts(test, PLAN)
+    test = HeldOut(store, LENGTH)
+    at = starts(test, PLAN)
     assert len(set(at)) == 4
     scores, robust = [], []
     for row in np.flatnonzero(np.asarray(store.columns["label"])[:, 0]):
@@ -190,7 +193,7 @@ def test_all_models_and_further_tracks_are_in_one_table(store):
     y, x = np.asarray(store.target)[:, 0, 4:20].ravel(), np.asarray(store.columns["compared_0"])[:, 0, 4:20].ravel()
     found = value(noisy, how="own bins", subset="all", over="all", metric="pearson")
     assert found == pytest.approx(stats.pearsonr(x, y).statistic, rel=1e-5)
-    shown = profiles.examples(models, table, store, PLAN)
+    shown = examples(models, table, store, PLAN)
     assert set(shown["kind"]) == {"track", "shift", "label"}
     assert shown["model"].unique().tolist() == ["basenji Poisson"]
     assert {number: len(part) for number, part in supplements(table).items()} == {2: 1, 3: 0, 4: 2, 5: 20}
@@ -250,7 +253,7 @@ def test_every_figure_is_drawn_from_the_tables(store):
         "c": trained(Logits(8), "binary"),
     }
     table = profiles.judge_all(models, store, PLAN).assign(augmentation="RC")
-    shown = profiles.examples(models, table, store, PLAN)
+    shown = examples(models, table, store, PLAN)
     drawn = [gopher.tracks(shown), gopher.shifts(shown), gopher.labels(shown)]
     drawn += [draw(table) for draw in (gopher.losses, gopher.resolutions, gopher.lines, gopher.thresholds)]
     drawn += [gopher.robustness(table), gopher.both(table), gopher.both(table, "aupr")]

@@ -24,7 +24,9 @@ rule profiles:
         test=lambda wildcards: results.profile_test(wildcards.profiles),
         published=relative(ROOT / "src/proformer/evaluation/published/gopher.tsv"),
         code=library(
-            *(f"evaluation/{name}" for name in ("profiles", "profile_tables", "profile_claims", "claims", "metrics")),
+            *(f"evaluation/profile{name}" for name in ("s", "_windows", "_shifts", "_examples", "_tables", "_claims")),
+            "evaluation/claims",
+            "evaluation/metrics",
             "models",
             "tables",
         ),

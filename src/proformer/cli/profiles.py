@@ -33,22 +33,24 @@ def profiles(
     predictions vary when windows are shifted.
     """
     from proformer.datasets.store import open_store
-    from proformer.evaluation import profiles as evaluation
     from proformer.evaluation.claims import to_html
     from proformer.evaluation.profile_claims import published, report_card
+    from proformer.evaluation.profile_examples import examples
     from proformer.evaluation.profile_tables import supplements
+    from proformer.evaluation.profile_windows import Judgement
+    from proformer.evaluation.profiles import judge_all
     from proformer.models.folder import read_folder
     from proformer.training.device import choose_device, set_up
 
     place = choose_device(device)
     set_up(place, threads, None)
-    plan, store = read(evaluation.Judgement, read_yaml(settings, "--settings"), "settings"), open_store(test)
+    plan, store = read(Judgement, read_yaml(settings, "--settings"), "settings"), open_store(test)
     read_models = {str(folder): read_folder(folder, place) for folder in models}
     if not read_models:
         raise InputError("--models: found none, expected at least one")
-    scores = evaluation.judge_all(read_models, store, plan)
+    scores = judge_all(read_models, store, plan)
     write_table(out / "scores.tsv", scores)
-    write_table(out / "examples.tsv", evaluation.examples(read_models, scores, store, plan))
+    write_table(out / "examples.tsv", examples(read_models, scores, store, plan))
     for number, table in supplements(scores).items():
         write_table(out / f"supplement_{number}.tsv", table)
     write_table(out / "published.tsv", published())

@@ -20,7 +20,7 @@ from proformer.evaluation.claims import (
     claims_on,
     if_learned,
 )
-from proformer.evaluation.profiles import BINS, OWN, SHIFTS, WHOLE, WINDOWS
+from proformer.evaluation.profile_windows import BINS, OWN, SHIFTS, WHOLE, WINDOWS
 from proformer.files import read_table
 
 PLAIN = "Poisson"  # the loss of runs without an axis of losses

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from proformer.evaluation.profiles import OWN, PEAKS, SHIFTS, WHOLE, WINDOWS
+from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, WHOLE, WINDOWS
 
 MODEL = ["kind", "model", "trained_on", "trained_bp"]
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter
 
 from proformer.errors import InputError
 from proformer.evaluation.profile_claims import PLAIN
-from proformer.evaluation.profiles import OWN, PEAKS, SHIFTS, WHOLE, WINDOWS
+from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, WHOLE, WINDOWS
 from proformer.figures import style
 
 BASE = ["how", "subset", "over", "metric", "value"]
