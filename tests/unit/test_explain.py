@@ -145,3 +145,19 @@ def test_an_unknown_task_is_named(proformer, tmp_path):
                      "--out", tmp_path / "scores.safetensors")  # fmt: skip
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "did you mean 'expression'?" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["vaishnav_convolutional", "bpnet"])
+def test_deeplift_adds_up_where_it_applies(name):
+    attributor, codes = Attributor(tiny(name)), codes_of()
+    gap = attributor.gap(codes)
+    error = completeness(attributor.scores(codes, "deeplift"), codes, gap)
+    assert np.abs(error).max() < 0.005 * np.abs(gap).max()
+    gradient = completeness(attributor.scores(codes, "gradient"), codes, gap)
+    assert np.abs(error).max() < 0.1 * np.abs(gradient).max()
+
+
+@pytest.mark.parametrize("name", ["proformer", "danq"])
+def test_deeplift_is_refused_where_it_has_no_rule(name):
+    with pytest.raises(InputError, match=f"miss the difference of the predictions by .* the model {name} has layers"):
+        Attributor(tiny(name)).scores(codes_of(), "deeplift")

@@ -17,7 +17,7 @@ def explain(
     model: Annotated[InputFolder, "model folder"],
     sequences: Annotated[Path, "file of sequences, or store"],
     out: Annotated[Output, "store of the scores (NAME.safetensors)"],
-    method: Annotated[Literal["ism", "gradient", "smoothgrad", "integrated"], "how"] = "ism",
+    method: Annotated[Literal["ism", "gradient", "smoothgrad", "integrated", "deeplift"], "how"] = "ism",
     tasks: Tasks = (),
     logos: Annotated[OutputFolder | None, "folder for a logo of each of the first sequences"] = None,
     first: Annotated[CountOrZero, "sequences that have a logo"] = 10,
@@ -32,8 +32,9 @@ def explain(
       proformer explain --model model --sequences peaks.fa --method integrated --out scores.safetensors --logos logos
 
     ism: the change of the prediction by every single change of a letter, exactly. gradient, smoothgrad, integrated: by
-    gradients, which models have that look letters up. The store has codes uint8 [N, L] (A 0, C 1, G 2, T 3, N 4) and
-    scores float32 [N, T, L, 4]; a letter contributes its score less the mean of all four.
+    gradients, which models have that look letters up. deeplift: for models of linear layers and activations alone. The
+    store has codes uint8 [N, L] (A 0, C 1, G 2, T 3, N 4) and scores float32 [N, T, L, 4]; a letter contributes its
+    score less the mean of all four.
     """
     from proformer.explain.attribution import attribute_file
     from proformer.predict import load

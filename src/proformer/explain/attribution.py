@@ -6,7 +6,8 @@ Scores are float32 [B, T, L, 4], one for each of the four letters at each positi
 - "gradient": the gradient of the prediction by the letters;
 - "smoothgrad": its mean over letters with normal noise (Smilkov et al. 2017);
 - "integrated": its mean along the straight path from a quarter of each letter to the sequence (Sundararajan et al.
-  2017, integrated gradients).
+  2017, integrated gradients);
+- "deeplift": DeepLIFT's multipliers between these two (see `deeplift`), refused for models to which it does not apply.
 
 `contributions` makes one number per position of them: the score of the letter that stands there less the mean of all
 four. For gradients that is gradient × input after the correction of Majdandzic et al. (2023), for integrated gradients
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from proformer.datasets.store import StoreWriter
 from proformer.errors import InputError
+from proformer.explain.deeplift import multipliers
 from proformer.explain.letters import LETTERS, Letters
 from proformer.predict import Predictor
 from proformer.sequences import N, Spans, strand_free_keys
@@ -32,9 +34,10 @@ from proformer.settings import did_you_mean
 from proformer.tasks import Task
 from proformer.training.validation import predict_codes
 
-Method = Literal["ism", "gradient", "smoothgrad", "integrated"]
-METHODS: tuple[Method, ...] = ("ism", "gradient", "smoothgrad", "integrated")
+Method = Literal["ism", "gradient", "smoothgrad", "integrated", "deeplift"]
+METHODS: tuple[Method, ...] = ("ism", "gradient", "smoothgrad", "integrated", "deeplift")
 STEPS = 32  # of the path of integrated gradients, and noisy copies of SmoothGrad
+DELTA = 0.02  # largest error of the sum of DeepLIFT's contributions, as a share of what it should be
 NOISE = 0.25  # standard deviation, of letters that are 0 or 1
 
 
@@ -113,6 +116,8 @@ class Attributor:
         ends = letters.uniform, letters.one_hot
         if method == "gradient":
             return letters.gradient(ends[1], self.summary)[1].float()
+        if method == "deeplift":
+            return self._deeplift(letters)
         generator = torch.Generator().manual_seed(0)
         total: Tensor | float = 0.0
         for step in range(STEPS):
@@ -123,6 +128,20 @@ class Attributor:
                 point = ends[1] + NOISE * noise * letters.known[..., None]
             total = total + letters.gradient(point, self.summary)[1].double()
         return (total / STEPS).float()  # type: ignore[union-attr]
+
+    def _deeplift(self, letters: Letters) -> Tensor:
+        found = multipliers(letters, self.summary).float()
+        with torch.no_grad():
+            gap = self.summary(letters(letters.one_hot)) - self.summary(letters(letters.uniform))
+        total = ((letters.one_hot - letters.uniform)[:, None] * found).sum(dim=(2, 3))
+        error = float((total - gap).abs().mean() / gap.abs().mean().clamp(min=1e-9))
+        if error > DELTA:
+            name = type(self.model).__module__.rpartition(".")[2]
+            raise InputError(
+                f"deeplift: contributions miss the difference of the predictions by {error:.0%}: the model {name} has "
+                "layers without a rule (products of activations, attention, LSTMs, pooling); use integrated"
+            )
+        return found
 
 
 def contributions(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -88,6 +88,8 @@ def study(
     """
     tables = Tables()
     sample = _sample(codes, plan.sequences, simulated)
+    if not len(sample):
+        raise InputError("explain-models: found no sequences with a binding site, expected some")
     whole = whole_sequences(codes)
     reference = _reference(sample, plan, tables) if simulated else None
     experiments: list[tuple[str, str, Predict]] = [(simulator.PERFECT, "", simulator.truth)] if simulated else []
@@ -105,10 +107,8 @@ def study(
 
 
 def _sample(codes: np.ndarray, number: int, simulated: bool) -> np.ndarray:
-    """The first sequences; of simulated promoters those that have most letters in sites."""
-    if not simulated:
-        return codes[:number]
-    return codes[np.argsort(-simulator.site_positions(codes).sum(axis=1), kind="stable")[:number]]
+    """The first sequences; of simulated promoters the first ones with a binding site."""
+    return (codes[simulator.site_positions(codes).any(axis=1)] if simulated else codes)[:number]
 
 
 def whole_sequences(codes: np.ndarray) -> np.ndarray:

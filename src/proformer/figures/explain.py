@@ -10,7 +10,13 @@ from matplotlib.colors import Normalize
 from proformer.figures import style
 from proformer.figures.logos import logo
 
-METHODS = {"ism": "mutagenesis", "gradient": "gradient × input", "smoothgrad": "SmoothGrad", "integrated": "integrated"}
+METHODS = {
+    "ism": "mutagenesis",
+    "gradient": "gradient × input",
+    "smoothgrad": "SmoothGrad",
+    "integrated": "integrated",
+    "deeplift": "DeepLIFT",
+}
 MEASURES = {"auroc": "AUROC of binding sites", "r_truth": "r with the true effect", "r_ism": "r with mutagenesis"}
 
 
