@@ -8,7 +8,7 @@ the settings that each of them changes (`rate: {slow: {training: {learning_rate:
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -26,7 +26,8 @@ class TrainingJob:
 
     path: its folder below `models/`. config: what `proformer train --config` takes. axes: the point's levels. data:
     see `facts`. gpus: of one node; nodes: that share the work. predicts: whether the model predicts the test and
-    evaluation sets of its data set. fold: of a cross-validated data set.
+    evaluation sets of its data set. fold: of a cross-validated data set. needs: the folder of
+    the model of the bias that is part of this one.
     """
 
     path: str
@@ -40,6 +41,7 @@ class TrainingJob:
     nodes: int = 1
     predicts: bool = True
     fold: str = ""
+    needs: str = ""
 
     @property
     def draw(self) -> str:
@@ -108,9 +110,23 @@ def _validations(
 def training_jobs(config: Mapping[str, Any]) -> list[TrainingJob]:
     """Every training of a configuration whose defaults are filled in. Raises InputError for runs that are wrong."""
     jobs = [job for run, keys in active_runs(config).items() for job in _jobs(config, run, keys)]
+    jobs = [_with_bias(config, job, jobs) for job in jobs]
     if twice := [path for path, count in Counter(job.path for job in jobs).items() if count > 1]:
         raise InputError(f"runs: found two points for the folder {twice[0]}, expected levels with names of their own")
     return jobs
+
+
+def _with_bias(config: Mapping[str, Any], job: TrainingJob, jobs: Iterable[TrainingJob]) -> TrainingJob:
+    """A training whose bias_weights, "run:NAME", are the folder of that run's model of the same fold and seed."""
+    name = str(job.config["model"].get("bias_weights") or "")
+    if not name.startswith("run:"):
+        return job
+    wanted = name.removeprefix("run:"), job.fold, job.seed
+    found = next((other for other in jobs if (other.run, other.fold, other.seed) == wanted), None)
+    if found is None:
+        raise InputError(f"runs: {job.run}: bias_weights: found no model of {wanted[0]} for fold {job.fold or 'none'}")
+    model = {**job.config["model"], "bias_weights": f"{config['results'].rstrip('/')}/models/{found.path}"}
+    return replace(job, config={**job.config, "model": model}, needs=found.path)
 
 
 def active(section: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -119,9 +135,15 @@ def active(section: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def active_datasets(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The data sets that are not switched off; windows of an experiment go with it."""
+    """The data sets that are not switched off; those of an experiment go with it."""
     sets = active(config["datasets"])
-    return {name: keys for name, keys in sets.items() if config["atac"] or keys["source"] != "atac"}
+    return {name: keys for name, keys in sets.items() if config["atac"] or not _of_experiment(keys)}
+
+
+def _of_experiment(keys: Mapping[str, Any]) -> bool:
+    """Whether a data set is windows of the ATAC-seq experiment, or profiles of its files (atac/…)."""
+    tracks = (keys.get("tracks") or {}).values()
+    return keys["source"] == "atac" or any(file.startswith("atac/") for file in tracks)
 
 
 def active_runs(config: Mapping[str, Any]) -> dict[str, Any]:

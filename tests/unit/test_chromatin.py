@@ -16,6 +16,8 @@ from proformer.datasets.nonpeaks import matched_nonpeaks
 from proformer.datasets.parts import split
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
+from proformer.planning.configuration import read_configuration
+from proformer.points import training_jobs
 from proformer.tasks import Task
 
 LENGTHS = {"chr1": 6000, "chr2": 4000}
@@ -102,7 +104,9 @@ def counted(folder, totals, regions):
     rows = len(totals)
     target = np.zeros((rows, 1, 4), np.float32)
     target[:, 0, 1] = totals
-    with StoreWriter(folder / "all", {"task": asdict(task), "layout": {}, "contigs": ["chr1", "chr2"]}) as store:
+    with StoreWriter(
+        folder / "all", {"task": asdict(task), "layout": {"length": 10}, "contigs": ["chr1", "chr2"]}
+    ) as store:
         store.append(
             codes=np.random.default_rng(0).integers(0, 4, (rows, 10), dtype=np.uint8), target=target,
             group=np.arange(rows), contig=np.zeros(rows, np.int64), start=10 * np.arange(rows),
@@ -127,6 +131,17 @@ def test_stretches_fall_to_folds_in_turn(tmp_path):
         split(store, [tmp_path / "a", tmp_path / "b"], chromosomes=[[], ["1"]])
 
 
+def test_test_windows_are_the_middle_that_training_reads(tmp_path):
+    store = counted(tmp_path, np.arange(60) % 7, np.zeros(60, np.int64))
+    whole = parts_of(store, tmp_path, stretches=(50, 3))
+    whole = [(np.array(part.codes), np.array(part.target), np.array(part.columns["start"])) for part in whole]
+    train, _, test = parts_of(store, tmp_path, stretches=(50, 3), trim=2)
+    assert np.array_equal(test.codes, whole[2][0][:, 1:-1])
+    assert np.array_equal(test.target, whole[2][1][:, :, 1:-1])
+    assert np.array_equal(test.columns["start"], whole[2][2] + 1)
+    assert (train.codes.shape[1], train.meta["layout"]["length"], test.meta["layout"]["length"]) == (10, 10, 8)
+
+
 def test_outliers_leave_training_and_validation_alone(tmp_path):
     totals = np.r_[np.full(60, 20.0)]
     totals[[3, 7, 13]] = 1000, 1000, 0  # of the test, the validation and the training part
@@ -145,3 +160,16 @@ def test_the_bias_is_learned_from_closed_windows_alone(tmp_path):
         assert set(part.columns["region_set"].tolist()) == {1}
         assert part.target.sum(axis=(1, 2)).max() < 10
     assert set(test.columns["region_set"].tolist()) == {0, 1}
+
+
+def test_models_find_the_bias_of_their_fold(root):
+    config, _ = read_configuration([], root)
+    jobs = training_jobs(config)
+    biased = [job for job in jobs if job.needs]
+    assert {job.run for job in biased} == {"chrombpnet", "profile-dream-cnn"}
+    for job in biased:
+        assert job.needs.endswith(f"run~bias_fold~{job.fold}_seed~{job.seed}")
+        assert job.config["model"]["bias_weights"] == f"results/models/{job.needs}"
+    config["runs"]["chrombpnet"]["keys"]["bias_weights"] = "run:nothing"
+    with pytest.raises(InputError, match="chrombpnet: bias_weights: found no model of nothing for fold 0-0"):
+        training_jobs(config)

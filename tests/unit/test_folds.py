@@ -230,7 +230,7 @@ def test_gains_that_grow_with_the_data():
 
 
 def test_attention_at_2114_is_a_claim_that_the_model_itself_bears_out():
-    folds = values((0.0,), ("chrombpnet", "profile-dream-rnn"), "k562atac")
+    folds = values((0.0,), ("chrombpnet", "profile-dream-rnn"), "chromatin")
     card = report_card(folds, paired_tests(folds, "chrombpnet"), "chromatin").set_index("claim")
     assert card.loc["7", "verdict"] == "supports"
 
@@ -292,7 +292,7 @@ def test_verb_writes_tables_and_the_card(tmp_path, proformer):
     write_table(tmp_path / "ceilings.tsv", known)
     outs = {f"--{name}": tmp_path / f"{name}.tsv" for name in ("out", "tests", "card", "html")}
     words = ["--datasets", "set", "--runs", "old", "new", "--draws", "a-0", "a-1", "b-0", "b-1", "--standard", "old"]
-    more = ["--ceilings", tmp_path / "ceilings.tsv", "--simulated", "set=sim"]
+    more = ["--ceilings", tmp_path / "ceilings.tsv", "--files", "set=sim"]
     done = proformer("folds", "--results", folder, *words, *more, *(word for pair in outs.items() for word in pair))
     assert done.returncode == 0, done.stderr
     tests = pd.read_csv(outs["--tests"], sep="\t")

@@ -28,8 +28,13 @@ TINY = {
     },
     "simulate_vaishnav": {"native": 40, "random": 40, "drift": 12},
     "simulate_benchmarks": {"enhancers": 60, "elements": 50, "seed": 1},
-    "datasets": {"starrseq": {"cross_validation": {"only": ["2L", "X"]}}, "hepg2": None},
-    "benchmarks": {"human": None},
+    "datasets": {
+        "starrseq": {"cross_validation": {"only": ["2L", "X"]}},
+        "hepg2": None,
+        "chromatin": None,
+        "chromatin_bias": None,
+    },
+    "benchmarks": {"human": None, "chromatin": None},
     "runs": {
         name: {"keys": {"dim": 4, "heads": 1, "blocks": 1}, "training": {"epochs": 2, "batch_size": 32}}
         for name in ("proformer", "final")
@@ -44,7 +49,7 @@ TINY = {
             "vary": {role: {"unlock_dna": None} for role in ("processor", "core", "final")}
             | {"first": {"bhi": None, "unlock_dna": None}},
         },
-        **dict.fromkeys(("mprann", "dream-rnn", "dream-attn")),
+        **dict.fromkeys(("mprann", "dream-rnn", "dream-attn", "bias", "chrombpnet", "profile-dream-cnn")),
         "deepstarr": {"training": {"epochs": 1}},
         "dream-cnn": {"training": {"epochs": 1, "warmup_epochs": 0.3}},
         "atac": {

@@ -93,3 +93,40 @@ rule score_folds:
     shell:
         "python -m proformer folds --results {params.results:q} {params.options} {params.ceilings}"
         " --out {output.folds:q} --tests {output.tests:q} --card {output.card:q} --html {output.page:q} > {log:q} 2>&1"
+
+
+rule atac_cuts:
+    """Count cut sites (+4/-4) at each base, for profiles at base resolution."""
+    input:
+        fragments=experiment.pooled,
+        genome=rules.atac_genome.output,
+        code=library("atac/signal", "atac/fragments"),
+    output:
+        f"{A}/cuts.bw",
+    resources:
+        **asks(8000, 15, per_gb=60),
+    shell:
+        "python -m proformer atac signal --fragments {input.fragments:q} --genome {input.genome[0]:q} --mode counts"
+        " --out {output:q} > {log:q} 2>&1"
+
+
+rule atac_nonpeaks:
+    """Draw windows outside peaks with the peaks' G+C content, in which the enzyme's bias is seen alone."""
+    input:
+        peaks=experiment.peaks,
+        genome=rules.atac_genome.output,
+        blacklist=experiment.side_file("blacklist"),
+        code=library("datasets/nonpeaks", "datasets/places"),
+    output:
+        bed=f"{A}/nonpeaks.bed",
+        counts=f"{T}/nonpeaks.tsv",
+    resources:
+        **asks(3000, 30),
+    params:
+        **(experiment.setting("nonpeaks") or {}),
+        blacklist=lambda wildcards, input: option("--blacklist", input.blacklist),
+        names=option("--contig-names", experiment.setting("contig_names")),
+    shell:
+        "python -m proformer nonpeaks --genome {input.genome[0]:q} --peaks {input.peaks:q} --window {params.window}"
+        " --stride {params.stride} --per-peak {params.per_peak} --seed {params.seed} {params.blacklist} {params.names}"
+        " --out {output.bed:q} --counts {output.counts:q} > {log:q} 2>&1"

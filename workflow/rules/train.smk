@@ -9,6 +9,7 @@ rule train:
     input:
         train=lambda wildcards: results.part(job_of(wildcards), "train"),
         validation=lambda wildcards: results.part(job_of(wildcards), "validation"),
+        needs=lambda wildcards: results.needed([job_of(wildcards)]),
         code=lambda wildcards: library(*TRAINING) + model_code([job_of(wildcards)]),
     output:
         # Alone: Snakemake removes declared outputs before a job, and a model stays until the next takes its place.
@@ -39,7 +40,7 @@ rule train:
         "exec {params.launcher} -m proformer train --config {params.config:q} --train {input.train:q}"
         " --validation {input.validation:q} --out {params.folder:q} --checkpoint {params.checkpoint:q}"
         " --checkpoint-minutes {params.minutes} --device {params.device} --threads {params.threads}"
-        " --since {input.code:q} > {log:q} 2>&1"
+        " --since {input.code:q} {input.needs:q} > {log:q} 2>&1"
 
 
 use rule train as train_nodes with:
@@ -67,6 +68,7 @@ for number, pack in enumerate(PACKS, start=1):
         input:
             train=results.part(pack[0], "train"),
             validation=results.part(pack[0], "validation"),
+            needs=results.needed(pack),
             code=library(*TRAINING) + model_code([]),
             models=model_code(pack),
         output:
@@ -87,7 +89,7 @@ for number, pack in enumerate(PACKS, start=1):
             "exec python -m proformer train-pack --jobs {params.jobs:q} --train {input.train:q}"
             " --validation {input.validation:q} --results {params.results:q} --checkpoint-minutes {params.minutes}"
             " --device {params.device} --threads {params.threads} --cpus {threads}"
-            " --since {input.code:q} > {log:q} 2>&1"
+            " --since {input.code:q} {input.needs:q} > {log:q} 2>&1"
 
 
 for dataset in results.datasets:

@@ -98,6 +98,7 @@ def split(
     closed: Annotated[
         Positive | None, "only windows outside peaks with fewer counts than this times the 1 % quantile of peaks"
     ] = None,
+    trim: Annotated[CountOrZero, "bp by which windows of the third part are shorter: their middle is kept"] = 0,
     parted: Annotated[
         Literal["drop", "error"], "rows of --chromosomes whose copy or other strand is in another part"
     ] = "drop",
@@ -152,6 +153,7 @@ def split(
         stretches=(stretches[0], stretches[1]) if stretches else None,
         outliers=outliers,
         closed=closed,
+        trim=trim,
     )
     write_table(counts, table)
     print(table.to_string(index=False))

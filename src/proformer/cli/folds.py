@@ -18,7 +18,8 @@ def folds(
     ceilings: Annotated[
         Path | None, "what a perfect model reaches of simulated files: file, task, metric, value"
     ] = None,
-    simulated: Annotated[tuple[str, ...], "DATASET=FILE, simulated ones, by their names in --ceilings"] = (),
+    files: Annotated[tuple[str, ...], "DATASET=FILE, simulated ones, by their names in --ceilings"] = (),
+    simulated: Annotated[bool, "the run's data are simulated"] = False,
     note: Annotated[str, "what the run was, in a sentence"] = "",
     out: Annotated[Output, "table: a row per model, test fold, task and metric; published numbers below"],
     tests: Annotated[Output, "table of paired t tests against the standard"],
@@ -37,11 +38,10 @@ def folds(
     from proformer.files import read_table, write_table, write_text
 
     table = evaluation.score_folds(results, datasets, runs, draws)
-    files = dict(named(simulated))
     if ceilings:
-        table = evaluation.with_ceilings(table, read_table(ceilings), files)
+        table = evaluation.with_ceilings(table, read_table(ceilings), dict(named(files)))
     found = evaluation.paired_tests(table, standard)
-    claims = report_card(table, found, benchmark, bool(files))
+    claims = report_card(table, found, benchmark, simulated)
     write_table(out, table)
     write_table(tests, found)
     write_table(card, claims)

@@ -18,6 +18,7 @@ from proformer.datasets.store import Store, StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.files import existing, file_digest
 from proformer.sequences import mix
+from proformer.tasks import Task
 
 CHUNK, CHUNK_BYTES = 1 << 17, 1 << 26  # rows at once; fewer where they are long, as profiles are
 
@@ -39,6 +40,7 @@ def split(
     stretches: tuple[int, int] | None = None,
     outliers: float = 0.0,
     closed: float | None = None,
+    trim: int = 0,
 ) -> pd.DataFrame:
     """Draw disjoint parts of a store, the first one for training; returns the counts per part.
 
@@ -52,7 +54,8 @@ def split(
     Of counts and profiles: outliers, the share of windows with the fewest and with the most counts that training and
     validation part do without. closed: they hold only windows of the second file of regions whose counts are below
     this times the 1 % quantile of the first's, from which the enzyme's bias is learned (ChromBPNet). The weight of the
-    counts' error becomes a tenth of their median, at least 1.
+    counts' error becomes a tenth of their median, at least 1. trim: bp by which windows of the third part are shorter,
+    as pieces of them are that training reads with a shift; their middle is kept.
 
     Each header gains mean and sd, per task, of the *training* targets, by which every part is standardised (Proformer,
     Methods).
@@ -103,10 +106,13 @@ def split(
         )
     meta = store.meta | {"task": asdict(task), "split": how | ({"near": near} if near else {})}
     for index, out in enumerate(paths):
-        with StoreWriter(out, meta) as writer:
-            writer.append(**{name: column[:0] for name, column in store.columns.items()})
+        margin = trim // 2 if index == 2 else 0
+        layout = meta["layout"] | {"length": meta["layout"]["length"] - 2 * margin} if margin else meta["layout"]
+        with StoreWriter(out, meta | {"layout": layout}) as writer:
+            writer.append(**_middle({name: column[:0] for name, column in store.columns.items()}, task, margin))
             for rows, chosen in _chunks(store, part, index):
-                writer.append(**{name: column[rows][chosen] for name, column in store.columns.items()})
+                columns = {name: column[rows][chosen] for name, column in store.columns.items()}
+                writer.append(**_middle(columns, task, margin))
     return pd.DataFrame(
         {
             "part": [out.stem for out in paths],
@@ -116,6 +122,20 @@ def split(
             "sd": [float(np.mean(sd)) for _, sd in moments],
         }
     )
+
+
+def _middle(columns: dict[str, np.ndarray], task: Task, margin: int) -> dict[str, np.ndarray]:
+    """Rows without `margin` bp at both ends of their windows, and of profiles."""
+    if not margin:
+        return columns
+    codes, target = columns["codes"], columns["target"]
+    columns["codes"] = codes[:, margin : codes.shape[1] - margin]
+    if "profile" in task.kind:
+        places = margin // (task.bin or 1)
+        columns["target"] = target[:, :, places : target.shape[2] - places]
+    if "start" in columns:
+        columns["start"] = columns["start"] + margin
+    return columns
 
 
 def by_group(store: Store, fractions: Sequence[float], seed: int) -> np.ndarray:

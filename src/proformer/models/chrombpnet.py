@@ -133,7 +133,7 @@ class ChromBPNet(Model):
 
 
 def build(config: Config) -> Model:
-    """A BPNet, or two of them. Raises InputError for a body that gives anything but counts and profile."""
+    """A BPNet or another body, alone or with a BPNet of the bias."""
     accessibility = BPNet(config) if config.body is None else _body(config, config.body)
     if config.bias is None:
         return accessibility
@@ -142,7 +142,9 @@ def build(config: Config) -> Model:
 
 
 def _body(config: Config, body: Mapping[str, Any]) -> Model:
-    return models.build({"length": config.length, "flanks": ("", ""), **body})
+    options = body.get("options") or {}
+    final = {"positions": config.target, **(options.get("final") or {})}
+    return models.build({"length": config.length, "flanks": ("", ""), **body, "options": {**options, "final": final}})
 
 
 def dream(**blocks: Any) -> dict[str, Any]:

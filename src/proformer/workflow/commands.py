@@ -85,7 +85,10 @@ def fold_for(results: Results, dataset: str, fold: str) -> str:
     drawn = next(each for each in results.folds[dataset] if each.name == fold)
     names = ["", *([] if drawn.nested else [",".join(drawn.validation)]), ",".join(drawn.test)]
     options = [f"--chromosomes {shlex.join(names)}", option("--nested", [*(drawn.nested or ())])]
-    parted = results.datasets[dataset]["cross_validation"]["parted"]
+    keys = results.datasets[dataset]["cross_validation"]
+    options += [option(f"--{name}", keys[name]) for name in ("outliers", "closed", "trim") if keys[name]]
+    options += [f"--stretches {keys['block']} {len(keys['test'])}"] if keys["block"] else []
+    parted = keys["parted"]
     split = f"python -m proformer split --store {shlex.quote(results.store(dataset))} --out {shlex.join(outs)}"
     return " ".join([split, f"--counts {shlex.quote(counts)}", *filter(None, options), f"--parted {parted}"])
 
@@ -97,7 +100,8 @@ def fold_options(results: Results, benchmark: str) -> str:
     words = ["--benchmark", benchmark, "--standard", keys["standard"], "--datasets", *keys["datasets"]]
     words += ["--runs", *dict.fromkeys(job.run for job in jobs), "--draws", *dict.fromkeys(job.fold for job in jobs)]
     if files := results.simulated_files(benchmark):
-        words += ["--simulated", *(f"{dataset}={file}" for dataset, file in files.items())]
+        words += ["--files", *(f"{dataset}={file}" for dataset, file in files.items())]
+    words += ["--simulated"] if any(map(results.is_simulated, keys["datasets"])) else []
     notes = dict.fromkeys(map(results.run_note, keys["datasets"]))
     return shlex.join([*words, "--note", " ".join(notes)])
 

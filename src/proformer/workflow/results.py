@@ -110,6 +110,8 @@ class Results:
             return f"{self.folder}/data/columns/{quote(named[0], safe='')}/{named[1]}.txt"
         if name in self.catalogue:
             return f"{self.folder}/data/raw/{name}/{self.catalogue[name].filename}"
+        if name.startswith("atac/"):
+            return str(self.experiment.peaks) if name == "atac/peaks" else f"{self.folder}/{name}"
         if (folder := name.partition("/")[0]) in SIMULATED and folder != name:
             if not self.config[section := SIMULATED[folder][0]]:
                 raise InputError(f"{name}: found {section}: null, expected what to simulate")
@@ -206,6 +208,10 @@ class Results:
     def trained(self, jobs: Iterable[TrainingJob]) -> list[str]:
         """The files that say that models are trained; `proformer.models.folder.seal` writes them."""
         return [f"{self.model(job.path)}/{SEAL}" for job in jobs]
+
+    def needed(self, jobs: Iterable[TrainingJob]) -> list[str]:
+        """The files that say that the models are trained which these are made of."""
+        return self.trained(self.jobs[name] for name in dict.fromkeys(job.needs for job in jobs) if name)
 
     def packs(self) -> list[list[TrainingJob]]:
         """Trainings that share a job, where there are any."""
