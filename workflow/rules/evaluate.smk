@@ -78,7 +78,7 @@ rule compare:
         simulated=[
             results.ceiling_option(name).replace("--simulated", name).replace(" ", "=")
             for name in results.datasets
-            if results.is_simulated(name)
+            if results.ceiling_option(name)
         ],
     shell:
         "python -m proformer compare --results {params.results:q} --points {params.points:q} --truth {params.truth:q}"
