@@ -4,7 +4,7 @@
 # make multiqc MultiQC too (0.9 GB), for its page over the ATAC-seq tools' logs
 # make test-learning  the tests of learning with ten seeds each, with all instructions and with AVX2 alone
 # make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
-# make fuzz    verbs on damaged files for an hour, or SECONDS=600
+# make fuzz    verbs on damaged files, options and settings for an hour, or SECONDS=600
 # make sample  the same on small slices of the real data; MIRROR=folder takes the files from there
 # make paper   what the full analysis would run, and how to start it
 # PYTHON=python3.12 takes that Python, TORCH=cpu or TORCH=cuda that build of PyTorch, when .venv is made

@@ -73,7 +73,8 @@ def test_the_command_writes_everything_and_prints_a_part(results, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"mine-2.0 +proformer +3 +native +20 +expression +pearson +-1", printed)
     assert "validation" not in printed
-    assert main([*where, "--metric", "accuracy"]) == 2
+    assert main([*where, "--metric", "accuracy", "--out", str(results / "none.tsv"), *truth]) == 2
+    assert not (results / "none.tsv").exists()
     assert "there are pearson, spearman" in capsys.readouterr().err
 
 
@@ -108,6 +109,16 @@ def test_a_model_that_is_not_finished_is_named(results):
         compare(results, [POINTS[0], "dataset~dream/dim~9"])
     with pytest.raises(InputError, match="no trained models"):
         compare(results / "elsewhere")
+
+
+@pytest.mark.parametrize(("name", "text"), [("model.json", "{"), ("model.json", "[]"), ("metrics.tsv", "x\ty\n1\t2\n")])
+def test_a_damaged_training_hides_no_other(results, capsys, name, text):
+    (results / "models" / POINTS[0] / name).write_text(text)
+    assert len(set(gather(results)["run"])) == len(POINTS) - 1
+    learning_curves(results)
+    assert capsys.readouterr().err.count("left out: ") == 2
+    with pytest.raises(InputError, match=r"damaged|found no"):
+        compare(results, POINTS)
 
 
 def test_a_training_under_two_names_is_listed_once(results):

@@ -150,14 +150,15 @@ def compare(
         table = compare(results, points, files, dream, dict(named(called)), folders, peers)
     else:
         table = read_table(written)
-    write_table(out, table)
-    if epochs:
-        write_table(epochs, learning_curves(results, points))
+    shown = table
     for column, wanted in (("metric", metric), ("evaluation", evaluation)):
         if wanted and wanted not in set(table[column]):
             known = ", ".join(sorted(set(table[column])))
             raise InputError(f"--{column} {wanted}: not in this run; there are {known}")
-        table = table[table[column] == wanted] if wanted else table
+        shown = shown[shown[column] == wanted] if wanted else shown
+    write_table(out, table)
+    if epochs:
+        write_table(epochs, learning_curves(results, points))
     hidden = ["over", "hardware", "precision", "digest", "config", "best_epoch"]
-    shown = table.drop(columns=hidden).dropna(axis="columns", how="all")
+    shown = shown.drop(columns=hidden).dropna(axis="columns", how="all")
     print(shown.to_string(index=False, na_rep="", float_format=lambda value: f"{value:.4g}"))

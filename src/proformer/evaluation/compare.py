@@ -1,13 +1,15 @@
 """One table of everything: model × evaluation set × task × metric × seed, with what each model is and what it cost."""
 
 import json
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from proformer.errors import InputError
+from proformer.errors import InputError, printable
 from proformer.evaluation.ceiling import file_ceiling, store_ceiling
 from proformer.evaluation.collect import point_of
 from proformer.evaluation.evaluate import CHANGE, VALUE, evaluate
@@ -50,27 +52,30 @@ def compare(
     tables, axes, costs = [], dict[str, Any](), dict[str, Any]()
     for path in sorted(wanted, key=lambda path: path.count("~")):  # where two are one, that of fewer axes stays
         folder = results / "models" / path
-        made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
-        task, point, costs = Task.read(folder, made["task"]), point_of(made, path), _cost(made, epochs)
-        dataset, seed, axes = point["dataset"], made["training"]["seed"], axes | point["axes"]
-        is_simulated = dataset in (simulated or {})
-        store = results / f"data/{dataset}/seed~{seed}/validation.safetensors"
-        ceilings = store_ceiling(store, simulated[dataset]) if simulated and is_simulated else {}
-        label = " ".join([point["run"], *map(str, point["axes"].values())])
-        names = [published_name(label), published_name(f"{label}-{dataset}")]
-        mine = intervals[intervals["model"].isin(names) & (intervals["seed"].astype(str) == str(seed))]
-        rows = _validation(made, task, epochs, ceilings)
-        for key, file in (truth or {}).items():
-            name, predictions = key.removeprefix(f"{dataset}/"), results / "predictions" / path
-            if name != key and (table := predictions / f"{name}.tsv").is_file():
-                of_set = mine[mine["set"] == name]
-                if names[1] in set(of_set["model"]):  # where models of several data sets have their names
-                    of_set = of_set[of_set["model"] == names[1]]
-                rows += _tests(name, table, Path(file), task, is_simulated, of_set)
-        rows += _dream(scores[scores["model"] == (called or {}).get(path)])
-        tables.append(pd.DataFrame([_identity(path, made) | row for row in rows]).assign(**costs))
+        with _left_out_when_damaged(folder, points):
+            made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
+            task, point, costs = Task.read(folder, made["task"]), point_of(made, path), _cost(made, epochs)
+            dataset, seed, axes = point["dataset"], made["training"]["seed"], axes | point["axes"]
+            is_simulated = dataset in (simulated or {})
+            store = results / f"data/{dataset}/seed~{seed}/validation.safetensors"
+            ceilings = store_ceiling(store, simulated[dataset]) if simulated and is_simulated else {}
+            label = " ".join([point["run"], *map(str, point["axes"].values())])
+            names = [published_name(label), published_name(f"{label}-{dataset}")]
+            mine = intervals[intervals["model"].isin(names) & (intervals["seed"].astype(str) == str(seed))]
+            rows = _validation(made, task, epochs, ceilings)
+            for key, file in (truth or {}).items():
+                name, predictions = key.removeprefix(f"{dataset}/"), results / "predictions" / path
+                if name != key and (table := predictions / f"{name}.tsv").is_file():
+                    of_set = mine[mine["set"] == name]
+                    if names[1] in set(of_set["model"]):  # where models of several data sets have their names
+                        of_set = of_set[of_set["model"] == names[1]]
+                    rows += _tests(name, table, Path(file), task, is_simulated, of_set)
+            rows += _dream(scores[scores["model"] == (called or {}).get(path)])
+            tables.append(pd.DataFrame([_identity(path, made) | row for row in rows]).assign(**costs))
     ceiling = ["ceiling"] if simulated else []
     columns = [*FIRST, *axes, *MEASURED, *ceiling, *costs]
+    if not tables:
+        raise InputError(f"{results / 'models'}: all trained models are damaged")
     table = pd.concat(tables, ignore_index=True).reindex(columns=columns)
     # A training that is there under two names is one.
     table = table.drop_duplicates(["dataset", "digest", "evaluation", "task", "metric", "over"])
@@ -102,15 +107,30 @@ def learning_curves(results: Path, points: Iterable[str] | None = None) -> pd.Da
     tables, full = [], {short: name for name, short in SHORT.items()}
     for path in trained_points(results, points):
         folder = results / "models" / path
-        epochs = read_table(folder / "metrics.tsv").set_index("epoch")
-        measured = epochs[[name for name in epochs if name.startswith(("train_", "validation_"))]]
-        table = measured.melt(ignore_index=False, var_name="name", value_name="value").reset_index()
-        table[["part", "metric"]] = table["name"].str.replace("train_", "training_").str.split("_", n=1, expand=True)
-        who = _identity(path, read_description(folder))
-        tables.append(table.assign(metric=table["metric"].replace(full), **who))
+        with _left_out_when_damaged(folder, points):
+            epochs = read_table(folder / "metrics.tsv").set_index("epoch")
+            measured = epochs[[name for name in epochs if name.startswith(("train_", "validation_"))]]
+            table = measured.melt(ignore_index=False, var_name="name", value_name="value").reset_index()
+            table[["part", "metric"]] = (
+                table["name"].str.replace("train_", "training_").str.split("_", n=1, expand=True)
+            )
+            who = _identity(path, read_description(folder))
+            tables.append(table.assign(metric=table["metric"].replace(full), **who))
     columns = dict.fromkeys(name for table in tables for name in table)
     axes = [name for name in columns if name not in (*FIRST, *LAST, "name")]
     return pd.concat(tables, ignore_index=True)[[*FIRST, *axes, *LAST]]
+
+
+@contextmanager
+def _left_out_when_damaged(folder: Path, asked: object) -> Iterator[None]:
+    """Go on without a training of which a file is odd, and say so, unless it was asked for."""
+    try:
+        yield
+    except (InputError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        reason = error if isinstance(error, InputError) else InputError(f"{folder}: damaged ({type(error).__name__})")
+        if asked is not None or not str(reason).startswith(str(folder)):
+            raise reason from None
+        print(f"left out: {printable(reason)}", file=sys.stderr)
 
 
 def _validation(
