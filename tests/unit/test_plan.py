@@ -365,8 +365,9 @@ def test_the_paper_costs_what_its_grid_costs(config):
 
 
 def test_seeds_and_packs_are_counted(config):
-    one = make_plan(config(atac=None), RATE).everything
-    three = make_plan(config(atac=None, seeds=[1, 2, 3], points_per_job=5), RATE).everything
+    keys = {"atac": None, "datasets": dict.fromkeys(("coverage", "coverage_peaks", "coverage_labels"))}  # rows unknown
+    one = make_plan(config(**keys), RATE).everything
+    three = make_plan(config(**keys, seeds=[1, 2, 3], points_per_job=5), RATE).everything
     assert len(three.trainings) == 3 * len(one.trainings)
     assert three.flops == pytest.approx(3 * one.flops)
     by_draw = Counter(re.sub("/.*?((_fold~[^_]*)?)_seed.*", r"\1", training.path) for training in one.trainings)
