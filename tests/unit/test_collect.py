@@ -68,6 +68,9 @@ def test_tables_of_a_grid(stores, tmp_path):
         metrics = pd.read_csv(folder / "metrics.tsv", sep="\t")
         assert row.r == pytest.approx(metrics["validation_r"].max())
         assert row.best_epoch == metrics["validation_r"].idxmax() + 1
+    (folders[0] / "metrics.tsv").write_text("epoch\tloss\n7\t1\n")
+    with pytest.raises(InputError, match=r"ap1: damaged \(KeyError\)"):
+        collect("dream", folders, open_store(stores[1]))
     (folders[0] / "metrics.tsv").unlink()
     with pytest.raises(InputError, match=r"metrics\.tsv: missing or empty"):
         collect("dream", folders, open_store(stores[1]))

@@ -31,23 +31,26 @@ def collect(
     points, epochs = [], []
     ideal = {} if ceiling is None else {"ceiling": ceiling}
     for folder in folders:
-        trained = read_folder(folder)
-        made = trained.description
-        point = point_of(made, folder.name)
-        key = {"dataset": dataset, "run": point["run"], **point["axes"]}
-        if isinstance(trained.model, Proformer):
-            key |= {name: made["model"][name] for name in ("dim", "heads", "blocks")}
-            key["head"] = head_of(made["model"])
-        key["seed"] = made["training"]["seed"]
-        metrics = _read_metrics(folder)
-        best = metrics.set_index("epoch").loc[made["best_epoch"]]
-        row = {"r": best["validation_r"], "rho": best["validation_rho"], **ideal}
-        row |= {"collapsed": bool(np.isnan(best["validation_r"])), "best_epoch": made["best_epoch"]}
-        row |= {"epochs": len(metrics), "parameters": made["parameters"]}
-        row |= {"distinct_tokens": distinct_tokens(trained, sequences)}
-        row |= {f"n_{part}": made["data"][part] for part in ("train", "validation")}
-        points.append(key | row | {"digest": made["made_by"]["run"]})
-        epochs.append(pd.DataFrame(key, index=metrics.index).join(metrics[EPOCH_COLUMNS]).assign(**ideal))
+        try:
+            trained = read_folder(folder)
+            made = trained.description
+            point = point_of(made, folder.name)
+            key = {"dataset": dataset, "run": point["run"], **point["axes"]}
+            if isinstance(trained.model, Proformer):
+                key |= {name: made["model"][name] for name in ("dim", "heads", "blocks")}
+                key["head"] = head_of(made["model"])
+            key["seed"] = made["training"]["seed"]
+            metrics = _read_metrics(folder)
+            best = metrics.set_index("epoch").loc[made["best_epoch"]]
+            row = {"r": best["validation_r"], "rho": best["validation_rho"], **ideal}
+            row |= {"collapsed": bool(np.isnan(best["validation_r"])), "best_epoch": made["best_epoch"]}
+            row |= {"epochs": len(metrics), "parameters": made["parameters"]}
+            row |= {"distinct_tokens": distinct_tokens(trained, sequences)}
+            row |= {f"n_{part}": made["data"][part] for part in ("train", "validation")}
+            points.append(key | row | {"digest": made["made_by"]["run"]})
+            epochs.append(pd.DataFrame(key, index=metrics.index).join(metrics[EPOCH_COLUMNS]).assign(**ideal))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{folder}: damaged ({type(error).__name__}); train the model again") from None
     if not points:
         raise InputError(f"{dataset}: no model folders to collect")
     return pd.DataFrame(points).fillna({"r": 0.0, "rho": 0.0}), pd.concat(epochs, ignore_index=True)
