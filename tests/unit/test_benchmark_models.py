@@ -80,7 +80,6 @@ def test_attention_on_long_windows_is_refused_with_the_reason():
 
 
 def test_deepstarr_of_the_authors_scores_as_published(tmp_path, proformer):
-    pytest.importorskip("h5py", reason="Keras files need h5py")
     weights = mirrored("*/evanseitz/squid-manuscript/*/examples/examples_DeepSTARR/*/deepstarr.model.h5")
     file = mirrored("*/de-Boer-Lab/*/*/benchmarks/drosophila/data/sample_test.txt")
     done = proformer("import-weights", "--model", "deepstarr", "--weights", weights, "--out", tmp_path / "model")
@@ -94,7 +93,6 @@ def test_deepstarr_of_the_authors_scores_as_published(tmp_path, proformer):
 
 
 def test_deepatt_of_the_authors_predicts_what_they_published(tmp_path, proformer):
-    pytest.importorskip("h5py", reason="Keras files need h5py")
     weights = mirrored("*/1edv/evolution/*/manuscript_code/model/benchmarking_models/DeepAtt_model.h5")
     table = pd.read_csv(mirrored("*/1edv/evolution/*/manuscript_code/model/results_summary/Random_test_DeepAtt*.csv"))
     done = proformer("import-weights", "--model", "deepatt", "--weights", weights, "--out", tmp_path / "model")

@@ -16,9 +16,10 @@ from proformer.settings import BelowOne, Count
 
 @dataclass(frozen=True)
 class Config(Profile):
-    """Sizes of the layers: filters, kernels, pools of the convolutions; dense, dropout of the dense layers.
+    """Sizes of the layers.
 
-    activation: after the first convolution.
+    filters, kernels, pools: of the three convolutions. dense, dropout: of the dense layers. activation: after the first
+    convolution.
     """
 
     output: Literal["label"] = "label"

@@ -73,10 +73,8 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_keras(path: Path) -> dict[str, torch.Tensor]:
     """The arrays of a Keras file, layer by layer in its order: LAYER/kernel, LAYER/bias, …; nothing else is read."""
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(f"{path}: Keras files need the package h5py: pip install h5py") from None
+    import h5py
+
     with h5py.File(path, "r") as file:
         group = file.get("model_weights", file)
         found = {}

@@ -30,7 +30,7 @@ class Config(Profile):
     activation: after the first convolution. middle: what reads the third: "flat", one dense layer over all positions;
     "dense" or "conv", a layer at each position. dense: width of the flat layer. bottleneck: channels at each position
     of the profile that the flat layer leads to. wide, wide_dropout, last_block: of the convolution before the end, and
-    of the residual block after it. heads: "task", or "all" tasks from one dense layer; head: width of a task's
+    of the residual block after it. heads: "task", or "all" tasks from one dense layer. head: width of a task's
     convolution.
     """
 
