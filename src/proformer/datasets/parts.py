@@ -107,8 +107,8 @@ def split(
     meta = store.meta | {"task": asdict(task), "split": how | ({"near": near} if near else {})}
     for index, out in enumerate(paths):
         margin = trim // 2 if index == 2 else 0
-        layout = meta["layout"] | {"length": meta["layout"]["length"] - 2 * margin} if margin else meta["layout"]
-        with StoreWriter(out, meta | {"layout": layout}) as writer:
+        shorter = {"layout": meta["layout"] | {"length": meta["layout"]["length"] - 2 * margin}} if margin else {}
+        with StoreWriter(out, meta | shorter) as writer:
             writer.append(**_middle({name: column[:0] for name, column in store.columns.items()}, task, margin))
             for rows, chosen in _chunks(store, part, index):
                 columns = {name: column[rows][chosen] for name, column in store.columns.items()}
