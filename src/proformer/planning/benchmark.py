@@ -25,7 +25,8 @@ class RandomData(DeviceData):
     def __init__(self, rows: int, length: int, device: torch.device) -> None:
         self.codes = torch.randint(0, 4, (rows, length), dtype=torch.uint8).to(device)
         self.target = torch.randn(rows, 1, 1).to(device)
-        self.task, self.device, self.shift, self.reverse, self.step = Task(scale="none"), device, 0, 0.0, 1
+        self.task, self.device, self.shift, self.reverse = Task(scale="none"), device, 0, 0.0
+        self.step = self.joined = 1
         self.file = SimpleNamespace(read_ahead=lambda rows: None)  # type: ignore[assignment]
 
 
