@@ -164,7 +164,7 @@ def test_malformed_files_are_refused(tmp_path, text, message):
 
 def test_text_that_is_not_utf8(tmp_path):
     (tmp_path / "mine.yaml").write_bytes(b"sources: \xff")
-    with pytest.raises(InputError, match="not UTF-8"):
+    with pytest.raises(InputError, match="found the byte 0xff, expected UTF-8"):
         load_catalogue(tmp_path / "mine.yaml")
 
 
