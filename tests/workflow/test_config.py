@@ -18,7 +18,7 @@ def dry_run(run, *arguments):
 
 
 def test_paper_lists_its_gpu_jobs(paper):
-    """72 for Figure 2, 48 for Figure 3, four for what the random split leaks; 45 of blocks, 155 of coverage, 32 more."""
+    """72 for Figure 2, 48 for Figure 3, four for what the random split leaks; 45 of blocks, 155 of tracks, 32 more."""
     jobs = re.split(r"\n(?=(?:local)?rule \w+:)", paper)
     train = [job for job in jobs if job.startswith("rule train:")]
     point = r"wildcards: point=dataset~(\w+)/run~\w+_width~(\d+)-(\d+)_blocks~(\d+)_head~([^_]+)"
