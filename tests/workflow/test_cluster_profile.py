@@ -31,7 +31,7 @@ def asked(fresh, root, tmp_path):
 def test_every_job_with_a_gpu_is_one_of_the_gpu_partition(asked, overlay):
     found = asked(overlay)
     with_gpu = {rule for rule, jobs in found.items() if any(int(job.get("gpu", 0)) for job in jobs)}
-    assert {rule.split("_")[0] for rule in with_gpu} == {"train", "predict"}
+    assert {rule.split("_")[0] for rule in with_gpu} == {"explain", "predict", "profiles", "train"}
     for rule, jobs in found.items():
         for job in [] if rule == "all" else jobs:
             assert job["slurm_partition"] == ("gpu" if rule in with_gpu else "cpu"), rule
