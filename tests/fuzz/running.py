@@ -13,9 +13,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, Phase, seed, settings
 
 from proformer.cli import main
@@ -52,6 +54,9 @@ def command(words: Sequence[str], folder: Path) -> None:
     sys.stdin = os.fdopen(0)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", errors="surrogateescape") for number in (1, 2))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # A fork has neither the threads of the process that it comes from nor its server of processes.
+    torch.set_num_threads(1)
+    forkserver._forkserver._forkserver_pid = None
     os.environ |= {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     code: object = 1
     try:
