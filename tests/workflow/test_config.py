@@ -31,7 +31,7 @@ def test_paper_lists_its_gpu_jobs(paper):
     assert found == wanted
     assert len(train) == 72 + 48 + 4 + 45 + 155 + 32
     assert sum("gpu=4" in job for job in train) == 7
-    assert sum("gpu=1" in job for job in train) == 194
+    assert sum("gpu=1" in job for job in train) == 194 + 155
     final = {re.search(r"dataset~dreamfull/run~final_head~(\S+)_seed", job) for job in train}
     assert {match[1] for match in final if match} == {"AP", "1", "32", "32+GLU"}
 
