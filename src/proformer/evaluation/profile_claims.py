@@ -4,10 +4,9 @@ Two models (or sets of them) are compared by Wilcoxon's signed-rank test over al
 seeds and axes. Each is a training, so that a run of one seed and few tasks decides little.
 """
 
-from importlib import resources
-
 import pandas as pd
 
+from proformer.evaluation import PUBLISHED
 from proformer.evaluation.claims import (
     ALPHA,
     CONTRADICTS,
@@ -29,8 +28,7 @@ NOT_THERE = Finding("–", UNDECIDED, "this run has not trained what is compared
 
 def published() -> pd.DataFrame:
     """Numbers of the paper and its drafts: columns of scores, the figure, and `trained_on`."""
-    with resources.as_file(resources.files(__package__) / "published/gopher.tsv") as path:
-        return read_table(path, keep_default_na=False, dtype={"value": float})
+    return read_table(PUBLISHED / "gopher.tsv", keep_default_na=False, dtype={"value": float})
 
 
 def report_card(scores: pd.DataFrame, simulated: bool = False) -> pd.DataFrame:
@@ -97,8 +95,8 @@ def coarser_is_higher(scores: pd.DataFrame, run: str) -> Finding:
     return _compare(coarse[several[coarse.index]], fine[several[fine.index]], what="their own bins")
 
 
-def better_set(scores: pd.DataFrame, metric: str, subset: str, better: str, worse: str) -> Finding:
-    """Models trained on one kind of data set are better than those trained on another: "lowest", "highest", "peaks"."""
+def better_set(scores: pd.DataFrame, runs: list[str], metric: str, subset: str, better: str, worse: str) -> Finding:
+    """Models of runs trained on one kind of data set are better than on another: "lowest", "highest", "peaks"."""
     names = {name: float(name.split()[1]) for name in scores["trained_on"].dropna().unique() if "threshold" in name}
     known = {
         "lowest": min(names, key=names.__getitem__, default=""),
@@ -108,7 +106,7 @@ def better_set(scores: pd.DataFrame, metric: str, subset: str, better: str, wors
     if first == second:
         return NOT_THERE
     rows = chosen(scores, kind="profile", how=OWN, subset=subset, over=WHOLE, metric=metric, loss=PLAIN)
-    rows = rows[rows["architecture"].isna() & rows["run"].isin(["basenji", "selection"])]
+    rows = rows[rows["architecture"].isna() & rows["run"].isin(runs)]
     keys = ["trained_bp", "task", "seed"]
     a, b = (chosen(rows, trained_on=name).set_index(keys)["value"] for name in (first, second))
     return _compare(a, b, more=metric == "pearson", what=f"{second}, {metric}")

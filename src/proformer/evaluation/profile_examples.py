@@ -43,7 +43,7 @@ def examples(models: Mapping[str, TrainedModel], scores: pd.DataFrame, store: St
         np.asarray(store.target[rows], np.float64)[:, :, test.start // test.step :][:, :, : test.length // test.step],
         size // test.step,
     )
-    made = predicted(model, np.asarray(store.codes[rows, test.start : test.start + test.length]))
+    made = predicted(model, test.codes(rows))
     for number, row in enumerate(rows.tolist()):
         for task in range(len(tasks)):
             add("track", row, task, made[number, task], truth[number, task])
@@ -54,12 +54,7 @@ def examples(models: Mapping[str, TrainedModel], scores: pd.DataFrame, store: St
             values = shifted(test, model, rows[:1], np.array([start]), size)[0, 0, task][::size]
             add("shift", int(rows[0]), task, values, np.full(len(values), np.nan), shift=start)
     if "label" in store.columns:
-        in_windows = np.concatenate(
-            [
-                predicted(model, np.asarray(store.codes[part, test.start : test.start + test.length])).mean(axis=2)
-                for part in test.rows()
-            ]
-        )
+        in_windows = np.concatenate([predicted(model, test.codes(part)).mean(axis=2) for part in test.rows()])
         for task, named in enumerate(tasks):
             keys = {"model": name, "kind": "label", "row": np.arange(len(store)), "task": named}
             values = {

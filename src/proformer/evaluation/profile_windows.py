@@ -65,6 +65,10 @@ class HeldOut:
         """Where the middle begins."""
         return (self.store.codes.shape[1] - self.length) // 2
 
+    def codes(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Codes of the middles: uint8 [B, length]."""
+        return np.asarray(self.store.codes[rows, self.start : self.start + self.length])
+
     def truth(self, rows: slice, column: str = "target") -> np.ndarray:
         """Coverage of the middles: float64 [B, T, length / step]; NaN [B, T, 1] where there are labels alone."""
         if self.store.task.kind == "binary":

@@ -7,7 +7,6 @@ replicate, are scored as if they were predictions: no model can be expected to b
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from proformer.evaluation.profile_windows import (
     predicted,
     smoothed,
 )
+from proformer.evaluation.streaming import PearsonAccumulator
 from proformer.models.folder import TrainedModel
 
 EPSILON = 1e-7  # as the Poisson loss has it
@@ -41,27 +41,25 @@ ABOUT = ["model", "kind", "run", "dataset", "trained_on", "parameters", "best_ep
 # axes stand before trained_on
 
 
-@dataclass
 class Sums:
-    """Running sums over the sequences of a test set, per task, from which the metrics follow.
+    """Running sums over the sequences of a test set, per task, from which the metrics follow."""
 
-    update: predictions and truths [B, T, P].
-    """
-
-    sums: Any = 0.0  # [6, T]: prediction, truth, their squares and product, truth · log(prediction)
-    numbers: int = 0
-    sequences: int = 0
-    r: Any = 0.0
-    defined: Any = 0.0  # sequences whose r is defined
+    def __init__(self) -> None:
+        self.whole: list[PearsonAccumulator] = []
+        self.log: Any = 0.0  # [T]: truth · log(prediction)
+        self.sequences: int = 0
+        self.r: Any = 0.0
+        self.defined: Any = 0.0  # sequences whose r is defined
 
     def update(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Add sequences."""
+        """Add predictions and truths of sequences, [B, T, P]."""
         if not len(x):
             return
+        self.whole = self.whole or [PearsonAccumulator() for _ in range(x.shape[1])]
+        for task, running in enumerate(self.whole):
+            running.update(x[:, task], y[:, task])
         with np.errstate(invalid="ignore", divide="ignore"):
-            log = y * np.log(np.maximum(x, 0) + EPSILON)
-        self.sums = self.sums + np.stack([values.sum(axis=(0, 2)) for values in (x, y, x * x, y * y, x * y, log)])
-        self.numbers += x.shape[0] * x.shape[2]
+            self.log = self.log + (y * np.log(np.maximum(x, 0) + EPSILON)).sum(axis=(0, 2))
         self.sequences += len(x)
         if x.shape[2] > 1:
             r = METRICS["pearson"].rows(x, y)
@@ -75,16 +73,15 @@ class Sums:
         """
         if not self.sequences:
             return
-        n = self.numbers
-        x, y, xx, yy, xy, log = self.sums / n
+        n, x, y, square_x, square_y, product = np.array([[*task.state().values()] for task in self.whole]).T
+        log = self.log / n
         with np.errstate(invalid="ignore", divide="ignore"):
-            spread = np.maximum(xx - x * x, 0) * np.maximum(yy - y * y, 0)
-            r = np.where(spread > 1e-18 * (xx * yy), (xy - x * y) / np.sqrt(spread), np.nan)
             factor = y / x
-            yield WHOLE, "pearson", r, self.sequences
-            yield WHOLE, "mse", xx + yy - 2 * xy, self.sequences
+            yield WHOLE, "pearson", np.array([task.value for task in self.whole]), self.sequences
+            yield WHOLE, "mse", (square_x + square_y - 2 * product) / n + (x - y) ** 2, self.sequences
             yield WHOLE, "poisson_nll", x - log, self.sequences
-            yield WHOLE, "scaled_mse", factor * factor * xx + yy - 2 * factor * xy, self.sequences
+            scaled = (factor * factor * square_x + square_y - 2 * factor * product) / n  # their means are the same
+            yield WHOLE, "scaled_mse", scaled, self.sequences
             yield WHOLE, "scaled_poisson_nll", factor * x - log - y * np.log(factor), self.sequences
             if np.ndim(self.defined):
                 yield "sequence", "pearson", self.r / self.defined, self.defined
@@ -152,8 +149,7 @@ def judge(model: TrainedModel, name: str, store: Store, plan: Judgement) -> pd.D
         raise InputError(f"{name}: found bins of {size} bp, expected several of the test part's {test.step}")
 
     def predict(rows: slice) -> np.ndarray:
-        codes = np.asarray(store.codes[rows, test.start : test.start + test.length])
-        return predicted(model, codes)
+        return predicted(model, test.codes(rows))
 
     table = score(test, predict, size, plan)
     if size:

@@ -160,17 +160,14 @@ def contexts(results: Results) -> dict[str, list[Words]]:
 
 def _profiles(results: Results) -> dict[str, list[Words]]:
     """Of each set of scored profiles, the runs that its figures are of, by their axes."""
-    found: dict[str, list[Words]] = {name: [] for name in ("profiles", "tracks of profiles", "losses of profiles")}
-    found |= {
-        name: []
-        for name in ("bins of profiles", "training sets of profiles", "augmentations of profiles", "labels of profiles")
-    }
-    for name in results.profiles:
-        jobs = results.profile_jobs(name)
+    kinds = ("profiles", *(f"{what} of profiles" for what in ("tracks", "losses", "bins", "augmentations", "labels")))
+    found: dict[str, list[Words]] = {kind: [] for kind in (*kinds, "training sets of profiles")}
+    for name, keys in results.profiles.items():
+        jobs, test = results.profile_jobs(name), results.datasets[keys["test"]]
         axes = {job.run: set(job.axes) for job in jobs}
         words = {"profiles": name, "folder": f"profiles/{name}"}
         found["profiles"].append(words)
-        if results.datasets[results.profiles[name]["test"]]["windows"].get("kind") == "binary":
+        if test["windows"].get("kind") == "binary":
             continue
         found["tracks of profiles"].append(words)
         with_bins = [run for run, own in axes.items() if "bin" in own]
@@ -180,13 +177,14 @@ def _profiles(results: Results) -> dict[str, list[Words]]:
             for run in with_bins
             if "loss" in axes[run] or len(with_bins) == 1
         ]
-        for kind, test in (
-            ("training sets of profiles", len({job.dataset for job in jobs if job.run in with_bins}) > 1),
-            ("augmentations of profiles", any("augmentation" in own for own in axes.values())),
-            ("labels of profiles", bool(results.datasets[results.profiles[name]["test"]]["peaks"])),
-        ):
-            own_runs = [run for run in with_bins if run in ("basenji", "selection")] or with_bins
-            found[kind] += [words | {"runs": own_runs}] if test else []
+        found["augmentations of profiles"] += [words] if any("augmentation" in own for own in axes.values()) else []
+        found["labels of profiles"] += [words] if test["peaks"] else []
+        # Training sets are compared by the runs of one model that is trained on several of them.
+        for model in dict.fromkeys(job.config["model"]["model"] for job in jobs if job.run in with_bins):
+            own = [job for job in jobs if job.run in with_bins and job.config["model"]["model"] == model]
+            if len({job.dataset for job in own}) > 1:
+                runs = list(dict.fromkeys(job.run for job in own))
+                found["training sets of profiles"].append(words | {"runs": runs, "model": model})
     return found
 
 
