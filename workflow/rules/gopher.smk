@@ -27,6 +27,7 @@ rule profiles:
             *(f"evaluation/profile{name}" for name in ("s", "_windows", "_shifts", "_examples", "_tables", "_claims")),
             "evaluation/claims",
             "evaluation/metrics",
+            "evaluation/streaming",
             "models",
             "tables",
         ),
