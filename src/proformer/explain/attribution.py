@@ -15,7 +15,7 @@ the attribution itself, whose sum over the sequence is the difference of the pre
 mutagenesis it is how much the letter is better than the average letter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -56,6 +56,24 @@ def summarise(task: Task, output: Tensor) -> Tensor:
     return task.restore(output).mean(dim=2)
 
 
+def mutagenesis(predict: Callable[[np.ndarray], np.ndarray], codes: np.ndarray, size: int = 4096) -> np.ndarray:
+    """The change of a prediction by every single change of codes uint8 [N, L]: float32 [N, T, L, 4].
+
+    predict: codes to float [N, T]; it is given `size` changed sequences at a time.
+    """
+    row, place = np.nonzero(codes < N)
+    before = predict(codes)
+    scores = np.zeros((*before.shape, codes.shape[1], LETTERS), np.float32)
+    for start in range(0, 3 * len(row), size):
+        change = np.arange(start, min(start + size, 3 * len(row)))
+        rows, places = row[change // 3], place[change // 3]
+        letters = (codes[rows, places] + 1 + change % 3) % LETTERS
+        changed = codes[rows]
+        changed[np.arange(len(rows)), places] = letters
+        scores[rows, :, places, letters] = predict(changed) - before[rows]
+    return scores
+
+
 class Attributor:
     """Attributes the predictions of one model. tasks: names of those to explain (none: all)."""
 
@@ -76,7 +94,7 @@ class Attributor:
     def scores(self, codes: np.ndarray, method: Method) -> np.ndarray:
         """Scores of all letters of codes uint8 [N, L]: float32 [N, T, L, 4]."""
         if method == "ism":
-            return self._mutagenesis(codes)
+            return mutagenesis(self.predict, codes, self.size)
         pieces = (self._tensor(codes[i : i + self.size]) for i in range(0, len(codes), self.size))
         return np.concatenate([self._gradients(piece, method).cpu().numpy() for piece in pieces])
 
@@ -96,19 +114,6 @@ class Attributor:
 
     def _tensor(self, codes: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(codes)).to(self.predictor.device)
-
-    def _mutagenesis(self, codes: np.ndarray) -> np.ndarray:
-        row, place = np.nonzero(codes < N)
-        scores = np.zeros((len(codes), len(self.columns), codes.shape[1], LETTERS), np.float32)
-        before = self.predict(codes)
-        for start in range(0, 3 * len(row), self.size):
-            change = np.arange(start, min(start + self.size, 3 * len(row)))
-            rows, places = row[change // 3], place[change // 3]
-            letters = (codes[rows, places] + 1 + change % 3) % LETTERS
-            changed = codes[rows]
-            changed[np.arange(len(rows)), places] = letters
-            scores[rows, :, places, letters] = self.predict(changed) - before[rows]
-        return scores
 
     def _gradients(self, codes: Tensor, method: Method) -> Tensor:
         letters = Letters(self.model, codes)

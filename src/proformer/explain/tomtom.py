@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from proformer.explain.meme import Motifs, consensus
 
@@ -92,13 +93,11 @@ def _compare(name: str, query: np.ndarray, database: Database) -> pd.DataFrame:
     table["overlap"] = (last - first)[table["place"]]
     table["p"] = -np.expm1(tried[table["owner"]].to_numpy() * np.log1p(-np.minimum(table["p"], 1 - 1e-12)))
     table = table.sort_values("p", kind="stable")
-    ranks = np.arange(1, len(table) + 1)
-    q = np.minimum.accumulate((table["p"] * len(table) / ranks).to_numpy()[::-1])[::-1]
     return table.assign(
         query=name,
         target=[database.names[owner] for owner in table["owner"]],
         E=table["p"] * len(table),
-        q=np.minimum(q, 1),
+        q=stats.false_discovery_control(table["p"]) if len(table) else [],
         query_consensus=consensus(query),
         target_consensus=[consensus(database.motifs[owner]) for owner in table["owner"]],
         strand=np.where(table["strand"] > 0, "+", "-"),

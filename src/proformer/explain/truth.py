@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from proformer.explain.attribution import mutagenesis
 from proformer.explain.letters import LETTERS
 from proformer.sequences import N, encode, reverse_complement
 from proformer.simulate.model import PARAMETERS
@@ -19,16 +20,8 @@ def truth(codes: np.ndarray) -> np.ndarray:
 
 
 def true_scores(codes: np.ndarray) -> np.ndarray:
-    """In-silico mutagenesis of the simulator itself: float32 [N, 1, L, 4], see `explain.attribution`."""
-    scores = np.zeros((*codes.shape, LETTERS), np.float32)
-    before = perfect_codes(codes)
-    for letter in range(LETTERS):
-        for place in range(codes.shape[1]):
-            rows = np.flatnonzero((codes[:, place] < N) & (codes[:, place] != letter))
-            changed = codes[rows]
-            changed[:, place] = letter
-            scores[rows, place, letter] = perfect_codes(changed) - before[rows] if len(rows) else 0
-    return scores[:, None]
+    """In-silico mutagenesis of the simulator itself: float32 [N, 1, L, 4]."""
+    return mutagenesis(truth, codes)
 
 
 def site_positions(codes: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ import pandas as pd
 from proformer.errors import InputError
 from proformer.evaluation.metrics import spearman
 from proformer.files import write_table
-from proformer.sequences import ALPHABET, N, encode, reverse_complement
+from proformer.sequences import N, decode, encode, reverse_complement
 from proformer.simulate.promoters import stream
 
 ARMS = ("chr2L", "chr2R", "chr3L", "chr3R", "chrX")
@@ -84,7 +84,11 @@ def _enhancers(n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, list[tup
     for strand, seen in (("+", codes), ("-", reverse_complement(codes))):
         place = [f"{arm}_{a}_{a + 248}_{strand}_window" for arm, a in zip(arms, start, strict=True)]
         columns = {"seqnames": arms, "start": start, "end": start + 248, "ID": place, "set": "Train"}
-        both.append(pd.DataFrame(columns | {"Sequence": _text(seen)} | dict(zip(PROGRAMMES, labels, strict=True))))
+        both.append(
+            pd.DataFrame(
+                columns | {"Sequence": [decode(row) for row in seen]} | dict(zip(PROGRAMMES, labels, strict=True))
+            )
+        )
     table = pd.concat(both).sort_values(["start", "ID"], ignore_index=True)
     found = [_ceilings("drosophila", *each) for each in zip(PROGRAMMES, signals, labels, strict=True)]
     return table, [row for rows in found for row in rows]
@@ -102,7 +106,7 @@ def _elements(
     for sign, ending, seen in ((1, "_F", codes), (-1, "_Reversed:", reverse_complement(codes))):
         signal = np.sqrt(1 - ORIENTATION - ERROR) * strength + sign * np.sqrt(ORIENTATION) * turned
         label = ELEMENT_SPREAD * (signal + np.sqrt(ERROR) * rng.standard_normal(n))
-        text = [f"{ADAPTERS[0]}{sequence}{ADAPTERS[1]}" for sequence in _text(seen)]
+        text = [f"{ADAPTERS[0]}{decode(row)}{ADAPTERS[1]}" for row in seen]
         names = [f"seq{number}{ending}" for number in range(n)]
         tables.append(pd.DataFrame({"seq_id": names, "seq": text, "mean_value": label.round(3), "fold": fold}))
         signals.append(signal)
@@ -139,11 +143,6 @@ def _sum_of(codes: np.ndarray, motifs: tuple[str, ...]) -> np.ndarray:
 
 def _standardised(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / max(values.std(), 1e-9)
-
-
-def _text(codes: np.ndarray) -> list[str]:
-    letters = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)[codes]
-    return [row.tobytes().decode() for row in letters]
 
 
 def _ceilings(file: str, task: str, signal: np.ndarray, label: np.ndarray) -> list[tuple[str, str, str, float]]:
