@@ -183,6 +183,10 @@ class Predictor(TrainedModel):
             _, spans, _ = layout.trim(rows, predicting=True)
             yield centre_pad(rows.codes, spans, layout.length), rows
 
+    def codes(self, sequences: str | Path | Iterable[str] | np.ndarray, trimmed: bool) -> np.ndarray:
+        """All of them: codes uint8 [N, L]."""
+        return np.concatenate([codes for codes, _ in self.read(sequences, trimmed)])
+
     def _columns(self) -> list[str]:
         """Names of the predictions, by what the model gives for one sequence."""
         _, tasks, positions = self.values(np.zeros((1, self.layout.length), np.uint8), 1).shape

@@ -15,7 +15,8 @@ GROUPS = {
         "data": ["prepare", "coverage", "split"],
         "training": ["train", "models", "config", "import-weights"],
         "predictions": ["predict", "evaluate"],
-        "explain": ["explain", "variants", "motifs", "importance", "design", "intervals"],
+        "explain": ["explain", "variants", "intervals"],
+        "motifs": ["motifs", "importance", "design"],
     },
     "the workflow": {
         "runs": ["plan", "status", "compare"],

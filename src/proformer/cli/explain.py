@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from proformer.cli.options import CpuThreads, Device, one_of
+from proformer.cli.options import CpuThreads, Device, load_model, one_of
 from proformer.errors import InputError
 from proformer.files import InputFolder, Output, OutputFolder
-from proformer.settings import Count, CountOrZero, Share
+from proformer.settings import CountOrZero, Share
 
 Tasks = Annotated[tuple[str, ...], "names of the tasks (default: all)"]
 
@@ -37,11 +37,8 @@ def explain(
     score less the mean of all four.
     """
     from proformer.explain.attribution import attribute_file
-    from proformer.predict import load
-    from proformer.training.device import choose_device, set_up
 
-    set_up(choose_device(device), threads, None)
-    count = attribute_file(load(model, device), sequences, out, method, tasks, trimmed)
+    count = attribute_file(load_model(model, device, threads), sequences, out, method, tasks, trimmed)
     print(f"{count:,} sequences in {out}")
     if logos:
         from proformer.figures.logos import draw_store
@@ -79,14 +76,11 @@ def variants(
 
     from proformer.explain import variants as found
     from proformer.explain.attribution import Attributor
-    from proformer.predict import load
-    from proformer.training.device import choose_device, set_up
 
     one_of(required=True, vcf=vcf, table=table)
     if (vcf is None) != (genome is None):
         raise InputError(f"--genome: found {genome or 'none'}, expected a FASTA file with --vcf, and only with it")
-    set_up(choose_device(device), threads, None)
-    models = [Attributor(load(folder, device), tasks) for folder in model]
+    models = [Attributor(load_model(folder, device, threads), tasks) for folder in model]
     found.same_tasks(models, model)
     checks = found.Checks(vcf or table, drop)  # type: ignore[arg-type]
     predictor = models[0].predictor
@@ -97,157 +91,12 @@ def variants(
     else:
 
         def encoded(texts: list[str]) -> np.ndarray:
-            return np.concatenate([codes for codes, _ in predictor.read(texts, trimmed)])
+            return predictor.codes(texts, trimmed)
 
         count = found.write_effects(models, found.read_changes(table, encoded, checks), out, effect)  # type: ignore[arg-type]
     print(f"{count:,} variants in {out}")
     for reason, number in checks.dropped.items():
         print(f"{number:,} left out: {reason}", file=sys.stderr)
-
-
-def motifs(
-    *,
-    model: Annotated[InputFolder, "model folder"],
-    sequences: Annotated[Path, "file of sequences, or store"],
-    method: Annotated[Literal["filters", "modisco"], "motifs of the first layer, or of stretches of high scores"] = (
-        "filters"
-    ),
-    known: Annotated[Path | None, "MEME file of known motifs, to compare with"] = None,
-    out: Annotated[Output, "table to write: a row per motif, and the known motif that is nearest"],
-    meme: Annotated[Output | None, "MEME file of the motifs to write"] = None,
-    trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
-    device: Device = "auto",
-    threads: CpuThreads = None,
-) -> None:
-    """Say which motifs a model has learnt: those of its first layer, or those that it attends to.
-
-    examples:
-      proformer motifs --model model --sequences promoters.txt --out filters.tsv --meme filters.meme
-      proformer motifs --model model --sequences promoters.txt --known yetfasco_all.meme --out filters.tsv
-      proformer motifs --model model --sequences promoters.txt --method modisco --out patterns.tsv    (make explain)
-
-    A filter's motif is the mean of the sequence where its activation is above half of the largest one; modisco gathers
-    stretches of high scores of in-silico mutagenesis (first task). Known motifs are compared as Tomtom does, on both
-    strands: p of the best alignment, E over the known motifs, q after Benjamini and Hochberg.
-    """
-    import numpy as np
-
-    from proformer.explain.attribution import Attributor
-    from proformer.explain.filters import motif_table, motifs_of
-    from proformer.explain.meme import read_meme, write_meme
-    from proformer.explain.patterns import discover
-    from proformer.files import write_table
-    from proformer.predict import load
-    from proformer.training.device import choose_device, set_up
-
-    set_up(choose_device(device), threads, None)
-    predictor = load(model, device)
-    codes = np.concatenate([codes for codes, _ in predictor.read(sequences, trimmed)])
-    if method == "filters":
-        motifs, sites = motifs_of(predictor, codes)
-    else:
-        motifs, sites = discover(codes, Attributor(predictor, predictor.task.names[:1]).scores(codes, "ism")[:, 0])
-    table, found = motif_table(motifs, sites, read_meme(known) if known else {})
-    write_table(out, table)
-    if meme:
-        write_meme(meme, found, sites)
-    print(table.head(20).to_string(index=False, na_rep="", float_format="%.3g"))
-
-
-def importance(
-    *,
-    model: Annotated[InputFolder, "model folder"],
-    sequences: Annotated[Path, "file of sequences, or store, of which backgrounds are made"],
-    patterns: Annotated[tuple[str, ...], "whose importance is measured, at every position and in 1 to 4 copies"] = (),
-    every: Annotated[Count, "nt between positions"] = 5,
-    flanks: Annotated[str | None, "pattern whose dots take all letters, such as ..TGACTCA.."] = None,
-    pair: Annotated[tuple[str, str] | None, "two patterns, at all distances"] = None,
-    occlude: Annotated[str | None, "regular expression, whose matches are filled with random letters"] = None,
-    null: Annotated[Literal["dinucleotide", "mononucleotide", "profile", "none"], "how backgrounds are made"] = (
-        "dinucleotide"
-    ),
-    backgrounds: Annotated[Count, "how many"] = 1000,
-    trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
-    out: Annotated[Output, "table to write"],
-    device: Device = "auto",
-    threads: CpuThreads = None,
-) -> None:
-    """Measure what patterns do to predictions on average (global importance analysis).
-
-    examples:
-      proformer importance --model model --sequences promoters.txt --patterns TTACCCG --out importance.tsv
-      proformer importance --model model --sequences peaks.fa --flanks ..TGACTCA.. --pair TGACTCA TGACTCA --out i.tsv
-
-    Backgrounds: each sequence shuffled so that it keeps its pairs of letters (dinucleotide) or its letters
-    (mononucleotide), letters drawn by their share at each position (profile), or the sequences as they are (none).
-    """
-    import numpy as np
-
-    from proformer.explain import study
-    from proformer.explain.attribution import Attributor
-    from proformer.files import write_table
-    from proformer.predict import load
-    from proformer.training.device import choose_device, set_up
-
-    set_up(choose_device(device), threads, None)
-    predictor = load(model, device)
-    codes = np.concatenate([codes for codes, _ in predictor.read(sequences, trimmed)])
-    plan = study.Study(null=null, backgrounds=backgrounds, patterns=patterns, every=every, flanks=flanks, pair=pair,
-                       occlude=occlude)  # fmt: skip
-    attributor = Attributor(predictor)
-    table = study.importance(attributor.predict, study.whole_sequences(codes), codes, plan, attributor.tasks)
-    write_table(out, table)
-    print(f"{len(table):,} rows in {out}")
-
-
-def design(
-    *,
-    model: Annotated[InputFolder, "model folder"],
-    sequences: Annotated[Path, "file of sequences, or store, to begin with"],
-    goal: Annotated[str, "max, min, or a prediction"] = "max",
-    edits: Annotated[Count, "most letters to change in a sequence"] = 5,
-    method: Annotated[Literal["greedy", "evolution"], "how"] = "greedy",
-    tasks: Annotated[tuple[str, ...], "the task that is designed for (default: the first)"] = (),
-    seed: Annotated[CountOrZero, "of the evolution"] = 0,
-    trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
-    out: Annotated[Output, "table to write: a row per sequence and step"],
-    device: Device = "auto",
-    threads: CpuThreads = None,
-) -> None:
-    """Change sequences until a model predicts what is wanted.
-
-    examples:
-      proformer design --model model --sequences promoters.txt --goal max --edits 6 --out designs.tsv
-      proformer design --model model --sequences promoters.txt --goal 12.5 --method evolution --out designs.tsv
-
-    greedy: the best of all single changes, again and again. evolution: mutations and crossovers of each sequence's own
-    population. What a model predicts of its own designs is too good: measure them, or ask another model.
-    """
-    import numpy as np
-
-    from proformer.explain import design as designing
-    from proformer.explain.attribution import Attributor
-    from proformer.files import write_table
-    from proformer.predict import load
-    from proformer.training.device import choose_device, set_up
-
-    set_up(choose_device(device), threads, None)
-    predictor = load(model, device)
-    wanted = designing.checked_goal(goal)
-    attributor = Attributor(predictor, tasks or predictor.task.names[:1])
-    codes = np.concatenate([codes for codes, _ in predictor.read(sequences, trimmed)])
-
-    def predict(codes: np.ndarray) -> np.ndarray:
-        return attributor.predict(codes)[:, 0]
-
-    if method == "greedy":
-        steps = designing.greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], codes, wanted, edits)
-    else:
-        steps = designing.evolution(predict, codes, wanted, edits, np.random.default_rng(seed))
-    table = designing.design_table(steps, predict)
-    write_table(out, table)
-    ends = table[table["step"] == len(steps) - 1]["predicted"].mean()
-    print(f"{len(codes):,} sequences, predicted on average {table['predicted'][: len(codes)].mean():.4g} → {ends:.4g}")
 
 
 def intervals(
@@ -301,15 +150,12 @@ def explain_models(
     from proformer.explain.meme import read_meme
     from proformer.explain.truth import planted_motifs
     from proformer.files import write_table
-    from proformer.predict import load
     from proformer.settings import read
-    from proformer.training.device import choose_device, set_up
 
-    set_up(choose_device(device), threads, None)
     plan = read(study.Study, read_yaml(settings, "--settings"), "--settings")
     motifs = read_meme(known) if known else planted_motifs() if simulated else {}
     pairs = study.checked_names(names)
-    loaded = {name: load(folder, device) for name, folder in zip(pairs, models, strict=True)}
+    loaded = {name: load_model(folder, device, threads) for name, folder in zip(pairs, models, strict=True)}
     tables = study.study(loaded, open_store(sequences).codes[:], plan, motifs, simulated)
     for name, table in tables.items():
         write_table(out / f"{name}.tsv", table)

@@ -13,12 +13,15 @@ from functools import partial
 from importlib import import_module
 from inspect import Parameter, cleandoc, signature
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from proformer import settings
 from proformer.errors import InputError, printable
 from proformer.files import existing
 from proformer.settings import Threads, did_you_mean, fit, words
+
+if TYPE_CHECKING:
+    from proformer.predict import Predictor
 
 Device = Annotated[Literal["auto", "cpu", "cuda"], "where to compute; auto: on a GPU when there is one"]
 CpuThreads = Annotated[Threads | None, "CPU threads (default: as many as the process may use)"]
@@ -145,6 +148,15 @@ def _metavar(hint: Any) -> str:
     if get_origin(kind) is Literal:
         return "{" + ",".join(get_args(kind)) + "}"
     return "PATH" if _is_path(kind) else {int: "N", float: "X"}.get(kind, "TEXT")
+
+
+def load_model(folder: Path, device: str, threads: int | None) -> "Predictor":
+    """A trained model, ready to predict on a device and so many CPU threads."""
+    from proformer.predict import load
+    from proformer.training.device import choose_device, set_up
+
+    set_up(choose_device(device), threads, None)
+    return load(folder, device)
 
 
 def one_of(required: bool = False, **options: object) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, Medium, named
+from proformer.cli.options import DREAM_FLANKS, CpuThreads, Device, Medium, load_model, named
 from proformer.errors import InputError
 from proformer.files import InputFolder, Output, OutputFolder, write_table, write_text
 from proformer.settings import Count, CountOrZero, Flanks, Share
@@ -34,17 +34,13 @@ def predict(
     """
     import sys
 
-    from proformer.predict import load
-    from proformer.training.device import choose_device, set_up
-
-    set_up(choose_device(device), threads, None)
     if len(model) * len(sequences) != len(out):
         raise InputError(
             f"--out: {len(out)} tables, expected one for each of {len(model)} models and {len(sequences)} files"
         )
     tables = iter(out)
     for folder in model:
-        predictor = load(folder, device)
+        predictor = load_model(folder, device, threads)
         predictor.quantiles = quantiles
         for file in sequences:
             table = next(tables)
