@@ -12,7 +12,8 @@ from typing import Any
 
 GROUPS = {
     "your own data and models": {
-        "data": ["prepare", "coverage", "split"],
+        "data": ["prepare", "split"],
+        "coverage": ["coverage"],
         "training": ["train", "models", "config", "import-weights"],
         "predictions": ["predict", "evaluate"],
         "explain": ["explain", "variants", "intervals"],
@@ -27,7 +28,8 @@ GROUPS = {
     },
     "steps of the workflow": {
         "simulate": [f"simulate{what}" for what in ("", "-atac", "-vaishnav", "-coverage", "-benchmarks")],
-        "data": ["extract", "measured", "nearest", "nonpeaks", "tfrecords"],
+        "data": ["extract", "measured", "nearest"],
+        "coverage": ["nonpeaks", "tfrecords"],
         "training": ["train-pack"],
         "predictions": ["peers", "public-test"],
         "prix_fixe": ["prix-fixe"],
