@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from proformer.datasets import draws
 from proformer.datasets import parts as drawing
 from proformer.datasets.parts import split
 from proformer.datasets.store import StoreWriter, open_store
@@ -166,10 +167,11 @@ def test_command_line(store, proformer, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("draw", [drawing.by_group, drawing.by_fold, drawing._distinct])
+@pytest.mark.parametrize("draw", [draws.by_group, draws.by_fold, drawing._distinct])
 def test_draws_and_counts_hold_a_piece_of_the_groups_at_a_time(draw, monkeypatch):
     """Of 51 million promoters the groups alone are 411 MB."""
-    monkeypatch.setattr(drawing, "CHUNK", 1 << 12)
+    for module in (draws, drawing):
+        monkeypatch.setattr(module, "CHUNK", 1 << 12)
 
     class Groups:
         columns: ClassVar = {"group": np.arange(1 << 20)}

@@ -19,7 +19,7 @@ rule split_fold:
     """The training, validation and test part of one draw of a cross-validation; both strands of a window in one part."""
     input:
         store=lambda wildcards: results.store(wildcards.dataset),
-        code=library("datasets/parts", "datasets/store", "sequences"),
+        code=library("datasets/parts", "datasets/draws", "datasets/store", "sequences"),
     output:
         train=f"{R}/data/{{dataset}}/fold~{{fold}}/train.safetensors",
         validation=f"{R}/data/{{dataset}}/fold~{{fold}}/validation.safetensors",

@@ -39,7 +39,7 @@ rule split:
     """Draw the training and the validation part by seed; copies of a sequence never straddle them."""
     input:
         store=lambda wildcards: results.store(wildcards.dataset),
-        code=library("datasets/parts", "datasets/store", "sequences"),
+        code=library("datasets/parts", "datasets/draws", "datasets/store", "sequences"),
     output:
         train=f"{R}/data/{{dataset}}/seed~{{seed}}/train.safetensors",
         validation=f"{R}/data/{{dataset}}/seed~{{seed}}/validation.safetensors",
