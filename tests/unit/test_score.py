@@ -292,7 +292,9 @@ def outside(table: pd.DataFrame) -> None:
 
 
 def another_sequence(table: pd.DataFrame) -> None:
-    table.loc[table.index[3], "alt_sequence"] = "ACGT"
+    positions = pd.concat([table["alt_pos"], table["ref_pos"]])
+    once = table["alt_pos"].map(positions.value_counts()) == 1  # else the table would contradict itself
+    table.loc[table.index[once][0], "alt_sequence"] = "ACGT"
 
 
 def no_number(table: pd.DataFrame) -> None:

@@ -78,8 +78,8 @@ def test_simulated_data_have_a_ceiling_beside_every_r_and_judge_no_claim(finishe
         # Perfect models of tracks and enhancers stand in tables of their own.
         ceiling = found.loc[found["dataset"].isin(DATA) if "dataset" in found else slice(None), "ceiling"]
         assert ceiling.notna().all(), name
-        assert ceiling.between(-1, 1).all(), name
-        assert ceiling.median() > 0.8, name
+        several = found.loc[ceiling.index, "n"] > 3 if "n" in found else slice(None)  # three rows may go any way
+        assert ceiling[several].between(0, 1).all(), name
     scores = pd.read_csv(folder / "evaluations/native/scores.tsv", sep="\t")
     assert scores["pearson_ceiling"].notna().tolist() == scores["source"].isin(["run", "proformer"]).tolist()
     for name in ("dream/grid/report_card", "atac/atac/report_card", "dream/report_card_scores"):
@@ -92,7 +92,7 @@ def test_every_figure_is_there_four_times_with_its_caption(finished):
     folder = finished[0] / "results/figures"
     assert {path.stem for path in folder.iterdir()} == FIGURES
     for figure, suffix in itertools.product(FIGURES, (".pdf", ".svg", ".png", ".tsv", ".rst")):
-        assert (folder / f"{figure}{suffix}").stat().st_size > 50
+        assert (folder / f"{figure}{suffix}").stat().st_size > (50 if suffix in (".tsv", ".rst") else 1000)
 
 
 def test_every_page_has_the_caption_of_its_table(finished):
