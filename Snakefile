@@ -35,7 +35,7 @@ wildcard_constraints:
     seed=r"\d+",
     evaluation=any_of(results.evaluations),
     sample=r"[A-Za-z0-9][A-Za-z0-9.-]*",
-    benchmark=any_of(results.benchmarks),
+    benchmark=any_of(benchmarks.compared(results)),
 
 
 report: "workflow/report/workflow.rst"

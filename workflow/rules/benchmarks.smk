@@ -37,8 +37,8 @@ rule split_fold:
 
 
 for dataset in results.folds:
-    for test, fold in results.test_folds(dataset).items():
-        jobs = results.jobs_of_fold(dataset, test)
+    for test, fold in benchmarks.test_folds(results, dataset).items():
+        jobs = benchmarks.jobs_of(results, dataset, test)
 
         rule:
             name:
@@ -48,7 +48,7 @@ for dataset in results.folds:
                 sequences=f"{R}/data/{dataset}/fold~{fold.name}/test.safetensors",
                 code=library("predict", "datasets/prepare", "datasets/rows", "datasets/text") + model_code(jobs),
             output:
-                [results.predicted_fold(job) for job in jobs],
+                [benchmarks.predicted(results, job) for job in jobs],
             threads: config["threads"]
             resources:
                 **asks(4000, 30),
@@ -65,13 +65,15 @@ rule score_folds:
     """Models averaged within each test fold, one value for each; paired t tests; and each claim of the paper on them."""
     input:
         predictions=lambda wildcards: [
-            results.predicted_fold(job)
-            for dataset in results.benchmarks[wildcards.benchmark]["datasets"]
-            for test in results.test_folds(dataset)
-            for job in results.jobs_of_fold(dataset, test)
+            benchmarks.predicted(results, job)
+            for dataset in benchmarks.compared(results)[wildcards.benchmark]["datasets"]
+            for test in benchmarks.test_folds(results, dataset)
+            for job in benchmarks.jobs_of(results, dataset, test)
         ],
         ceilings=lambda wildcards: (
-            f"{R}/data/simulated_benchmarks/ceilings.tsv" if results.simulated_files(wildcards.benchmark) else []
+            f"{R}/data/simulated_benchmarks/ceilings.tsv"
+            if benchmarks.simulated_files(results, wildcards.benchmark)
+            else []
         ),
         code=library("evaluation/folds", "evaluation/metrics", "evaluation/claims", "evaluation/claims_benchmarks"),
     output:

@@ -10,7 +10,7 @@ from proformer.evaluation import FIGURE_5
 from proformer.planning.data import coverage_files
 from proformer.planning.plan import skipped_reasons
 from proformer.status import write_jobs
-from proformer.workflow import commands, finals, shown
+from proformer.workflow import benchmarks, commands, explained, finals, profiles, shown
 from proformer.workflow.code import EXPLAIN, TRAINING, library, model_code, relative
 from proformer.workflow.commands import as_yaml, asks, at_once, option, training_asks
 from proformer.workflow.failures import failures
@@ -58,8 +58,8 @@ def final_targets():
     ]
     cards += [f"{R}/tables/{grid.folder}/report_card.html" for grid in results.grids if results.has_figure_axes(grid)]
     cards += [f"{R}/tables/{grid.folder}/claims.html" for grid in results.block_grids]
-    cards += [f"{R}/tables/profiles/{name}/claims.html" for name in results.profiles]
-    cards += [f"{R}/tables/benchmarks/{name}/claims.html" for name in results.benchmarks]
+    cards += [f"{R}/tables/profiles/{name}/claims.html" for name in profiles.judged(results)]
+    cards += [f"{R}/tables/benchmarks/{name}/claims.html" for name in benchmarks.compared(results)]
     judged = [name for name, keys in results.evaluations.items() if keys["printed"] in FIGURE_5]
     cards += [f"{E}/{name}/report_card.html" for name in judged if results.evaluation_models(name)]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]

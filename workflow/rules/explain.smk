@@ -2,7 +2,7 @@
 
 X = f"{R}/tables/explain"
 
-for dataset, jobs in results.explained.items():
+for dataset, jobs in explained.asked(results).items():
 
     rule:
         name:
@@ -13,7 +13,7 @@ for dataset, jobs in results.explained.items():
             known=results.raw(config["explain"]["known"]) if config["explain"]["known"] else [],
             code=library(*EXPLAIN) + model_code(jobs),
         output:
-            [f"{X}/{dataset}/{name}.tsv" for name in results.explain_tables(dataset)],
+            [f"{X}/{dataset}/{name}.tsv" for name in explained.tables(results, dataset)],
         threads: config["threads"]
         resources:
             **asks(3000, 30),
@@ -23,7 +23,7 @@ for dataset, jobs in results.explained.items():
             names=[f"{job.label}:{job.seed}" for job in jobs],
             settings=commands.study_settings(results),
             known=lambda wildcards, input: option("--known", input.known),
-            simulated="--simulated" if results.knows_truth(dataset) else "",
+            simulated="--simulated" if explained.knows_truth(results, dataset) else "",
             folder=lambda wildcards, output: str(Path(output[0]).parent),
             device=config["device"],
         shell:
@@ -35,7 +35,9 @@ for dataset, jobs in results.explained.items():
 rule certainty:
     """Seeds together on the DREAM test set: intervals, what they promise and what they hold; effects of variants."""
     input:
-        predictions=lambda wildcards: [results.predictions(job)["test"] for job in results.certain[wildcards.dataset]],
+        predictions=lambda wildcards: [
+            results.predictions(job)["test"] for job in explained.certain(results)[wildcards.dataset]
+        ],
         subsets=lambda wildcards: results.raws(wildcards.dataset, "subsets"),
         leaderboard=lambda wildcards: results.raws(wildcards.dataset, "leaderboard"),
         truth=lambda wildcards: results.test_file(wildcards.dataset),
@@ -44,11 +46,11 @@ rule certainty:
         coverage=f"{X}/{{dataset}}/coverage.tsv",
         effects=f"{X}/{{dataset}}/effects.tsv",
     wildcard_constraints:
-        dataset=any_of(results.certain),
+        dataset=any_of(explained.certain(results)),
     resources:
         **asks(2000, 20),
     params:
-        names=lambda wildcards: [f"{job.label}:{job.seed}" for job in results.certain[wildcards.dataset]],
+        names=lambda wildcards: [f"{job.label}:{job.seed}" for job in explained.certain(results)[wildcards.dataset]],
         folder=lambda wildcards, output: str(Path(output.coverage).parent),
     shell:
         "python -m proformer explain-scored --predictions {input.predictions:q} --names {params.names:q}"

@@ -20,8 +20,8 @@ rule simulate_coverage:
 rule profiles:
     """Score all models of coverage and of labels on the same windows, and hold the paper's claims against them."""
     input:
-        models=lambda wildcards: results.trained(results.profile_jobs(wildcards.profiles)),
-        test=lambda wildcards: results.profile_test(wildcards.profiles),
+        models=lambda wildcards: results.trained(profiles.jobs(results, wildcards.profiles)),
+        test=lambda wildcards: profiles.test(results, wildcards.profiles),
         published=relative(ROOT / "src/proformer/evaluation/published/gopher.tsv"),
         code=library(
             *(f"evaluation/profile{name}" for name in ("s", "_windows", "_shifts", "_examples", "_tables", "_claims")),
@@ -40,19 +40,19 @@ rule profiles:
             labels={"claims": "{profiles}, profiles"},
         ),
     wildcard_constraints:
-        profiles=any_of(results.profiles),
+        profiles=any_of(profiles.judged(results)),
     threads: config["threads"]
     resources:
         **asks(4000, 30, per_gb=60),
         gpu=GPU,
     params:
-        folders=lambda wildcards: [results.model(job.path) for job in results.profile_jobs(wildcards.profiles)],
-        settings=lambda wildcards: as_yaml(results.profiles[wildcards.profiles]["settings"] or {}),
+        folders=lambda wildcards: [results.model(job.path) for job in profiles.jobs(results, wildcards.profiles)],
+        settings=lambda wildcards: as_yaml(profiles.judged(results)[wildcards.profiles]["settings"] or {}),
         folder=lambda wildcards, output: str(Path(output.page).parent),
         simulated=lambda wildcards: (
-            "--simulated" if results.is_simulated(results.profiles[wildcards.profiles]["test"]) else ""
+            "--simulated" if results.is_simulated(profiles.judged(results)[wildcards.profiles]["test"]) else ""
         ),
-        note=lambda wildcards: results.run_note(results.profiles[wildcards.profiles]["test"]),
+        note=lambda wildcards: results.run_note(profiles.judged(results)[wildcards.profiles]["test"]),
         device=config["device"],
     shell:
         "python -m proformer profiles --models {params.folders:q} --test {input.test:q} --settings {params.settings:q}"

@@ -10,6 +10,7 @@ import yaml
 from proformer.planning.cost import THREAD, host_megabytes
 from proformer.planning.data import row_bytes
 from proformer.points import AT_ONCE, TrainingJob
+from proformer.workflow import benchmarks
 from proformer.workflow.results import BOTH, PUBLIC, Results
 
 HELD_OUT_SEED = 2**32 - 1  # of the draw of test parts: no seed of a run
@@ -95,11 +96,11 @@ def fold_for(results: Results, dataset: str, fold: str) -> str:
 
 def fold_options(results: Results, benchmark: str) -> str:
     """Options of `proformer folds` for a benchmark."""
-    keys = results.benchmarks[benchmark]
+    keys = benchmarks.compared(results)[benchmark]
     jobs = [job for job in results.jobs.values() if job.fold and job.dataset in keys["datasets"]]
     words = ["--benchmark", benchmark, "--standard", keys["standard"], "--datasets", *keys["datasets"]]
     words += ["--runs", *dict.fromkeys(job.run for job in jobs), "--draws", *dict.fromkeys(job.fold for job in jobs)]
-    if files := results.simulated_files(benchmark):
+    if files := benchmarks.simulated_files(results, benchmark):
         words += ["--files", *(f"{dataset}={file}" for dataset, file in files.items())]
     words += ["--simulated"] if any(map(results.is_simulated, keys["datasets"])) else []
     notes = dict.fromkeys(map(results.run_note, keys["datasets"]))

@@ -23,6 +23,7 @@ from proformer.points import (
 )
 from proformer.settings import did_you_mean
 from proformer.sources.catalogue import load_catalogue
+from proformer.workflow import profiles
 from proformer.workflow.experiment import Experiment
 
 BOTH = "both"  # the media of a data set whose models are compared with sets of either
@@ -143,37 +144,6 @@ class Results:
         return [self.raw(name) for name in (training_files(keys) if key == "train" else keys[key])]
 
     @property
-    def profiles(self) -> dict[str, dict[str, Any]]:
-        """How models of coverage are scored, by name; without those whose test set or models are switched off."""
-        found = {}
-        for name, keys in active(self.config["profiles"]).items():
-            for dataset in (keys["test"], *keys["datasets"]):
-                if dataset not in self.config["datasets"]:
-                    raise InputError(
-                        f"profiles: {name}: {dataset!r} is no data set{did_you_mean(dataset, self.datasets)}"
-                    )
-            if keys["test"] in self.datasets and keys["test"] not in self.coverage_tests:
-                raise InputError(f"profiles: {name}: {keys['test']} has no test part of coverage; set its chromosomes")
-            if keys["test"] in self.datasets and self.profile_jobs(name):
-                found[name] = keys
-        return found
-
-    @property
-    def scored_as_profiles(self) -> set[str]:
-        """The data sets whose models are scored as profiles: tables of their own say what grids' tables do."""
-        return {dataset for keys in self.profiles.values() for dataset in keys["datasets"]}
-
-    def profile_jobs(self, name: str) -> list[TrainingJob]:
-        """The trainings whose models a set of profiles scores."""
-        datasets = self.config["profiles"][name]["datasets"]
-        return [job for job in self.jobs.values() if job.dataset in datasets and job.predicts]
-
-    def profile_test(self, name: str) -> str:
-        """The store that they are scored on: the test part is the same for all seeds."""
-        dataset = self.config["profiles"][name]["test"]
-        return f"{self.folder}/data/{dataset}/seed~{self._seed(dataset)}/test.safetensors"
-
-    @property
     def genomes(self) -> dict[str, str]:
         """The genomes of data sets of coverage, by the folder in which they are laid out."""
         return {quote(name, safe=""): name for name in (self.datasets[of]["genome"] for of in self.coverage)}
@@ -221,7 +191,7 @@ class Results:
     @property
     def grids(self) -> list[Grid]:
         """The runs with axes, once for each of their data sets; but for those that are scored as profiles."""
-        jobs = [job for job in self.jobs.values() if job.dataset not in self.scored_as_profiles]
+        jobs = [job for job in self.jobs.values() if job.dataset not in profiles.datasets(self)]
         found = {Grid(job.run, job.dataset): None for job in jobs if job.axes and not job.fold}
         return list(found)
 
@@ -229,38 +199,6 @@ class Results:
     def folds(self) -> dict[str, list[Fold]]:
         """The draws of every data set that is cross-validated."""
         return {name: found for name, keys in self.datasets.items() if (found := folds_of(keys))}
-
-    def test_folds(self, dataset: str) -> dict[str, Fold]:
-        """The first draw of each test fold of a data set, which has the fold's sequences as all its draws have."""
-        return {fold.test_name: fold for fold in reversed(self.folds.get(dataset, []))}
-
-    def jobs_of_fold(self, dataset: str, test: str) -> list[TrainingJob]:
-        """The trainings that leave out a test fold of a data set."""
-        names = {fold.name for fold in self.folds[dataset] if fold.test_name == test}
-        return [job for job in self.jobs.values() if job.dataset == dataset and job.fold in names]
-
-    @property
-    def benchmarks(self) -> dict[str, dict[str, Any]]:
-        """The benchmarks that are not switched off, with those of their data sets on which models are trained."""
-        trained = {job.dataset for job in self.jobs.values() if job.fold}
-        found = {}
-        for name, keys in active(self.config["benchmarks"]).items():
-            if own := [dataset for dataset in keys["datasets"] if dataset in trained]:
-                found[name] = {**keys, "datasets": own, "title": keys["title"] or name}
-        return found
-
-    def simulated_files(self, benchmark: str) -> dict[str, str]:
-        """The simulated files of a benchmark's data sets, as the table of ceilings calls them."""
-        named = {dataset: training_files(self.datasets[dataset]) for dataset in self.benchmarks[benchmark]["datasets"]}
-        return {
-            dataset: Path(files[0]).stem
-            for dataset, files in named.items()
-            if files and files[0].startswith("simulated_benchmarks/")
-        }
-
-    def predicted_fold(self, job: TrainingJob) -> str:
-        """What a model predicts of its test fold."""
-        return f"{self.folder}/predictions/{job.path}/test.safetensors"
 
     @property
     def figure_grids(self) -> dict[str, Grid]:
@@ -328,40 +266,6 @@ class Results:
         """The models of a data set that one job predicts with."""
         jobs, size = self.predicting_jobs(dataset), self.config["points_per_job"]
         return [jobs[i : i + size] for i in range(0, len(jobs), size)]
-
-    @property
-    def explained(self) -> dict[str, list[TrainingJob]]:
-        """The data sets of the runs whose models are asked what they have learnt, with the trainings of these."""
-        return self._of_runs("runs")
-
-    @property
-    def certain(self) -> dict[str, list[TrainingJob]]:
-        """The scored data sets whose models' certainty is measured, with the trainings; seeds one after the other."""
-        found = {name: [job for job in jobs if job.predicts] for name, jobs in self._of_runs("certain").items()}
-        return {name: jobs for name, jobs in found.items() if jobs and name in self.scored and self.has_test(name)}
-
-    def has_test(self, dataset: str) -> bool:
-        """Whether the whole measured test set of a data set is at hand."""
-        return self.datasets[dataset]["test"] not in (None, PUBLIC)
-
-    def explain_tables(self, dataset: str) -> list[str]:
-        """The tables of what the models of a data set have learnt, by their names."""
-        keys = self.config["explain"]
-        known = ["motifs", "filters", "filter_logos"] if keys["known"] or self.knows_truth(dataset) else []
-        patterns = any(keys[name] for name in ("patterns", "flanks", "pair", "occlude"))
-        return ["attribution", "logos", *known, *["importance"] * patterns, *["design"] * bool(keys["designs"])]
-
-    def knows_truth(self, dataset: str) -> bool:
-        """Whether a data set is of simulated promoters, about which the simulator can be asked."""
-        return self.is_simulated(dataset) and self.datasets[dataset]["source"] == "file"
-
-    def _of_runs(self, key: str) -> dict[str, list[TrainingJob]]:
-        runs = self.config["explain"][key] if self.config["explain"] else []
-        found: dict[str, list[TrainingJob]] = {}
-        for job in self.jobs.values():
-            if job.run in runs:
-                found.setdefault(job.dataset, []).append(job)
-        return found
 
     @property
     def near(self) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import yaml
 
 from proformer.errors import InputError
 from proformer.points import TrainingJob
+from proformer.workflow import benchmarks, explained, profiles
 from proformer.workflow.finals import density_models, finals, is_baseline, learning_curves
 from proformer.workflow.results import Results
 
@@ -66,7 +67,7 @@ def contexts(results: Results) -> dict[str, list[Words]]:
     own = [{"grid": grid.folder, "of": f"the run {grid.run} on {grid.dataset}"} for grid in tested]
     baselines = {job.run for job in results.jobs.values() if is_baseline(job)}
     trained_on = dict.fromkeys(job.dataset for job in results.jobs.values())
-    compared_on = [dataset for dataset in trained_on if dataset not in results.scored_as_profiles]
+    compared_on = [dataset for dataset in trained_on if dataset not in profiles.datasets(results)]
     curves = {dataset: learning_curves(results, dataset) for dataset in results.scored}
     media = {
         keys["medium"]
@@ -139,13 +140,13 @@ def contexts(results: Results) -> dict[str, list[Words]]:
         "profiled experiment": [{}] if "atac/nonpeaks.bed" in results.sources else [],
         "benchmark": [
             {"benchmark": name, "title": keys["title"], "standard": keys["standard"]}
-            for name, keys in results.benchmarks.items()
+            for name, keys in benchmarks.compared(results).items()
         ],
-        "explained": [_explained(results, dataset) for dataset in results.explained],
+        "explained": [_explained(results, dataset) for dataset in explained.asked(results)],
         "explained motifs": _explained_with(results, "motifs"),
         "explained patterns": _explained_with(results, "importance"),
         "explained designs": _explained_with(results, "design"),
-        "certain": [{"dataset": dataset} for dataset in results.certain],
+        "certain": [{"dataset": dataset} for dataset in explained.certain(results)],
         "evaluations": [{"sets": results.evaluations_folder}] if results.evaluations else [],
         "found": [{}] if results.evaluations.keys() - results.held_out.keys() else [],
         "near": [{}] if results.near else [],
@@ -162,8 +163,8 @@ def _profiles(results: Results) -> dict[str, list[Words]]:
     """Of each set of scored profiles, the runs that its figures are of, by their axes."""
     kinds = ("profiles", *(f"{what} of profiles" for what in ("tracks", "losses", "bins", "augmentations", "labels")))
     found: dict[str, list[Words]] = {kind: [] for kind in (*kinds, "training sets of profiles")}
-    for name, keys in results.profiles.items():
-        jobs, test = results.profile_jobs(name), results.datasets[keys["test"]]
+    for name, keys in profiles.judged(results).items():
+        jobs, test = profiles.jobs(results, name), results.datasets[keys["test"]]
         axes = {job.run: set(job.axes) for job in jobs}
         words = {"profiles": name, "folder": f"profiles/{name}"}
         found["profiles"].append(words)
@@ -208,12 +209,16 @@ def _scored(results: Results, dataset: str, part: str) -> Words:
 
 
 def _explained(results: Results, dataset: str) -> Words:
-    truth = "" if not results.knows_truth(dataset) else " The perfect model is the simulator itself, asked the same."
+    truth = (
+        ""
+        if not explained.knows_truth(results, dataset)
+        else " The perfect model is the simulator itself, asked the same."
+    )
     return {"dataset": dataset, "truth": truth}
 
 
 def _explained_with(results: Results, table: str) -> list[Words]:
-    return [_explained(results, name) for name in results.explained if table in results.explain_tables(name)]
+    return [_explained(results, name) for name in explained.asked(results) if table in explained.tables(results, name)]
 
 
 def _medium(results: Results, medium: str | None) -> Words:

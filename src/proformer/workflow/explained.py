@@ -1,0 +1,42 @@
+"""Which models are asked what they have learnt, and how sure they are."""
+
+from proformer.points import TrainingJob
+from proformer.workflow.results import PUBLIC, Results
+
+
+def asked(results: Results) -> dict[str, list[TrainingJob]]:
+    """The data sets of the runs whose models are asked what they have learnt, with the trainings of these."""
+    return _of_runs(results, "runs")
+
+
+def certain(results: Results) -> dict[str, list[TrainingJob]]:
+    """The scored data sets whose models' certainty is measured, with the trainings; seeds one after the other."""
+    found = {name: [job for job in jobs if job.predicts] for name, jobs in _of_runs(results, "certain").items()}
+    return {name: jobs for name, jobs in found.items() if jobs and name in results.scored and _has_test(results, name)}
+
+
+def _has_test(results: Results, dataset: str) -> bool:
+    """Whether the whole measured test set of a data set is at hand."""
+    return results.datasets[dataset]["test"] not in (None, PUBLIC)
+
+
+def tables(results: Results, dataset: str) -> list[str]:
+    """The tables of what the models of a data set have learnt, by their names."""
+    keys = results.config["explain"]
+    known = ["motifs", "filters", "filter_logos"] if keys["known"] or knows_truth(results, dataset) else []
+    patterns = any(keys[name] for name in ("patterns", "flanks", "pair", "occlude"))
+    return ["attribution", "logos", *known, *["importance"] * patterns, *["design"] * bool(keys["designs"])]
+
+
+def knows_truth(results: Results, dataset: str) -> bool:
+    """Whether a data set is of simulated promoters, about which the simulator can be asked."""
+    return results.is_simulated(dataset) and results.datasets[dataset]["source"] == "file"
+
+
+def _of_runs(results: Results, key: str) -> dict[str, list[TrainingJob]]:
+    runs = results.config["explain"][key] if results.config["explain"] else []
+    found: dict[str, list[TrainingJob]] = {}
+    for job in results.jobs.values():
+        if job.run in runs:
+            found.setdefault(job.dataset, []).append(job)
+    return found
