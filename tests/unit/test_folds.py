@@ -9,6 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut
 from scipy import stats
 
 from proformer.datasets.parts import split
@@ -245,7 +246,11 @@ def test_figures_show_folds_targets_and_ceilings():
     labels = figure.legends[0].get_texts()
     assert {text.get_text() for text in labels} == {"test fold", "mean", "published or measured again", "perfect model"}
     assert len(drawn) == 12
-    assert benchmarks.parameters(folds)[1]["parameters"].tolist() == [10, 10]
+    bars, counts = benchmarks.parameters(folds)
+    assert counts["parameters"].tolist() == [10, 10]
+    for each in (figure, bars):
+        assert_nothing_is_cut(each)
+        assert_no_two_texts_overlap(each)
 
 
 def test_simulated_benchmarks_have_the_moments_that_they_should(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut
 from scipy import stats
 from sklearn import metrics
 from torch import nn
@@ -262,7 +263,10 @@ def test_every_figure_is_drawn_from_the_tables(store):
         published().replace({"trained_bp": {"": np.nan}, "bp": {"": np.nan}}).astype({"trained_bp": float, "bp": float})
     )
     drawn += [gopher.resolutions(printed[printed["figure"] == "2c"])]
-    assert all(len(numbers) for _, numbers in drawn)
+    for figure, numbers in drawn:
+        assert len(numbers)
+        assert_nothing_is_cut(figure)
+        assert_no_two_texts_overlap(figure)
     r = drawn[3][1].set_index(["loss", "trained_bp"])["pearson"]
     expected = value_mean(table, "basenji MSE")
     assert r["MSE", 4] == pytest.approx(expected)

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from proformer.evaluation.folds import COUNTS, FOLDS, PROFILE, RUN
 from proformer.figures import style
 
-METRICS = style.METRICS | {COUNTS: "r of log(1 + counts)", PROFILE: "1 - median Jensen–Shannon distance"}
+METRICS = style.METRICS | {COUNTS: "r of log(1 + counts)", PROFILE: "1 − median Jensen–Shannon distance"}
 SHOWN = ("pearson", COUNTS, PROFILE)
 COLUMNS = 3  # panels side by side
 
@@ -69,7 +69,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, tests: pd.DataFrame, models: list[str
         axes.plot(targets["value"], targets["model"].map(place) + 0.3, "D", label="published or measured again", **look)
     for test in tests.itertuples():
         if np.isfinite(test.p_holm):
-            words: dict[str, Any] = {"size": style.SMALL - 1, "color": style.GREY, "ha": "right", "va": "bottom"}
+            words: dict[str, Any] = {"size": style.SMALL, "color": style.GREY, "ha": "right", "va": "bottom"}
             words["bbox"] = style.PLATE
             axes.text(
                 1, place[test.model] - 0.2, f"p = {test.p_holm:.2g}", transform=axes.get_yaxis_transform(), **words

@@ -98,7 +98,7 @@ def motifs(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             axes.set_title("no known motif" if pd.isna(target) else f"{str(target)[:24]}, q = {motif['q'].iloc[0]:.1g}")
         for axes in row[chosen["filter"].nunique() :]:
             axes.set_axis_off()
-        row[0].set_ylabel(name)
+        row[0].set_ylabel(name.replace(" ", "\n"))
     return figure, table.drop(columns="name")
 
 
@@ -133,6 +133,7 @@ def importance(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             )[0]
         axes.axhline(0, color=style.GREY, linewidth=0.4)
         axes.set(title=pattern, xlabel=words[experiment], ylabel="importance")
+        style.integer_axis(axes)
     figure.legend(handles.values(), handles, loc="outside upper center", ncols=6)
     return figure, table.drop(columns=["name", "panel"])
 

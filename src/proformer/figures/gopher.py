@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from proformer.errors import InputError
 from proformer.evaluation.profile_claims import PLAIN
@@ -35,9 +35,7 @@ def tracks(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
     for i, task in enumerate(tasks):
         for j, row in enumerate(rows):
             axes, own = panels[i, j], table[(table["task"] == task) & (table["row"] == row)]
-            edges = (
-                [*own["position"], 2 * own["position"].iloc[-1] - own["position"].iloc[-2]] if len(own) > 1 else [0, 1]
-            )
+            edges = _edges(own["position"])
             axes.stairs(own["truth"], edges, fill=True, color="#c0c0c0", label="measured")
             axes.stairs(own["prediction"], edges, color=style.VERMILLION, linewidth=0.8, label="predicted")
             if i == 0:
@@ -52,20 +50,22 @@ def tracks(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
 def losses(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw r against the error of scaled predictions, a colour per loss, bins as numbers (Fig. 2b, ED 1a)."""
     table = _means(_some(scores, how=OWN, subset=WHOLE, over=WHOLE), ["loss", "trained_bp"])
+    drawn = table[(table["scaled_mse"] > 0) & table["pearson"].notna()]
     figure = style.new(style.SINGLE, 80, letter)
     axes = figure.subplots()
-    for colour, (loss, own) in zip(_colours(), table.groupby("loss", sort=False), strict=False):
-        own = own[(own["scaled_mse"] > 0) & own["pearson"].notna()].sort_values("trained_bp")
-        axes.plot(own["scaled_mse"], own["pearson"], "o-", color=colour, markersize=3, linewidth=0.6, label=loss)
-        for point in own.itertuples():
-            place: Any = {"xytext": (2, 2), "textcoords": "offset points", "size": style.SMALL - 1, "color": colour}
-            axes.annotate(f"{point.trained_bp:g}", (point.scaled_mse, point.pearson), **place)
+    for place, (colour, (loss, own)) in enumerate(zip(_colours(), drawn.groupby("loss", sort=False), strict=False)):
+        own = own.sort_values("trained_bp")
+        size = 7 - 1.2 * place  # losses that give the same are rings around each other
+        axes.plot(own["scaled_mse"], own["pearson"], "o-", color=colour, markersize=size, linewidth=0.6, label=loss)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(NAMES["scaled_mse"])
     axes.set_ylabel(NAMES["pearson"])
     figure.legend(loc="outside upper center", ncols=3)
+    bins = drawn["trained_bp"].map("{:g}".format)
+    style.label_points(axes, zip(drawn["scaled_mse"], drawn["pearson"], bins, strict=True))
     return figure, table[["loss", "trained_bp", "pearson", "scaled_mse"]]
 
 
@@ -131,7 +131,8 @@ def shifts(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
     figure = style.new(style.SINGLE, 60, letter, _note(table))
     axes = figure.subplots()
     for colour, (start, own) in zip(_colours(), table.groupby("shift"), strict=False):
-        axes.step(own["position"], own["prediction"], where="post", color=colour, label=f"from {start:g} bp")
+        label = f"from {start:g} bp"
+        axes.stairs(own["prediction"], _edges(own["position"]), baseline=None, color=colour, label=label)
     axes.set_xlabel("bp of what all see")
     axes.set_ylabel(f"coverage of {table['task'].iloc[0]}")
     figure.legend(loc="outside upper center", ncols=3)
@@ -182,18 +183,20 @@ def both(scores: pd.DataFrame, metric: str = "auroc", letter: str = "") -> style
     table = _means(_some(scores, how=WINDOWS), ["kind", "model", "subset"])
     table = table.dropna(subset=["pearson", metric])
     figure = style.new(style.DOUBLE, 78, letter)
-    for axes, subset in zip(figure.subplots(1, 2), (PEAKS, WHOLE), strict=True):
+    panels = figure.subplots(1, 2)
+    for axes, subset in zip(panels, (PEAKS, WHOLE), strict=True):
         for kind, (colour, name) in KINDS.items():
             own = table[(table["subset"] == subset) & (table["kind"] == kind)]
-            axes.scatter(own["pearson"], own[metric], s=12, color=colour, alpha=0.8, linewidths=0, label=name)
-            if len(own) <= 8:
-                for point in own.itertuples():
-                    place: Any = {"xytext": (3, 2), "textcoords": "offset points", "size": style.SMALL - 1}
-                    axes.annotate(point.model, (point.pearson, getattr(point, metric)), **place)
+            if len(own):
+                axes.scatter(own["pearson"], own[metric], s=12, color=colour, alpha=0.8, linewidths=0, label=name)
         axes.set_title("windows with a peak" if subset == PEAKS else "all windows")
         axes.set_xlabel("Pearson r of the windows' coverage")
         axes.set_ylabel(NAMES[metric])
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    few = table[table.groupby(["subset", "kind"])["model"].transform("size") <= 8]
+    for axes, subset in zip(panels, (PEAKS, WHOLE), strict=True):
+        own = few[few["subset"] == subset]
+        style.label_points(axes, zip(own["pearson"], own[metric], own["model"], strict=True))
     return figure, table[["kind", "model", "subset", "pearson", metric]]
 
 
@@ -222,6 +225,11 @@ def _bins_axis(axes: Axes, bins: pd.Series) -> None:
     axes.set_xticks(places, [f"{bp:g}" for bp in places])
     axes.minorticks_off()
     axes.set_xlabel("bins that models are trained on (bp)")
+
+
+def _edges(starts: pd.Series) -> list[float]:
+    """Where bins begin, and the last one ends."""
+    return [*starts, 2 * starts.iloc[-1] - starts.iloc[-2]] if len(starts) > 1 else [0, 1]
 
 
 def _colours() -> list[str]:

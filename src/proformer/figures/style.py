@@ -6,6 +6,7 @@ They are drawn without pyplot: no display, no global state.
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from itertools import product
 from typing import Any, TypeVar
 
 import matplotlib
@@ -16,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 
 from proformer.errors import InputError
 from proformer.evaluation.heads import head_order
@@ -202,6 +204,38 @@ def colour_bar(figure: Figure, mesh: Any, axes: Any, label: str, **keywords: Any
     bar.set_label(label, labelpad=2)
     bar.outline.set_visible(False)  # type: ignore[operator]
     return bar.ax
+
+
+def label_points(axes: Axes, points: Iterable[tuple[float, float, str]]) -> None:
+    """Write a text beside each point (x, y, text), on the side where it covers the least of other texts and points.
+
+    To be called when everything else is drawn, the legend too: where texts fit depends on the layout.
+    """
+    points = sorted(points, key=lambda point: -point[1])
+    if not points:
+        return
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    drawn = np.concatenate(
+        [np.array([point[:2] for point in points]), *(np.asarray(dots.get_offsets()) for dots in axes.collections)]
+    )
+    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for x, y in axes.transData.transform(drawn)]
+    for x, y, text in points:
+        tried: list[tuple[float, int, Any, Bbox]] = []
+        for across, up in product((1, -1, 0), (1, -1)):
+            words: dict[str, Any] = {"textcoords": "offset points", "size": SMALL, "va": "center"}
+            words |= {"xytext": (4 * across, 4 * up if across else 8 * up), "ha": ("center", "left", "right")[across]}
+            label = axes.annotate(text, (x, y), **words)
+            box = label.get_window_extent()
+            common = [Bbox.intersection(box, other) for other in taken]
+            covered = sum(each.width * each.height for each in common if each)
+            inside = Bbox.intersection(box, axes.bbox)
+            outside = box.width * box.height - (inside.width * inside.height if inside else 0)
+            tried.append((covered + outside, len(tried), label, box))
+        best = min(tried)
+        for _, _, label, _ in tried:
+            if label is not best[2]:
+                label.remove()
+        taken.append(best[3])
 
 
 def integer_axis(axes: Axes) -> None:
