@@ -146,8 +146,8 @@ def design(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     )
     known = "true" in table and table["true"].notna().any()
     columns = ["edits", "predicted", *(["true"] if known else [])]
-    drawn = table.groupby(["run", "seed", "name", "step"], sort=False)[columns].mean().reset_index()
-    drawn["n"] = table.groupby(["run", "seed", "name", "step"], sort=False).size().to_numpy()
+    points = table.groupby(["run", "seed", "name", "step"], sort=False, dropna=False)
+    drawn = points[columns].mean().reset_index().assign(n=points.size().to_numpy())
     colours = _colours([*dict.fromkeys(drawn["name"])])
     figure = style.new(style.SINGLE, 72, letter, f"n = {table['row'].nunique()} sequences")
     axes = figure.subplots()
