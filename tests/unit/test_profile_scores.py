@@ -14,11 +14,12 @@ from torch import nn
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
 from proformer.evaluation import profiles
+from proformer.evaluation.judgement import Judgement
 from proformer.evaluation.profile_claims import report_card
 from proformer.evaluation.profile_examples import examples
 from proformer.evaluation.profile_shifts import starts
 from proformer.evaluation.profile_tables import supplements
-from proformer.evaluation.profile_windows import HeldOut, Judgement
+from proformer.evaluation.profile_windows import HeldOut
 from proformer.models.base import Model
 from proformer.models.folder import TrainedModel
 from proformer.tasks import Task

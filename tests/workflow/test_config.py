@@ -137,6 +137,11 @@ def test_demo_asks_for_no_gpu(fresh):
         ("datasets: {dream: {test: public, subsets: []}}", "found test: public, expected subsets and leaderboard"),
         ("near: {within: 11}", "near.within: found 11, expected a whole number of at least 0 and at most 10"),
         ("near: {within: 2}", "expected warn_distance at most within"),
+        ("profiles: {coverage: {test: coverge}}", "'coverge' is no data set; did you mean 'coverage'"),
+        ("profiles: {coverage: {settings: {bns: [1]}}}", "profiles: coverage: settings: unknown key 'bns'"),
+        ("datasets: {coverage: {windows: {windw: 5}}}", "datasets: coverage: windows: unknown key 'windw'"),
+        ("datasets: {coverage: {windows: {bin: 5}}}", "datasets: coverage: windows: found bins of 5 bp"),
+        ("explain: {runs: [legnt]}", "explain: found the run 'legnt'; did you mean 'legnet'"),
     ],
 )
 def test_wrong_configurations_are_refused_by_name(root, tmp_path, change, message):

@@ -25,6 +25,7 @@ rule profiles:
         published=relative(ROOT / "src/proformer/evaluation/published/gopher.tsv"),
         code=library(
             *(f"evaluation/profile{name}" for name in ("s", "_windows", "_shifts", "_examples", "_tables", "_claims")),
+            "evaluation/judgement",
             "evaluation/claims",
             "evaluation/metrics",
             "evaluation/streaming",

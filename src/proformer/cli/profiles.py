@@ -34,10 +34,10 @@ def profiles(
     """
     from proformer.datasets.store import open_store
     from proformer.evaluation.claims import to_html
+    from proformer.evaluation.judgement import Judgement
     from proformer.evaluation.profile_claims import published, report_card
     from proformer.evaluation.profile_examples import examples
     from proformer.evaluation.profile_tables import supplements
-    from proformer.evaluation.profile_windows import Judgement
     from proformer.evaluation.profiles import judge_all
     from proformer.models.folder import read_folder
     from proformer.training.device import choose_device, set_up

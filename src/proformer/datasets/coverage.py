@@ -51,17 +51,13 @@ class Windows:
 
     def __post_init__(self) -> None:
         if self.window > MAX_LENGTH:
-            raise InputError(f"windows: found {self.window} bp, expected at most {MAX_LENGTH:,}")
+            raise InputError(f"found {self.window} bp, expected at most {MAX_LENGTH:,}")
         if self.middle > self.window or (self.window - self.middle) % 2:
-            raise InputError(
-                f"windows: found a target of {self.middle} bp in windows of {self.window}, expected a middle"
-            )
+            raise InputError(f"found a target of {self.middle} bp in windows of {self.window}, expected a middle")
         if self.rows == "peaks" and self.merge > self.window:
-            raise InputError(f"windows: found merge: {self.merge}, expected at most the window's {self.window} bp")
+            raise InputError(f"found merge: {self.merge}, expected at most the window's {self.window} bp")
         if self.middle % self.bin:
-            raise InputError(
-                f"windows: found bins of {self.bin} bp, which do not divide {self.middle} bp of the target"
-            )
+            raise InputError(f"found bins of {self.bin} bp, which do not divide {self.middle} bp of the target")
 
     @property
     def middle(self) -> int:

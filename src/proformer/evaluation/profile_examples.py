@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from proformer.datasets.store import Store
+from proformer.evaluation.judgement import Judgement
 from proformer.evaluation.profile_shifts import shifted, starts
-from proformer.evaluation.profile_windows import OWN, WHOLE, HeldOut, Judgement, binned, predicted
+from proformer.evaluation.profile_windows import OWN, WHOLE, HeldOut, binned, predicted
 from proformer.models.folder import TrainedModel
 
 EXAMPLES = ["model", "kind", "row", "task", "shift", "position", "truth", "prediction", "label"]

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from proformer.evaluation.judgement import Judgement
 from proformer.evaluation.metrics import METRICS
-from proformer.evaluation.profile_windows import COLUMNS, PEAKS, ROWS, SHIFTS, HeldOut, Judgement, predicted
+from proformer.evaluation.profile_windows import COLUMNS, PEAKS, ROWS, SHIFTS, HeldOut, predicted
 from proformer.models.folder import TrainedModel
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from proformer.datasets.store import Store
 from proformer.errors import InputError
 from proformer.evaluation.collect import point_of
+from proformer.evaluation.judgement import Judgement
 from proformer.evaluation.metrics import METRICS
 from proformer.evaluation.profile_shifts import robustness
 from proformer.evaluation.profile_windows import (
@@ -28,7 +29,6 @@ from proformer.evaluation.profile_windows import (
     WHOLE,
     WINDOWS,
     HeldOut,
-    Judgement,
     binned,
     predicted,
     smoothed,

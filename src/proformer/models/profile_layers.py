@@ -41,7 +41,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         if self.length % self.bin and self.output == "profile":
-            raise InputError(f"model: bins of {self.bin} bp do not divide the length of {self.length}")
+            raise InputError(f"bins of {self.bin} bp do not divide the length of {self.length}")
 
     @property
     def positions(self) -> int:

@@ -51,7 +51,7 @@ class Config(Profile):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.middle != "flat" and self.output == "profile" and self.bin % self.pool:
-            raise InputError(f"model: found bins of {self.bin} bp, expected several of {self.pool} bp")
+            raise InputError(f"found bins of {self.bin} bp, expected several of {self.pool} bp")
 
     @property
     def pool(self) -> int:

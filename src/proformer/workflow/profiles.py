@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proformer.errors import InputError
+from proformer.evaluation.judgement import Judgement
 from proformer.points import TrainingJob, active
-from proformer.settings import did_you_mean
+from proformer.settings import did_you_mean, read
 
 if TYPE_CHECKING:
     from proformer.workflow.results import Results
@@ -23,6 +24,7 @@ def judged(results: Results) -> dict[str, dict[str, Any]]:
                 )
         if keys["test"] in results.datasets and keys["test"] not in results.coverage_tests:
             raise InputError(f"profiles: {name}: {keys['test']} has no test part of coverage; set its chromosomes")
+        read(Judgement, keys["settings"] or {}, f"profiles: {name}: settings")
         if keys["test"] in results.datasets and jobs(results, name):
             found[name] = keys
     return found

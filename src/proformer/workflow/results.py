@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from proformer.datasets.coverage import Windows
 from proformer.errors import InputError
 from proformer.models import SEAL
 from proformer.planning.cost import job_costs
@@ -21,7 +22,7 @@ from proformer.points import (
     packs,
     training_jobs,
 )
-from proformer.settings import did_you_mean
+from proformer.settings import did_you_mean, read
 from proformer.sources.catalogue import load_catalogue
 from proformer.workflow import profiles
 from proformer.workflow.experiment import Experiment
@@ -100,6 +101,7 @@ class Results:
         self.sources = self._sources()
         self.costs, self.skipped = job_costs(jobs, Path(self.folder) / "costs.json")
         self.jobs = {job.path: job for job in jobs if job.path in self.costs}
+        profiles.judged(self)  # which checks them
 
     def raw(self, name: str) -> str:
         """Where a source lies: downloaded by its name in the catalogue, simulated, or a file of the user's own.
@@ -439,6 +441,8 @@ class Results:
                 raise InputError(f"datasets: {name}: found {keys['fractions']}, expected fractions of 1 in all")
             if keys["folds"] and keys["folds"]["test"] >= (number := keys["folds"]["number"]):
                 raise InputError(f"datasets: {name}: found {keys['folds']}, expected a test fold below {number}")
+            if keys["source"] == "coverage":
+                read(Windows, keys["windows"], f"datasets: {name}: windows")
         for name, keys in active_evaluations(self.config).items():
             for dataset in keys["datasets"]:
                 where = f"evaluations: {name}"
