@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -41,11 +39,6 @@ def codes_of(length, number=4, seed=0):
     return torch.randint(0, 4, (number, length), dtype=torch.uint8, generator=generator)
 
 
-def mirrored(pattern):
-    found = sorted(Path(os.environ.get("PROFORMER_MIRROR", "nowhere")).glob(pattern))
-    return found[0] if found else pytest.skip("PROFORMER_MIRROR, with the published files, is not set")
-
-
 @pytest.mark.parametrize(
     ("model", "recipe", "keys", "trained", "frozen"),
     [
@@ -79,7 +72,7 @@ def test_attention_on_long_windows_is_refused_with_the_reason():
         build({"model": "chrombpnet"} | find_recipe("chrombpnet", "dream-attn")["model"])
 
 
-def test_deepstarr_of_the_authors_scores_as_published(tmp_path, proformer):
+def test_deepstarr_of_the_authors_scores_as_published(tmp_path, proformer, mirrored):
     weights = mirrored("*/evanseitz/squid-manuscript/*/examples/examples_DeepSTARR/*/deepstarr.model.h5")
     file = mirrored("*/de-Boer-Lab/*/*/benchmarks/drosophila/data/sample_test.txt")
     done = proformer("import-weights", "--model", "deepstarr", "--weights", weights, "--out", tmp_path / "model")
@@ -92,7 +85,7 @@ def test_deepstarr_of_the_authors_scores_as_published(tmp_path, proformer):
     assert r == pytest.approx([0.715, 0.739], abs=0.0006)
 
 
-def test_deepatt_of_the_authors_predicts_what_they_published(tmp_path, proformer):
+def test_deepatt_of_the_authors_predicts_what_they_published(tmp_path, proformer, mirrored):
     weights = mirrored("*/1edv/evolution/*/manuscript_code/model/benchmarking_models/DeepAtt_model.h5")
     table = pd.read_csv(mirrored("*/1edv/evolution/*/manuscript_code/model/results_summary/Random_test_DeepAtt*.csv"))
     done = proformer("import-weights", "--model", "deepatt", "--weights", weights, "--out", tmp_path / "model")

@@ -36,7 +36,7 @@ def test_the_files_are_of_one_genome_and_the_same_again(tracks, tmp_path):
         (tmp_path / name).mkdir()
         write_tracks(tracks if name == "a" else simulate_tracks(120_000, 3, 4), tmp_path / name)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert len(names) == 3 + 3 * 4
+    assert len(names) == 5 + 3 * 4
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
     make_genome(tmp_path / "a/genome.fa", tmp_path / "g.fa")
     genome = open_genome(tmp_path / "g.fa")
@@ -49,5 +49,10 @@ def test_the_files_are_of_one_genome_and_the_same_again(tracks, tmp_path):
     gaps = read_intervals(tmp_path / "a/gaps.bed", genome)
     for gap in gaps.itertuples():
         assert (genome.codes(np.array([gap.contig]), np.array([gap.start]), gap.end - gap.start) == 4).all()
+    variants = pd.read_csv(tmp_path / "a/variants1.tsv", sep="\t", comment="#", header=None)
+    position, reference, value = variants[1].to_numpy(), variants[2], variants[4]
+    chr3 = np.full(len(variants), genome.names.index("chr3"))
+    assert reference.tolist() == ["ACGT"[code] for code in genome.codes(chr3, position - 1, 1)[:, 0]]
+    assert value.median() < -0.2  # most changes break the site
     regions = pd.read_csv(tmp_path / "a/regions.tsv", sep="\t")
     assert regions["cell3"].between(0, 1).all()

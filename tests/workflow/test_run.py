@@ -44,10 +44,10 @@ FIGURES |= {f"explain_complex_{name}" for name in LEARNT} | {
     f"explain_dream_{name}" for name in ("coverage", "effects")
 }
 FIGURES |= {"axes_dream_final", "axes_dream_ablation", "benchmark_drosophila", "benchmark_drosophila_parameters"}
-FIGURES |= {f"gopher_{name}_coverage" for name in ("2a", "3a", "3b", "4a", "4b", "ED3")}
-FIGURES |= {f"gopher_{name}_coverage_published" for name in ("2c", "4b", "ED1a")}
+FIGURES |= {f"gopher_{name}_coverage" for name in ("2a", "3a", "3b", "4a", "4b", "5a", "5b", "5c", "ED3")}
+FIGURES |= {f"gopher_{name}_coverage_published" for name in ("2c", "4b", "5b", "ED1a")}
 FIGURES |= {f"gopher_{name}_coverage_{run}" for name in ("2b", "2c", "2e", "ED2") for run in ("basenji", "bpnet")}
-FIGURES |= {"gopher_2d_coverage_basenji"}
+FIGURES |= {"gopher_2d_coverage_basenji", "gopher_5_coverage_elements"}
 FIGURES |= {f"{name}_{data}" for name in ("learning", "models") for data in DATA}
 FIGURES |= {
     f"fig{name}_{source}" for name in ("1", "2a", "2c", "2d", "2e", "2f", "2g", "3b") for source in ("published", "run")

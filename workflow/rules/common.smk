@@ -33,7 +33,15 @@ E = f"{R}/tables/evaluations"
 GPU = int(config["device"] == "cuda")
 FIGURES = shown.figures(results)
 PAGES = shown.tables(results)
-PROFILE_TABLES = ["scores", "examples", "claims", "published", *(f"supplement_{number}" for number in (2, 3, 4, 5))]
+PROFILE_TABLES = [
+    "scores",
+    "examples",
+    "variants",
+    "effects",
+    "claims",
+    "published",
+    *(f"supplement_{number}" for number in (2, 3, 4, 5)),
+]
 
 
 def job_of(wildcards):

@@ -19,10 +19,32 @@ rule genome:
         " > {log:q} 2>&1"
 
 
+for name, files in results.tfrecords.items():
+
+    rule:
+        name:
+            f"tfrecords_{name}"
+        input:
+            records=[results.raw(file) for file in config["tfrecords"][name]["records"]],
+            statistics=results.raw(config["tfrecords"][name]["statistics"]),
+            targets=results.raw(config["tfrecords"][name]["targets"]),
+            code=library("datasets/tfrecords"),
+        output:
+            files,
+        resources:
+            **asks(2000, 30, per_gb=60),
+        params:
+            kind=config["tfrecords"][name]["kind"],
+            folder=lambda wildcards, output: str(Path(output[0]).parent),
+        shell:
+            "python -m proformer tfrecords --records {input.records:q} --statistics {input.statistics:q}"
+            " --targets {input.targets:q} --kind {params.kind:q} --out {params.folder:q} > {log:q} 2>&1"
+
+
 rule coverage:
     """Encode windows of a genome with the coverage of each track; count what was left out."""
     input:
-        genome=lambda wildcards: multiext(results.genome(wildcards.dataset), "", ".fai"),
+        genome=lambda wildcards: multiext(results.laid_out(results.datasets[wildcards.dataset]["genome"]), "", ".fai"),
         files=lambda wildcards: map(results.raw, coverage_files(results.datasets[wildcards.dataset])),
         code=library(
             "datasets/coverage", "datasets/places", "datasets/store", "atac/signal", "atac/contigs", "sequences"

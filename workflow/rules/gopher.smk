@@ -22,9 +22,13 @@ rule profiles:
     input:
         models=lambda wildcards: results.trained(profiles.jobs(results, wildcards.profiles)),
         test=lambda wildcards: profiles.test(results, wildcards.profiles),
+        variants=lambda wildcards: profiles.variants(results, wildcards.profiles),
         published=relative(ROOT / "src/proformer/evaluation/published/gopher.tsv"),
         code=library(
-            *(f"evaluation/profile{name}" for name in ("s", "_windows", "_shifts", "_examples", "_tables", "_claims")),
+            *(
+                f"evaluation/profile{name}"
+                for name in ("s", "_windows", "_shifts", "_variants", "_examples", "_tables", "_claims")
+            ),
             "evaluation/judgement",
             "evaluation/claims",
             "evaluation/metrics",
@@ -49,6 +53,7 @@ rule profiles:
     params:
         folders=lambda wildcards: [results.model(job.path) for job in profiles.jobs(results, wildcards.profiles)],
         settings=lambda wildcards: as_yaml(profiles.judged(results)[wildcards.profiles]["settings"] or {}),
+        variants=lambda wildcards: commands.variant_options(results, wildcards.profiles),
         folder=lambda wildcards, output: str(Path(output.page).parent),
         simulated=lambda wildcards: (
             "--simulated" if results.is_simulated(profiles.judged(results)[wildcards.profiles]["test"]) else ""
@@ -57,5 +62,5 @@ rule profiles:
         device=config["device"],
     shell:
         "python -m proformer profiles --models {params.folders:q} --test {input.test:q} --settings {params.settings:q}"
-        " {params.simulated} --note {params.note:q} --out {params.folder:q} --html {output.page:q}"
+        " {params.variants} {params.simulated} --note {params.note:q} --out {params.folder:q} --html {output.page:q}"
         " --device {params.device} --threads {threads} > {log:q} 2>&1"

@@ -86,7 +86,7 @@ def simulate_coverage(
     """
     from proformer.simulate.coverage import simulate_tracks, write_tracks
 
-    write_tracks(simulate_tracks(genome_size, cells, seed), out)
+    write_tracks(simulate_tracks(genome_size, cells, seed), out, seed)
     print(f"simulate-coverage: wrote the tracks of {cells} cell types to {out}")
 
 

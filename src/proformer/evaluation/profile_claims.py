@@ -19,7 +19,7 @@ from proformer.evaluation.claims import (
     claims_on,
     if_learned,
 )
-from proformer.evaluation.profile_windows import BINS, OWN, SHIFTS, WHOLE, WINDOWS
+from proformer.evaluation.profile_windows import BINS, OWN, SHIFTS, VARIANTS, WHOLE, WINDOWS
 from proformer.files import read_table
 
 PLAIN = "Poisson"  # the loss of runs without an axis of losses
@@ -133,14 +133,14 @@ def augmentation_is_steadier(scores: pd.DataFrame, a: str, b: str, trained_on: s
     return _compare(chosen(rows, augmentation=a)["value"], chosen(rows, augmentation=b)["value"], more=False, what=b)
 
 
-def quantitative_is_higher(scores: pd.DataFrame, metric: str, subset: str) -> Finding:
-    """All quantitative models are better than all models of labels, on windows."""
-    rows = chosen(scores, how=WINDOWS, subset=subset, metric=metric)
+def quantitative_is_higher(scores: pd.DataFrame, metric: str, how: str, subset: str | None = None) -> Finding:
+    """All quantitative models are better than all models of labels: on windows, or on the elements of variants."""
+    rows = chosen(scores, how=how, metric=metric, **({"subset": subset} if subset else {}))
     means = rows.groupby(["kind", "folder"])["value"].mean()
     if not {"profile", "binary"} <= set(means.index.get_level_values(0)):
         return NOT_THERE
     worst, best = means["profile"].idxmin(), means["binary"].idxmax()
-    keys = ["task"]
+    keys = ["task", "subset"]
     a, b = (rows[rows["folder"] == folder].set_index(keys)["value"] for folder in (worst, best))
     better = int((means["profile"] > means["binary"].max()).sum())
     found = _compare(a, b, what="the best model of labels")
@@ -156,13 +156,34 @@ def architecture_is_higher(scores: pd.DataFrame, a: str, b: str) -> Finding:
 
 
 def robust_is_higher(scores: pd.DataFrame) -> Finding:
-    """Robust predictions have a higher r within sequences than single ones: of coverage: there are no variants."""
-    rows = chosen(scores, how=SHIFTS).set_index(["folder", "task"])
-    robust, single = (chosen(rows, metric=metric)["value"] for metric in ("robust_pearson", "pearson"))
-    found = _compare(robust, single, what="single predictions")
-    higher = robust.groupby("folder").mean() > single.groupby("folder").mean()
-    text = f"{int(higher.sum())} of {len(higher)} models; {found.numbers}"
-    return Finding(text, found.verdict, f"of coverage, not of variants: {found.reason}")
+    """Robust predictions of variants have a higher r with measured effects, mean over elements, than standard ones."""
+    means = variant_means(scores).dropna()
+    if means.empty:
+        return NOT_THERE
+    found = _compare(means["robust"], means["standard"], what="standard predictions")
+    higher = int((means["robust"] > means["standard"]).sum())
+    return Finding(f"{higher} of {len(means)} models; {found.numbers}", found.verdict, found.reason)
+
+
+def variants_follow_coverage(scores: pd.DataFrame) -> Finding:
+    """Models with a higher r on the whole chromosome have a higher r with measured effects of variants."""
+    from scipy import stats
+
+    whole = chosen(scores, how=WINDOWS, subset=WHOLE, metric="pearson").groupby("folder")["value"].mean()
+    both = variant_means(scores).join(whole.rename("whole"))[["robust", "whole"]].dropna()
+    if len(both) < FEW:
+        return NOT_THERE
+    r, p = stats.pearsonr(both["robust"], both["whole"])
+    verdict = UNDECIDED if not p < ALPHA else SUPPORTS if r > 0 else CONTRADICTS
+    return Finding(f"r = {r:.2f}, {len(both)} models", verdict, f"p = {p:.2g}")
+
+
+def variant_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean over elements of r with measured effects, by the folder of each model: columns standard, robust."""
+    rows = chosen(scores, how=VARIANTS)
+    names = rows["metric"].map({"pearson": "standard", "robust_pearson": "robust"})
+    means = rows.assign(way=names).groupby(["folder", "way"])["value"].mean().unstack()
+    return means.reindex(columns=["standard", "robust"])
 
 
 def _values(own: pd.DataFrame, metric: str, loss: str) -> pd.Series:

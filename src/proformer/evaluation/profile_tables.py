@@ -1,9 +1,10 @@
-"""Supplementary tables 2 to 5 of Toneyan et al. (2022), from the long table of scores of `evaluation.profiles`."""
+"""Supplementary tables 2 to 5 and data 3 of Toneyan et al. (2022), from the scores of `evaluation.profiles`."""
 
 import pandas as pd
 
-from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, WHOLE, WINDOWS
+from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, VARIANTS, WHOLE, WINDOWS
 
+WAYS = {"pearson": "standard", "robust_pearson": "robust"}
 MODEL = ["kind", "model", "trained_on", "trained_bp"]
 
 
@@ -21,6 +22,16 @@ def supplements(scores: pd.DataFrame) -> dict[int, pd.DataFrame]:
         4: _means(scores[windows & ~tracks]),
         5: _means(scores[tracks & (scores["subset"] == WHOLE)], ["task", "how", "bp"]),
     }
+
+
+def by_element(scores: pd.DataFrame) -> pd.DataFrame:
+    """r of predicted and measured effects of variants: a row per model and way, a column per element, their mean."""
+    rows = scores[scores["how"] == VARIANTS].assign(way=lambda table: table["metric"].map(WAYS))
+    table = rows.fillna({"trained_on": "", "trained_bp": 0}).pivot_table(
+        index=[*MODEL, "way"], columns="subset", values="value", aggfunc="mean", sort=False
+    )
+    table.insert(0, "mean", table.mean(axis=1))
+    return table.reset_index().rename_axis(columns=None).replace({"trained_bp": {0: pd.NA}})
 
 
 def _means(scores: pd.DataFrame, further: list[str] | None = None) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from proformer.training.validation import predict_codes
 
 ROWS = 64  # windows that are predicted at once
 WHOLE, PEAKS = "all", "peaks"  # subsets of the windows
-OWN, BINS, SMOOTHED, WINDOWS, SHIFTS = "own bins", "bins", "smoothed", "windows", "shifts"
+OWN, BINS, SMOOTHED, WINDOWS, SHIFTS, VARIANTS = "own bins", "bins", "smoothed", "windows", "shifts", "variants"
 COLUMNS = ["subset", "how", "bp", "over", "task", "metric", "value", "n"]
 
 

@@ -6,7 +6,7 @@ peaks from others; and by how much their predictions vary when the window is shi
 replicate, are scored as if they were predictions: no model can be expected to be better.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,8 @@ from proformer.evaluation.streaming import PearsonAccumulator
 from proformer.models.folder import TrainedModel
 
 EPSILON = 1e-7  # as the Poisson loss has it
-ABOUT = ["model", "kind", "run", "dataset", "trained_on", "parameters", "best_epoch", "trained_bp", "seed"]
-# axes stand before trained_on
+ABOUT = ["model", "kind", "run", "dataset"]  # then the axes, and these:
+ABOUT += ["trained_on", "parameters", "best_epoch", "trained_shift", "trained_bp", "seed"]
 
 
 class Sums:
@@ -154,16 +154,23 @@ def judge(model: TrainedModel, name: str, store: Store, plan: Judgement) -> pd.D
     table = score(test, predict, size, plan)
     if size:
         table = pd.concat([table, robustness(test, model, size, plan)], ignore_index=True)
-    point = point_of(model.description, Path(name).name)
+    return with_model(table, model, name)
+
+
+def with_model(table: pd.DataFrame, model: TrainedModel, name: str) -> pd.DataFrame:
+    """Scores with what their model is: run, axes, data set and seed; empty for weights that were imported."""
+    point, made = point_of(model.description, Path(name).name), {"data": {}, "training": {}} | model.description
     axes = {axis: str(level) for axis, level in point["axes"].items()}
     label = " ".join([point["run"], *axes.values()])
     about = {"model": label, "kind": model.task.kind, "run": point["run"], "dataset": point["dataset"], **axes}
-    windows = model.description["data"].get("windows", {})
+    windows, training = made["data"].get("windows", {}), made["training"]
     limit = windows.get("threshold")
     about["trained_on"] = "peaks" if windows.get("rows") == "peaks" else f"threshold {limit or 0:g}"
-    about |= {"parameters": model.description["parameters"], "best_epoch": model.description["best_epoch"]}
-    about |= {"trained_bp": size or np.nan, "seed": model.description["training"]["seed"]}
-    return table.assign(**about)[[*about, *COLUMNS]]
+    about |= {"parameters": made["parameters"], "best_epoch": made.get("best_epoch", np.nan)}
+    about["trained_shift"] = training.get("shift", 0) if training.get("place") != "middle" else 0
+    about |= {"trained_bp": model.task.bin if model.task.kind == "profile" else np.nan}
+    about["seed"] = training.get("seed", np.nan)
+    return table.assign(**about)[[*about, *COLUMNS]].assign(folder=name)
 
 
 def judge_all(models: Mapping[str, TrainedModel], store: Store, plan: Judgement) -> pd.DataFrame:
@@ -175,8 +182,12 @@ def judge_all(models: Mapping[str, TrainedModel], store: Store, plan: Judgement)
     for folder, length in lengths.items():
         if length != (first := next(iter(lengths.values()))):
             raise InputError(f"{folder}: found a model that reads {length} bp, expected {first} as the others do")
-    tables = [judge(model, folder, store, plan).assign(folder=folder) for folder, model in models.items()]
-    tables += list(_tracks(store, next(iter(lengths.values())), plan))
+    tables = [judge(model, folder, store, plan) for folder, model in models.items()]
+    return joined([*tables, *_tracks(store, next(iter(lengths.values())), plan)])
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Scores in one table, whose axes stand before what they were trained on."""
     joined = pd.concat(tables, ignore_index=True)
     axes = [name for name in joined if name not in (*ABOUT, *COLUMNS, "folder")]
     return joined[[*ABOUT[:4], *axes, *ABOUT[4:], *COLUMNS, "folder"]]

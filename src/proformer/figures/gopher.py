@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from proformer.errors import InputError
 from proformer.evaluation.profile_claims import PLAIN
-from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, WHOLE, WINDOWS
+from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, VARIANTS, WHOLE, WINDOWS
 from proformer.figures import style
 
 BASE = ["how", "subset", "over", "metric", "value"]
@@ -198,6 +198,107 @@ def both(scores: pd.DataFrame, metric: str = "auroc", letter: str = "") -> style
         own = few[few["subset"] == subset]
         style.label_points(axes, zip(own["pearson"], own[metric], own["model"], strict=True))
     return figure, table[["kind", "model", "subset", "pearson", metric]]
+
+
+@style.styled
+def effects(table: pd.DataFrame, letter: str = "") -> style.Drawn:
+    """Draw measured and predicted effects of all changes of the element with the highest r (Fig. 5a)."""
+    table = style.needed(table, ["model", "element", "position", "measured", "standard", "robust"], "effects")
+    way = "robust" if table["robust"].notna().any() else "standard"
+    r = table.groupby("element").apply(lambda own: own[way].corr(own["measured"]), include_groups=False)
+    own = table[table["element"] == r.idxmax()]
+    ways = [name for name in ("measured", "standard", "robust") if own[name].notna().any()]
+    figure = style.new(style.DOUBLE, 12 + 17 * len(ways), letter, f"{own['element'].iloc[0]}, {_note(table)}")
+    panels = figure.subplots(len(ways), 1, sharex=True)
+    places = np.arange(own["position"].min(), own["position"].max() + 1)
+    for axes, name in zip(panels, ways, strict=True):
+        cells = own.pivot_table(index="alternative", columns="position", values=name)
+        cells = cells.reindex(index=[*"ACGT"], columns=places)
+        limit = float(np.nanpercentile(np.abs(cells.to_numpy()), 99)) or 1.0
+        colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="#d8d8d8")
+        mesh = axes.pcolormesh(
+            np.append(places, places[-1] + 1), np.arange(5), cells, cmap=colours, vmin=-limit, vmax=limit
+        )
+        axes.set_yticks(np.arange(4) + 0.5, [*"ACGT"])
+        axes.invert_yaxis()
+        axes.tick_params(left=False)
+        axes.set_ylabel(name)
+        figure.colorbar(mesh, ax=axes, aspect=8, pad=0.01).outline.set_visible(False)  # type: ignore[operator]
+        axes.xaxis.set_major_formatter("{x:.0f}")
+    panels[-1].set_xlabel("position (bp)")
+    return figure, own
+
+
+@style.styled
+def variants(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
+    """Draw r on the whole test part against mean r with measured effects of variants (Fig. 5b)."""
+    keys = ["kind", "model"]
+    whole = _means(_some(scores, how=WINDOWS, subset=WHOLE), keys)[[*keys, "pearson"]]
+    ours = _means(_some(scores, how=VARIANTS), keys)[[*keys, "robust_pearson"]]
+    table = ours.merge(whole, on=keys).dropna()
+    figure = style.new(style.SINGLE, 78, letter)
+    axes = figure.subplots()
+    for kind, (colour, name) in KINDS.items():
+        own = table[table["kind"] == kind]
+        if len(own):
+            axes.scatter(own["robust_pearson"], own["pearson"], s=14, color=colour, alpha=0.8, linewidths=0, label=name)
+    axes.set_xlabel("r with measured effects of variants, mean of elements")
+    axes.set_ylabel(NAMES["pearson"] + " of the windows' coverage")
+    figure.legend(loc="outside upper center", ncols=2)
+    if len(table) <= 16:
+        style.label_points(axes, zip(table["robust_pearson"], table["pearson"], table["model"], strict=True))
+    return figure, table
+
+
+@style.styled
+def gains(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
+    """Draw what robust predictions of variants gain, a bar per model, and how gains are distributed (Fig. 5c)."""
+    rows = _some(scores, how=VARIANTS).fillna({"trained_shift": 0})
+    table = _means(rows, ["run", "model", "trained_shift"]).dropna(subset=["pearson", "robust_pearson"])
+    table["gain"] = table["robust_pearson"] - table["pearson"]
+    table["place"] = table["run"].map(_order(rows["run"]))
+    table = table.sort_values(["place", "gain"], ignore_index=True)
+    figure = style.new(style.DOUBLE, 70, letter)
+    bars, curve = figure.subplots(1, 2, width_ratios=[3, 1])
+    places = np.arange(len(table)) + table.pop("place").to_numpy()  # a gap between runs
+    for shifted, colour, name in ((True, style.BLUE, "trained with random shifts"), (False, style.ORANGE, "without")):
+        own = (table["trained_shift"] > 0).to_numpy() == shifted
+        if own.any():
+            bars.bar(places[own], table["gain"][own], color=colour, width=0.8, label=name)
+            curve.ecdf(table["gain"][own], color=colour)
+    bars.axhline(0, color=style.DARK, linewidth=0.6)
+    curve.axvline(0, color=style.DARK, linewidth=0.6)
+    middles = pd.Series(places).groupby(table["run"].to_numpy(), sort=False).mean()
+    bars.set_xticks(middles, middles.index, rotation=30, ha="right", rotation_mode="anchor")
+    bars.tick_params(bottom=False)
+    bars.set_ylabel("r, robust less standard")
+    curve.set_xlabel("r, robust less standard")
+    curve.set_ylabel("share of models")
+    figure.legend(*bars.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure, table
+
+
+@style.styled
+def elements(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
+    """Draw r of every model with measured effects by element, standard and robust."""
+    table = _means(_some(scores, how=VARIANTS), ["subset", "model", "kind"])
+    names = table.groupby("subset")["robust_pearson"].median().sort_values(ascending=False).index.tolist()
+    figure = style.new(style.DOUBLE, 70, letter)
+    axes = figure.subplots()
+    ways = (("pearson", "standard", style.GREY, -0.16), ("robust_pearson", "robust", style.BLUE, 0.16))
+    for metric, name, colour, aside in ways:
+        at = table["subset"].map(_order(pd.Series(names))) + aside
+        axes.scatter(at, table[metric], s=7, color=colour, alpha=0.7, linewidths=0, label=name)
+    axes.axhline(0, color=style.DARK, linewidth=0.6)
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_ylabel("r with measured effects")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure, table
+
+
+def _order(names: pd.Series) -> dict[str, int]:
+    """The place of each name by its first appearance."""
+    return {name: place for place, name in enumerate(names.unique())}
 
 
 def _some(table: pd.DataFrame, **values: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from proformer.files import existing
+from proformer.points import active
 from proformer.sources.catalogue import Source
 from proformer.units import as_bytes
 
@@ -72,7 +73,7 @@ def find(name: str, config: Mapping[str, Any], catalogue: Mapping[str, Source]) 
         size = there.stat().st_size if there else source.size
         estimate = ROW * source.rows if size is None and source.rows else None
         return File(name, "catalogue", size or estimate, there is not None, estimate is not None)
-    if not name.startswith("simulated"):
+    if not name.startswith(("simulated", "tfrecords/")):
         return File(name, "own", Path(name).stat().st_size if Path(name).is_file() else None)
     if (raw / name).is_file():
         return File(name, "simulated", (raw / name).stat().st_size)
@@ -107,6 +108,21 @@ def coverage_files(keys: Mapping[str, Any]) -> list[str]:
     files = [keys["genome"], *keys["tracks"].values(), *keys["peaks"].values(), *keys["regions"], keys["gaps"]]
     files += [name for tracks in keys["compared"].values() for name in tracks.values()]
     return [name for name in files if name]
+
+
+def record_files(keys: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """The names of the TFRecords' files of which the tracks of a data set are made (tfrecords/NAME/…)."""
+    first, _, rest = (keys.get("genome") or "").partition("/")
+    own = active(config["tfrecords"]).get(rest.partition("/")[0]) if first == "tfrecords" else None
+    return [*own["records"], own["statistics"], own["targets"]] if own else []
+
+
+def variant_files(keys: Mapping[str, Any]) -> list[str]:
+    """The names of the files of variants on which a set of profiles is scored."""
+    variants = keys["variants"]
+    return (
+        [*filter(None, (variants["sequences"], variants["loci"])), *variants["measured"].values()] if variants else []
+    )
 
 
 def row_bytes(data: Mapping[str, Any]) -> int:

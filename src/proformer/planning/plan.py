@@ -17,6 +17,7 @@ from proformer.planning.data import (
     further_files,
     named_column,
     part_rows,
+    record_files,
     row_bytes,
     training_files,
 )
@@ -170,7 +171,11 @@ def _dataset(
     catalogue: Mapping[str, Source],
 ) -> Part:
     keys = config["datasets"][name]
-    files = _files((*training_files(keys), *coverage_files(keys), *further_files(keys)), config, catalogue)
+    files = _files(
+        (*training_files(keys), *coverage_files(keys), *record_files(keys, config), *further_files(keys)),
+        config,
+        catalogue,
+    )
     if not jobs:
         return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
     rows, how = count_rows(name, config, catalogue)

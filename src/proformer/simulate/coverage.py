@@ -8,7 +8,9 @@ weigh the motifs differently (a factor of 0 to 2, drawn per type and motif), so 
 A region's coverage is a bell around its centre, with a narrow one over each of its sites that opens the cell type's
 chromatin, together in proportion to p; the background lies beneath. Reads come from there by a Poisson process and
 cover `READ` bp each; a replicate is another draw. Coverage is in units of its mean. Peaks are regions in whose middle
-the first replicate has significantly more reads than its background, as a peak caller finds them.
+the first replicate has significantly more reads than its background, as a peak caller finds them. Variants are all
+changes of a letter of two sites, those of a contig that open their regions the most; what is measured is how they
+change the mean opening of the cell types, log2, with an error.
 """
 
 from dataclasses import dataclass
@@ -18,8 +20,10 @@ import numpy as np
 import pandas as pd
 import pyBigWig
 from scipy import stats
+from scipy.special import expit
 
 from proformer.files import atomic, write_text
+from proformer.sequences import ALPHABET, encode, reverse_complement
 from proformer.simulate.atac import EXPERIMENT, SimulatedGenome, simulate_genome
 from proformer.simulate.experiment import fasta
 from proformer.simulate.promoters import stream
@@ -31,6 +35,7 @@ SITES = 0.6  # share of a region's coverage that its sites have, where there are
 DEPTH = 0.5  # reads per bp in the middle of a region that is open for certain
 BACKGROUND = 0.01  # reads per bp
 CALLED = 1e-4  # a peak's p
+ERROR = 0.1  # standard deviation of measured effects of variants
 CORE = 150  # bp on each side of a region's centre in which its reads are counted
 
 
@@ -38,11 +43,12 @@ CORE = 150  # bp on each side of a region's centre in which its reads are counte
 class Tracks:
     """Of each of T cell types: reads per base as expected, and of two replicates as drawn: float64 [T, bp].
 
-    opening: of each region, float64 [T, regions].
+    opening: of each region, float64 [T, regions]. weights: of motifs, float64 [T, motifs].
     """
 
     genome: SimulatedGenome
     opening: np.ndarray
+    weights: np.ndarray
     expected: np.ndarray
     replicates: tuple[np.ndarray, np.ndarray]
 
@@ -71,12 +77,44 @@ def simulate_tracks(size: int, tasks: int, seed: int) -> Tracks:
         _add_bells(rates[task], middle, narrow, SITE_SPREAD)
     rates[:, genome.unknown] = 0
     draws = tuple(stream(seed, 401, number).poisson(rates).astype(float) for number in (1, 2))
-    return Tracks(genome, opening, _cover(rates), (_cover(draws[0]), _cover(draws[1])))
+    return Tracks(genome, opening, weights, _cover(rates), (_cover(draws[0]), _cover(draws[1])))
 
 
-def write_tracks(tracks: Tracks, out: Path) -> None:
-    """Write genome.fa, gaps.bed, regions.tsv; and for each cell type N cellN.bw, cellN_2.bw (the second replicate),
-    cellN_expected.bw and cellN.bed (peaks)."""
+def simulate_variants(tracks: Tracks, contig: str, seed: int) -> list[pd.DataFrame]:
+    """Measured effects of all changes of each of two sites of a contig: Chrom, Pos (from 1), Ref, Alt, Value."""
+    genome, sites = tracks.genome, tracks.genome.sites
+    names = [motif.name for motif in EXPERIMENT.motifs]
+    motif, region = sites["motif"].map(names.index).to_numpy(), sites["region"].to_numpy()
+    effect = np.array([each.effect for each in EXPERIMENT.motifs])[motif]
+    opens = tracks.weights[:, motif] * effect * np.exp(-EXPERIMENT.mismatch * sites["mismatches"].to_numpy())
+    total = CLOSED + np.stack([np.bincount(region, own)[region] for own in opens])  # [T, sites]
+    lost = (expit(total) - expit(total - opens)).mean(axis=0)
+    offset, length = genome.contigs.set_index("contig").loc[contig, ["offset", "length"]]
+    inside = sites["start"].between(offset, offset + length - 1).to_numpy()
+    found = []
+    for number in np.argsort(-np.where(inside, lost, -1), kind="stable")[:2].tolist():
+        site, consensus = sites.iloc[number], encode(EXPERIMENT.motifs[motif[number]].consensus)
+        consensus = consensus if site["strand"] == "+" else reverse_complement(consensus)
+        place, alternative = np.divmod(np.arange(4 * len(consensus)), 4)
+        reference = genome.codes[site["start"] + place]
+        place, alternative, reference = (each[reference != alternative] for each in (place, alternative, reference))
+        fits = consensus[place]
+        mismatches = site["mismatches"] + (reference == fits).astype(int) - (alternative == fits)
+        gain = tracks.weights[:, [motif[number]]] * effect[number] * np.exp(-EXPERIMENT.mismatch * mismatches)
+        before, own = total[:, [number]], opens[:, [number]]
+        value = np.log2(expit(before - own + gain).mean(axis=0) / expit(before).mean())
+        value += stream(seed, 402, number).normal(0, ERROR, len(place))
+        letters = ([ALPHABET[code] for code in codes] for codes in (reference, alternative))
+        columns = zip(
+            ("Pos", "Ref", "Alt", "Value"), (site["start"] - offset + place + 1, *letters, value), strict=True
+        )
+        found.append(pd.DataFrame({"Chrom": contig, **dict(columns)}))
+    return found
+
+
+def write_tracks(tracks: Tracks, out: Path, seed: int = 1) -> None:
+    """Write genome.fa, gaps.bed, regions.tsv, variants1.tsv and variants2.tsv (of chr3); and for each cell type N
+    cellN.bw, cellN_2.bw (the second replicate), cellN_expected.bw and cellN.bed (peaks)."""
     genome, contigs = tracks.genome, tracks.genome.contigs.iloc[:-1]  # all but foreign DNA
     write_text(out / "genome.fa", fasta(genome))
     names = [f"cell{task + 1}" for task in range(len(tracks.expected))]
@@ -91,6 +129,10 @@ def write_tracks(tracks: Tracks, out: Path) -> None:
         write_text(out / f"{name}.bed", "".join(lines))
         regions[name] = tracks.opening[task]
     write_text(out / "regions.tsv", regions.to_csv(sep="\t", index=False, float_format="%.6g"))
+    for number, table in enumerate(simulate_variants(tracks, "chr3", seed), 1):
+        text = "##Value\tlog2 of the mean opening, alternative by reference\n#"
+        text += table.to_csv(sep="\t", index=False, float_format="%.4f")
+        write_text(out / f"variants{number}.tsv", text)
     edge = np.flatnonzero(np.diff(np.concatenate([[0], genome.unknown.astype(np.int8), [0]])))
     gaps = []
     for first, last in edge.reshape(-1, 2):

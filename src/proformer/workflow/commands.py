@@ -51,6 +51,18 @@ def coverage_options(results: Results, dataset: str) -> str:
     return " ".join(filter(None, [*files, *more, f"--plan {shlex.quote(as_yaml(plan))}"]))
 
 
+def variant_options(results: Results, name: str) -> str:
+    """Options of `proformer profiles` for measured effects of variants."""
+    keys = results.profiles[name]["variants"]
+    if not keys:
+        return ""
+    measured = [f"{element}={results.raw(file)}" for element, file in keys["measured"].items()]
+    sequences = results.raw(keys["sequences"]) if keys["loci"] else results.laid_out(keys["sequences"])
+    options = [option("--variants", measured), option("--sequences", sequences)]
+    options += [option("--loci", keys["loci"] and results.raw(keys["loci"]))]
+    return " ".join(filter(None, [*options, option("--contig-names", keys["contig_names"])]))
+
+
 def split_commands(keys: Mapping[str, Any], seed: int, store: str, outs: Sequence[str], counts: str) -> str:
     """What splits a data set into a training, a validation and perhaps a test part.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from proformer.errors import InputError
 from proformer.evaluation.judgement import Judgement
+from proformer.planning.data import variant_files
 from proformer.points import TrainingJob, active
 from proformer.settings import did_you_mean, read
 
@@ -28,6 +29,15 @@ def judged(results: Results) -> dict[str, dict[str, Any]]:
         if keys["test"] in results.datasets and jobs(results, name):
             found[name] = keys
     return found
+
+
+def variants(results: Results, name: str) -> list[str]:
+    """The files of the variants on which a set of profiles is scored."""
+    keys = results.profiles[name]
+    files = [results.raw(file) for file in variant_files(keys)]
+    if files and not keys["variants"]["loci"]:
+        files[0] = results.laid_out(keys["variants"]["sequences"])
+    return files
 
 
 def datasets(results: Results) -> set[str]:

@@ -10,7 +10,14 @@ from proformer.datasets.coverage import Windows
 from proformer.errors import InputError
 from proformer.models import SEAL
 from proformer.planning.cost import job_costs
-from proformer.planning.data import coverage_files, has_test_part, named_column, training_files
+from proformer.planning.data import (
+    coverage_files,
+    has_test_part,
+    named_column,
+    record_files,
+    training_files,
+    variant_files,
+)
 from proformer.points import (
     Fold,
     TrainingJob,
@@ -44,7 +51,7 @@ SIMULATED = {
         "simulate_vaishnav",
         "All_promoter_fragments_Native.csv Random_complex.csv Drift_testdata.csv",
     ),
-    "simulated_coverage": ("simulate_coverage", "genome.fa gaps.bed regions.tsv"),
+    "simulated_coverage": ("simulate_coverage", "genome.fa gaps.bed regions.tsv variants1.tsv variants2.tsv"),
     "simulated_benchmarks": (
         "simulate_benchmarks",
         "drosophila.tsv HepG2_clean.tsv K562_clean.tsv WTC11_clean.tsv ceilings.tsv",
@@ -80,6 +87,7 @@ class Results:
         self.catalogue = load_catalogue()
         self.datasets = active_datasets(config)
         self.runs = active_runs(config)
+        self.profiles = {k: v for k, v in active(config["profiles"]).items() if v["test"] in self.datasets}
         self.coverage = [name for name, keys in self.datasets.items() if keys["source"] == "coverage"]
         with_test_part = [name for name, keys in self.datasets.items() if has_test_part(keys)]
         self.with_test_part = [name for name in with_test_part if name not in self.coverage]
@@ -113,6 +121,10 @@ class Results:
             return f"{self.folder}/data/columns/{quote(named[0], safe='')}/{named[1]}.txt"
         if name in self.catalogue:
             return f"{self.folder}/data/raw/{name}/{self.catalogue[name].filename}"
+        if name.startswith("tfrecords/"):
+            if (of := name.split("/")[1]) not in (sets := active(self.config["tfrecords"])):
+                raise InputError(f"{name!r}: not among tfrecords{did_you_mean(of, sets)}")
+            return f"{self.folder}/data/{name}"
         if name.startswith("atac/"):
             return str(self.experiment.peaks) if name == "atac/peaks" else f"{self.folder}/{name}"
         if (folder := name.partition("/")[0]) in SIMULATED and folder != name:
@@ -147,12 +159,25 @@ class Results:
 
     @property
     def genomes(self) -> dict[str, str]:
-        """The genomes of data sets of coverage, by the folder in which they are laid out."""
-        return {quote(name, safe=""): name for name in (self.datasets[of]["genome"] for of in self.coverage)}
+        """The genomes of data sets of coverage, and of variants, by the folder in which they are laid out."""
+        names = [self.datasets[of]["genome"] for of in self.coverage]
+        varied = [keys["variants"] for keys in self.profiles.values() if keys["variants"]]
+        names += [keys["sequences"] for keys in varied if not keys["loci"]]
+        return {quote(name, safe=""): name for name in names}
 
-    def genome(self, dataset: str) -> str:
-        """The genome of a data set of coverage, laid out for reading by position."""
-        return f"{self.folder}/data/genomes/{quote(self.datasets[dataset]['genome'], safe='')}/genome.fa"
+    def laid_out(self, genome: str) -> str:
+        """A genome, laid out for reading by position."""
+        return f"{self.folder}/data/genomes/{quote(genome, safe='')}/genome.fa"
+
+    @property
+    def tfrecords(self) -> dict[str, list[str]]:
+        """The files that are made of TFRecords, by the name of these; the first is the genome."""
+        found = {}
+        for name in active(self.config["tfrecords"]):
+            folder = f"{self.folder}/data/tfrecords/{name}/"
+            own = [path for path in self.sources.values() if path.startswith(folder)]
+            found[name] = list(dict.fromkeys([f"{folder}genome.fa", f"{folder}gaps.bed", f"{folder}tracks.tsv", *own]))
+        return found
 
     def named_files(self, dataset: str, key: str) -> list[str]:
         """TASK=FILE of the tracks or the peaks of a data set of coverage."""
@@ -417,7 +442,9 @@ class Results:
         """What this configuration reads, and where it lies; each is looked up at once, so that a typo stops here."""
         sets = [keys for name, keys in self.evaluations.items() if name not in self.held_out]
         named = {file for keys in self.datasets.values() for file in (*training_files(keys), keys["test"])}
-        named |= {file for name in self.coverage for file in coverage_files(self.datasets[name])}
+        tracked = [self.datasets[name] for name in self.coverage]
+        named |= {file for keys in tracked for file in (*coverage_files(keys), *record_files(keys, self.config))}
+        named |= {file for keys in self.profiles.values() for file in variant_files(keys)}
         named |= {name for keys in self.datasets.values() for key in ("subsets", "leaderboard") for name in keys[key]}
         named |= {file for keys in sets for file in (keys["file"], *keys["published"].values())}
         named |= {file for name in self.scored for file in self.datasets[name]["submissions"].values() if file}

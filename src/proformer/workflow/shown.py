@@ -161,13 +161,17 @@ def contexts(results: Results) -> dict[str, list[Words]]:
 
 def _profiles(results: Results) -> dict[str, list[Words]]:
     """Of each set of scored profiles, the runs that its figures are of, by their axes."""
-    kinds = ("profiles", *(f"{what} of profiles" for what in ("tracks", "losses", "bins", "augmentations", "labels")))
+    kinds = (
+        "profiles",
+        *(f"{what} of profiles" for what in ("tracks", "losses", "bins", "augmentations", "labels", "variants")),
+    )
     found: dict[str, list[Words]] = {kind: [] for kind in (*kinds, "training sets of profiles")}
     for name, keys in profiles.judged(results).items():
         jobs, test = profiles.jobs(results, name), results.datasets[keys["test"]]
         axes = {job.run: set(job.axes) for job in jobs}
         words = {"profiles": name, "folder": f"profiles/{name}"}
         found["profiles"].append(words)
+        found["variants of profiles"] += [words] if keys["variants"] else []
         if test["windows"].get("kind") == "binary":
             continue
         found["tracks of profiles"].append(words)
