@@ -190,7 +190,7 @@ def _profiles(results: Results) -> dict[str, list[Words]]:
             if len({job.dataset for job in own}) > 1:
                 runs = list(dict.fromkeys(job.run for job in own))
                 found["training sets of profiles"].append(words | {"runs": runs, "model": model})
-    return found
+    return found | {"published profiles": found["tracks of profiles"][:1]}
 
 
 def _pair(results: Results) -> Words:
