@@ -7,7 +7,7 @@ Windows of 3,072 bp with 15 tracks at base resolution, of which a step takes 64,
 "straight" is what GOPHER's TensorFlow code says, line by line in PyTorch: batches are cut, turned, binned and one-hot
 encoded by NumPy, each task has a layer of its own, and torch.optim.Adam has its defaults. Both start from the same
 weights: `apart` is the greatest difference of their outputs. `data_share` is what making a batch takes of our step. A
-second table has our step by tasks, length and bins.
+second table counts, without timing anything, how models grow with tasks, length and bins (`--windows 0`: it alone).
 """
 
 from __future__ import annotations
@@ -15,19 +15,23 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from harness import arguments, bars, interleave, kind, measures, pin, publish, summarise, where
+from harness import arguments, bars, interleave, kind, pin, publish, summarise, where
+from matplotlib.ticker import LogLocator
 from torch import nn
 from torch.nn import functional as F
 
 from proformer.datasets.batches import DeviceData
 from proformer.datasets.store import StoreWriter, open_store
+from proformer.figures.style import DOUBLE, SERIES, new, styled
 from proformer.models import build
+from proformer.planning.cost import cost
 from proformer.tasks import Task
 from proformer.training.config import read_job
 from proformer.training.device import has_bf16
@@ -35,6 +39,8 @@ from proformer.training.loop import Run
 
 SHIFT = 1024
 BINS = {"basenji": 128, "bpnet": 1}
+MODELS = {"Basenji": "basenji profile", "BPNet": "bpnet profile", "CNN": "residualbind cnn-task"}
+MODELS |= {"ResidualBind": "residualbind residual-task"}
 
 
 def store_of(path: Path, rows: int, tasks: int, length: int) -> Path:
@@ -173,11 +179,50 @@ def apart(run: Run, straight: nn.Module, rows: int) -> float:
     return difference
 
 
+def counts(args: Any) -> pd.DataFrame:
+    """Parameters, operations and kept activations of models at full size, counted on the meta device, not timed."""
+    rows = []
+    for what, values in {"tasks": args.all_tasks, "length": args.all_lengths, "bin": args.all_bins}.items():
+        for value, (name, words) in product(values, MODELS.items()):
+            model, recipe = words.split()
+            sizes = {"tasks": args.tasks, "length": args.length, "bin": 128} | {what: value}
+            data = {"length": sizes["length"], "flanks": ("", ""), "tasks": sizes["tasks"], "bin": 1}
+            job = {"model": {"model": model, "bin": sizes["bin"]}, "recipe": recipe}
+            price = cost(read_job(job, data | {"target": sizes["length"]})[0])
+            numbers = {"parameters": price.parameters, "gflop": price.training_flops / 1e9}
+            rows.append({"model": name, "varied": what, **sizes, **numbers, "megabytes": price.activation_bytes / 1e6})
+    return pd.DataFrame(rows)
+
+
+@styled
+def growth(table: pd.DataFrame) -> Any:
+    """Draw what grows with tasks, length and bins: a line per model."""
+    labels = {"parameters": "parameters", "gflop": "GFLOP of a step,\na sequence", "megabytes": "MB kept of it"}
+    words = {"tasks": "tasks", "length": "length (bp)", "bin": "bin (bp)"}
+    figure = new(DOUBLE, 110)
+    panels = figure.subplots(len(labels), len(words), sharex="col", sharey="row")
+    for (row, (column, label)), (place, (what, text)) in product(enumerate(labels.items()), enumerate(words.items())):
+        axes, own = panels[row, place], table[table["varied"] == what]
+        for colour, (name, part) in zip(SERIES, own.groupby("model", sort=False), strict=False):
+            axes.plot(part[what], part[column], "o-", color=colour, markersize=3, label=name)
+        axes.set(xscale="log", yscale="log", ylabel="" if place else label)
+        axes.set_xlabel(text if row == len(labels) - 1 else "")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.yaxis.set_major_formatter("{x:,g}" if row else lambda value, _: f"{value / 1e6:g} M")
+        axes.set_xticks(sorted(own[what].unique()), [f"{value:,}" for value in sorted(own[what].unique())])
+        axes.minorticks_off()
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
 def main(args: Any) -> None:
     """Measure, print, write."""
+    publish("gopher_growth", counts(args), args.out, growth)
+    if not args.windows:
+        return
     place = pin(args.device, args.threads)
     device = torch.device(place["device"])
-    tables, growth = [], []
+    tables = []
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         path = store_of(Path(folder) / "store", args.windows, args.tasks, args.length)
         for name, bin_ in BINS.items():
@@ -201,33 +246,22 @@ def main(args: Any) -> None:
             timed = table[table["way"] != "our batch alone"]
             tables.append(timed.assign(bin=bin_, rows=args.rows, apart=difference, data_share=share))
             print(f"{name}: outputs apart by {difference:.1e}; making a batch takes {share:.1%} of a step")
-        for what, values in {"tasks": args.all_tasks, "length": args.all_lengths, "bin": args.all_bins}.items():
-            for value in values:
-                sizes = {"tasks": args.tasks, "length": args.length, "bin": 128} | {what: value}
-                own = store_of(Path(folder) / "growth", args.rows, sizes["tasks"], sizes["length"])
-                steps = {name: our_step(run_of(name, own, sizes["bin"], args.rows, device), args.rows) for name in BINS}
-                found = summarise(interleave(steps, max(2, args.repeats // 3)), "basenji")
-                found["point"] = found["way"] + f", {what} {value:,}"
-                growth.append(found.assign(**sizes))
     whole = pd.concat(tables, ignore_index=True).assign(**place)
     suffix = f"{kind(place)}_{place['threads']}"
     publish(
         f"gopher_{suffix}", whole, args.out,
         lambda t: bars(t, "times_straight", "speed, straight PyTorch = 1", "model", where(t)),
     )  # fmt: skip
-    if growth:
-        grown = pd.concat(growth, ignore_index=True).assign(**place)
-        publish(f"gopher_growth_{suffix}", grown, args.out, measures("point", {"seconds": "seconds a step"}))
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__, repeats=9)
     parser.add_argument("--rows", type=int, default=64, help="of a step (default 64)")
-    parser.add_argument("--windows", type=int, default=512, help="in the store (default 512)")
+    parser.add_argument("--windows", type=int, default=512, help="in the store (default 512); 0: no timing")
     parser.add_argument("--tasks", type=int, default=15, help="tracks (default 15)")
     parser.add_argument("--length", type=int, default=2048, help="bp that models read (default 2048)")
-    parser.add_argument("--all-tasks", type=int, nargs="*", default=[1, 15, 60], help="of the second table")
-    parser.add_argument("--all-lengths", type=int, nargs="*", default=[1024, 2048, 4096], help="of the second table")
+    parser.add_argument("--all-tasks", type=int, nargs="*", default=[1, 15, 60, 240], help="of the second table")
+    parser.add_argument("--all-lengths", type=int, nargs="*", default=[1024, 2048, 4096, 8192], help="likewise")
     parser.add_argument("--all-bins", type=int, nargs="*", default=[1, 32, 128, 2048], help="of the second table")
     parser.add_argument("--folder", type=Path, help="where the store is written, and deleted (default: temporary)")
     main(parser.parse_args())

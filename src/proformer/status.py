@@ -91,10 +91,10 @@ def _epochs(job: TrainingJob, costs: Mapping[str, JobCost]) -> int:
     """How many epochs a training has; 0 where its settings are not those of a model that there is."""
     if job.path in costs:
         return costs[job.path].epochs
-    from proformer.training.config import read_job  # here, as models need torch
+    from proformer.training.config import read_training  # here, as models need torch
 
     with suppress(InputError):
-        return read_job(job.config)[1].epochs
+        return read_training(job.config).epochs
     return 0
 
 

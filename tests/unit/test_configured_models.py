@@ -2,11 +2,12 @@
 
 import pytest
 
+from proformer.errors import InputError
 from proformer.models import find_recipe, resolve
 from proformer.planning.configuration import read_configuration
 from proformer.points import training_jobs
 from proformer.settings import read
-from proformer.training.config import Training, read_job
+from proformer.training.config import Training, read_job, read_training
 
 DATA = {"length": 100, "flanks": ("", "")}
 
@@ -82,3 +83,10 @@ def test_at_full_size_combinations_are_prix_fixe_s_own(root, blocks, recipe):
     assert keys.pop("model") == "composed"
     found = resolved("composed", job.config["recipe"], keys, job.config["training"])
     assert found == resolved("composed", recipe, job.axes, {"seed": 1})
+
+
+def test_training_settings_are_read_without_the_length_of_the_data():
+    job = {"model": {"model": "basenji", "bin": 384}, "recipe": "profile", "training": {"epochs": 7}}
+    assert read_training(job).epochs == 7
+    with pytest.raises(InputError, match="bins of 384 bp do not divide the length of 2048"):
+        read_job(job)

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn import assert_no_two_texts_overlap, assert_nothing_is_cut
 from scipy import stats
 from torch import nn
 
 from proformer.errors import InputError
 from proformer.evaluation.judgement import Judgement
-from proformer.evaluation.profile_claims import report_card
+from proformer.evaluation.profile_claims import published, report_card
 from proformer.evaluation.profile_tables import by_element
-from proformer.evaluation.profile_variants import judge_variants, predicted_effects, read_variants
+from proformer.evaluation.profile_variants import example, judge_variants, predicted_effects, read_variants
+from proformer.figures import gopher
 from proformer.models.base import Model
 from proformer.models.folder import TrainedModel
 from proformer.tasks import Task
@@ -119,6 +121,31 @@ def test_r_is_within_elements_and_the_claim_counts_models(files):
     assert table["mean"].to_numpy() == pytest.approx(table[["F9", "SORT1"]].mean(axis=1).to_numpy())
     card = report_card(scores).set_index("claim")
     assert card["run"]["6.3"].split()[1:4] == ["of", "2", "models;"]
+
+
+def test_every_figure_is_drawn_from_the_tables(files):
+    variants = read(files)
+    models = {run: trained(Places(), run=run, shift=shift) for run, shift in (("basenji", 8), ("bpnet", 0), ("cnn", 0))}
+    scores, effects = judge_variants(models, variants, PLAN)
+    scores["value"] += np.random.default_rng(1).normal(0, 0.1, len(scores))
+    whole = scores.drop_duplicates("folder").assign(
+        how="windows", subset="all", metric="pearson", value=[0.1, 0.3, 0.2]
+    )
+    both = pd.concat([scores, whole])
+    table, alleles = example(models, effects, scores, variants)
+    assert alleles["position"].diff().dropna().eq(SIZE).all()
+    assert len(alleles) == LENGTH // SIZE
+    printed = published().replace({"trained_bp": {"": np.nan}, "bp": {"": np.nan}})
+    drawn = [gopher.effects(table, alleles), *(draw(both) for draw in (gopher.variants, gopher.gains, gopher.elements))]
+    drawn += [gopher.variants(printed[printed["figure"].isin(["4b", "5b"])])]
+    for figure, numbers in drawn:
+        assert len(numbers)
+        assert_nothing_is_cut(figure)
+        assert_no_two_texts_overlap(figure)
+    gain = drawn[2][1].set_index("run")["gain"]
+    means = scores.pivot_table(index="folder", columns="metric", values="value")
+    assert gain["bpnet"] == pytest.approx((means["robust_pearson"] - means["pearson"])["bpnet"])
+    assert len(drawn[4][1]) == 7
 
 
 def test_real_windows_hold_all_but_three_references(mirrored):

@@ -47,6 +47,23 @@ def test_every_figure_and_table_has_a_caption_of_its_own(results):
         assert dataset in caption or dataset not in results.datasets or name.startswith("atac/"), name
 
 
+def test_variants_and_records_are_there_or_switched_off(root):
+    config, _ = read_configuration([root / "config/sample.yaml"], root)
+    runs = {"dnase-basenji": config["runs"]["dnase-basenji"]}
+    own = {"runs": runs, "explain": None, "benchmarks": None, "evaluations": None}
+    own["profiles"] = {"dnase": config["profiles"]["dnase"]}
+    results = Results(config | own, root)
+    assert {"gopher_5a_dnase", "gopher_5b_dnase", "gopher_5c_dnase"} <= {each.name for each in shown.figures(results)}
+    assert len(results.tfrecords["dnase"]) == 3 + 10
+    assert commands.variant_options(results, "dnase").count("cagi5-") == 15 + 2
+    own["profiles"] = {"dnase": own["profiles"]["dnase"] | {"variants": None}}
+    without = Results(config | own, root)
+    assert not [each.name for each in shown.figures(without) if re.fullmatch("gopher_5[abc]_dnase", each.name)]
+    assert commands.variant_options(without, "dnase") == ""
+    with pytest.raises(InputError, match=r"'tfrecords/dnase/genome\.fa': not among tfrecords"):
+        Results(config | own | {"tfrecords": None}, root)
+
+
 def test_every_figure_can_be_called_with_its_tables_and_options(results):
     for figure in shown.figures(results):
         function = _function(figure.name, figure.draw)

@@ -38,6 +38,7 @@ PROFILE_TABLES = [
     "examples",
     "variants",
     "effects",
+    "alleles",
     "claims",
     "published",
     *(f"supplement_{number}" for number in (2, 3, 4, 5)),

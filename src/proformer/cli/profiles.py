@@ -22,7 +22,8 @@ def profiles(
     loci: Annotated[Path | None, "CSV of what the HDF5 file holds: locus, chr, center"] = None,
     contig_names: Annotated[str | None, "of variants: add-chr, strip-chr, or a table: name there, FASTA's name"] = None,
     out: Annotated[
-        OutputFolder, "folder of the tables: scores, examples, supplements, variants, effects, claims, published"
+        OutputFolder,
+        "folder of the tables: scores, examples, supplements, variants, effects, alleles, claims, published",
     ],
     settings: Annotated[str | Path, "YAML, or a file of it: bins, thresholds, shifts, …"] = "{}",
     html: Annotated[Output | None, "the paper's claims, judged, as a page"] = None,
@@ -43,13 +44,15 @@ def profiles(
     Coverage at each model's bins, at coarser ones and smoothed; windows with peaks told from others; how much
     predictions vary when windows are shifted; and predicted effects of variants beside measured ones.
     """
+    import pandas as pd
+
     from proformer.datasets.store import open_store
     from proformer.evaluation.claims import to_html
     from proformer.evaluation.judgement import Judgement
     from proformer.evaluation.profile_claims import published, report_card
     from proformer.evaluation.profile_examples import examples
     from proformer.evaluation.profile_tables import by_element, supplements
-    from proformer.evaluation.profile_variants import best_effects, judge_variants, read_variants
+    from proformer.evaluation.profile_variants import ALLELES, EFFECTS, example, judge_variants, read_variants
     from proformer.evaluation.profiles import joined, judge_all
     from proformer.models.folder import read_folder
     from proformer.training.device import choose_device, set_up
@@ -64,17 +67,19 @@ def profiles(
         raise InputError("--models: found none, expected at least one")
     store = open_store(test) if test else None
     tables = [judge_all(read_models, store, plan)] if store else []
-    measured, effects = None, {}  # type: ignore[var-annotated]
+    shown = pd.DataFrame(columns=EFFECTS), pd.DataFrame(columns=ALLELES)
     if variants and sequences:
         files = {element: Path(file) for element, file in named(variants)}
         measured = read_variants(files, sequences, loci, plan.variant_window, contig_names)
         found, effects = judge_variants(read_models, measured, plan)
         tables.append(found)
+        shown = example(read_models, effects, found, measured)
         print(f"{len(measured.table):,} variants; {measured.dropped:,} of another reference are left out")
     scores = joined(tables)
     write_table(out / "scores.tsv", scores)
     write_table(out / "variants.tsv", by_element(scores))
-    write_table(out / "effects.tsv", best_effects(effects, scores, measured))
+    for name, part in zip(("effects", "alleles"), shown, strict=True):
+        write_table(out / f"{name}.tsv", part)
     if not store:
         print(by_element(scores).to_string(index=False, float_format="%.3f"))
         return

@@ -23,6 +23,8 @@ def examples(models: Mapping[str, TrainedModel], scores: pd.DataFrame, store: St
     """
     own = scores[(scores["how"] == OWN) & (scores["subset"] == WHOLE) & (scores["metric"] == "pearson")]
     own = own[own["kind"] == "profile"].dropna(subset="value")
+    plain = own[own["loss"].isin(("Poisson", np.nan))] if "loss" in own else own  # others need not predict the scale
+    own = plain if len(plain) else own
     within = own[own["over"] == "sequence"]  # profiles of one position have none, and show nothing
     own = within if len(within) else own
     if own.empty:

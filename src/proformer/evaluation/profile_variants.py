@@ -28,6 +28,7 @@ from proformer.settings import did_you_mean
 
 ROWS = 256  # sequences that are predicted at once
 TABLE = ["chromosome", "position", "reference", "alternative", "measured"]
+ALLELES = ["element", "variant", "position", "reference", "alternative"]
 EFFECTS = ["model", "element", "position", "reference", "alternative", "measured", "standard", "robust"]
 
 
@@ -223,14 +224,32 @@ def score_variants(effects: np.ndarray, variants: Variants, bp: int) -> pd.DataF
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def best_effects(effects: Mapping[str, np.ndarray], scores: pd.DataFrame, variants: Variants | None) -> pd.DataFrame:
-    """Measured and predicted effects of all variants, by the model of coverage with the highest mean r: `EFFECTS`."""
-    own = scores[(scores["how"] == VARIANTS) & (scores["metric"] == "robust_pearson") & scores["value"].notna()]
-    if (own["kind"] == "profile").any():
-        own = own[own["kind"] == "profile"]
-    if own.empty or variants is None:
-        return pd.DataFrame(columns=EFFECTS)
-    best = own.groupby("folder")["value"].mean().idxmax()
-    name = own.loc[own["folder"] == best, "model"].iloc[0]
-    ways = dict(zip(("standard", "robust"), effects[str(best)].T, strict=True))
-    return variants.table.assign(model=name, **ways)[EFFECTS]
+def example(
+    models: Mapping[str, TrainedModel], effects: Mapping[str, np.ndarray], scores: pd.DataFrame, variants: Variants
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the model of coverage with the highest mean r says: `EFFECTS` of all variants, and `ALLELES`.
+
+    These are predictions of both alleles of one variant along the sequence, mean over tasks: of the variant with the
+    largest predicted effect in the element with the highest r.
+    """
+    own = scores[(scores["how"] == VARIANTS) & scores["value"].notna()]
+    for column, wanted in (("metric", "robust_pearson"), ("kind", "profile")):
+        own = own[own[column] == wanted] if (own[column] == wanted).any() else own
+    if own.empty:
+        return pd.DataFrame(columns=EFFECTS), pd.DataFrame(columns=ALLELES)
+    best = str(own.groupby("folder")["value"].mean().idxmax())
+    element = own[own["folder"] == best].set_index("subset")["value"].idxmax()
+    ways = dict(zip(("standard", "robust"), effects[best].T, strict=True))
+    table = variants.table.assign(model=own.loc[own["folder"] == best, "model"].iloc[0], **ways)[EFFECTS]
+    effect = table["robust" if table["robust"].notna().any() else "standard"].abs()
+    row = int(effect[table["element"] == element].idxmax())
+    length = models[best].description["layout"]["length"]
+    offset = (variants.codes.shape[1] - length) // 2
+    codes = np.stack([variants.codes[row, offset : offset + length]] * 2)
+    codes[1, variants.before - offset] = variants.alternative[row]
+    values = _task_means(models[best], codes)
+    first = variants.table["position"][row] - variants.before + offset
+    position = first + np.arange(values.shape[1]) * (length // values.shape[1])
+    name = "{reference}{position}{alternative}".format(**variants.table.loc[row])
+    found = {"element": element, "variant": name, "position": position}
+    return table, pd.DataFrame(found | {"reference": values[0], "alternative": values[1]})[ALLELES]

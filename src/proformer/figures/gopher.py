@@ -41,7 +41,8 @@ def tracks(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
             if i == 0:
                 axes.set_title(f"window {row}")
         panels[i, 0].set_ylabel(task)
-    figure.supxlabel("bp")
+    for axes in panels[-1]:
+        axes.set_xlabel("bp")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure, table
 
@@ -201,30 +202,37 @@ def both(scores: pd.DataFrame, metric: str = "auroc", letter: str = "") -> style
 
 
 @style.styled
-def effects(table: pd.DataFrame, letter: str = "") -> style.Drawn:
-    """Draw measured and predicted effects of all changes of the element with the highest r (Fig. 5a)."""
+def effects(table: pd.DataFrame, alleles: pd.DataFrame, letter: str = "") -> style.Drawn:
+    """Draw predictions of both alleles of a variant, and effects of all changes of its element (Fig. 5a)."""
     table = style.needed(table, ["model", "element", "position", "measured", "standard", "robust"], "effects")
-    way = "robust" if table["robust"].notna().any() else "standard"
-    r = table.groupby("element").apply(lambda own: own[way].corr(own["measured"]), include_groups=False)
-    own = table[table["element"] == r.idxmax()]
+    alleles = style.needed(alleles, ["element", "variant", "position", "reference", "alternative"], "alleles")
+    own = table[table["element"] == alleles["element"].iloc[0]]
     ways = [name for name in ("measured", "standard", "robust") if own[name].notna().any()]
-    figure = style.new(style.DOUBLE, 12 + 17 * len(ways), letter, f"{own['element'].iloc[0]}, {_note(table)}")
-    panels = figure.subplots(len(ways), 1, sharex=True)
+    figure = style.new(style.DOUBLE, 34 + 17 * len(ways), letter, f"{own['element'].iloc[0]}, {_note(table)}")
+    curves, *panels = figure.subplots(1 + len(ways), 1, sharex=True, height_ratios=[1.4, *[1] * len(ways)])
+    edges = _edges(alleles["position"])
+    for column, colour in (("reference", "black"), ("alternative", style.VERMILLION)):
+        curves.stairs(
+            alleles[column], edges, baseline=None, color=colour, label=f"{column}, {alleles['variant'].iloc[0]}"
+        )
+    curves.set_ylabel("coverage")
+    figure.legend(*curves.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     places = np.arange(own["position"].min(), own["position"].max() + 1)
     for axes, name in zip(panels, ways, strict=True):
         cells = own.pivot_table(index="alternative", columns="position", values=name)
         cells = cells.reindex(index=[*"ACGT"], columns=places)
         limit = float(np.nanpercentile(np.abs(cells.to_numpy()), 99)) or 1.0
         colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="#d8d8d8")
-        mesh = axes.pcolormesh(
-            np.append(places, places[-1] + 1), np.arange(5), cells, cmap=colours, vmin=-limit, vmax=limit
-        )
+        sides = np.append(places, places[-1] + 1)
+        mesh = axes.pcolormesh(sides, np.arange(5), cells, cmap=colours, vmin=-limit, vmax=limit)
         axes.set_yticks(np.arange(4) + 0.5, [*"ACGT"])
         axes.invert_yaxis()
         axes.tick_params(left=False)
         axes.set_ylabel(name)
-        figure.colorbar(mesh, ax=axes, aspect=8, pad=0.01).outline.set_visible(False)  # type: ignore[operator]
-        axes.xaxis.set_major_formatter("{x:.0f}")
+        bar = figure.colorbar(mesh, ax=axes, aspect=8, pad=0.01, ticks=[-limit / 2, 0, limit / 2], format="{x:.2g}")
+        bar.outline.set_visible(False)  # type: ignore[operator]
+    panels[-1].set_xlim(places[0], places[-1] + 1)
+    panels[-1].xaxis.set_major_formatter("{x:.0f}")
     panels[-1].set_xlabel("position (bp)")
     return figure, own
 

@@ -98,19 +98,30 @@ def read_job(
     that shifts reads less. Raises InputError for an unknown key, model or recipe, for an impossible value, and for a
     length or tasks that the data (`source` says which) do not have.
     """
-    job = read(_Job, config, "config")
-    model = {"model": job.model} if isinstance(job.model, str) else job.model or {}
-    recipe = find_recipe(model.get("model", DEFAULT), job.recipe)
-    settings = read(Training, {**recipe["training"], **(job.training or {})}, "training")
+    model, settings = _parts(config)
     if data:
         data = {**data, "length": data["length"] - settings.shift}
         if data.get("bin"):
             data |= {"target": data["target"] - settings.shift}
-    found = resolve({**recipe["model"], **model}, data)
+    found = resolve(model, data)
     for name in ("length", "tasks"):
         if data and data.get(name) and found.get(name, data[name]) != data[name]:
             raise InputError(f"model: {name} is {found[name]}, {source} has {data[name]}")
     return found, settings
+
+
+def read_training(config: Mapping[str, Any]) -> Training:
+    """The training settings alone: what they say needs no data, which a model's keys may not make sense without."""
+    return _parts(config)[1]
+
+
+def _parts(config: Mapping[str, Any]) -> tuple[dict[str, Any], Training]:
+    """The model's keys over its recipe's, and the training settings."""
+    job = read(_Job, config, "config")
+    model = {"model": job.model} if isinstance(job.model, str) else job.model or {}
+    recipe = find_recipe(model.get("model", DEFAULT), job.recipe)
+    settings = read(Training, {**recipe["training"], **(job.training or {})}, "training")
+    return {**recipe["model"], **model}, settings
 
 
 def digest(*parts: object) -> str:

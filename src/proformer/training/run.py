@@ -19,7 +19,7 @@ from proformer.files import existing, write_rows
 from proformer.models import FILES, SEAL, build, find
 from proformer.models.folder import read_description, seal, write_folder
 from proformer.training import products
-from proformer.training.config import digest, read_job
+from proformer.training.config import digest, read_job, read_training
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up
 from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run
@@ -48,7 +48,7 @@ def train(
     than the model's own code; that of another one is refused, unless `replace_other` or where its seal was removed.
     `state` receives every step and epoch.
     """
-    settings = read_job(config)[1]
+    settings = read_training(config)
     ranks = find_ranks()
     if settings.batch_size < ranks.world:
         raise InputError(
