@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 import pysam
 
 from proformer.cli import main
+from proformer.evaluation.prix_fixe import ROLES
 
 FLANKS = "--flanks TGCATTTTTTTCACATC GGTTACGGCTGTT"
 CONFIG = "{model: {dim: 8, heads: 2, blocks: 1, kmer: 3}, training: {epochs: 1, batch_size: 64}}"
@@ -32,6 +34,15 @@ SETTINGS = {  # models small enough to be trained by the hundred
     "kmers": {"model": "kmers"},
 }
 TRAINING = '{"model": {"dim": 8}, "training": {"epochs": 1}}'
+PROFILE = """{model: {model: basenji, filters: 4, wide: 4, blocks: 1, length: 448, bin: 32},
+ training: {shift: 64, epochs: 1, batch_size: 8, keep: last}}"""
+MEME = "MEME version 4\n\nMOTIF Reb1\nletter-probability matrix:\n" + "0.1 0.7 0.1 0.1\n" * 6
+FIGURES = "{means: {draw: grid, tables: [grid.tsv], where: {dataset: dream}, caption: Means}}"
+STUDY = """{sequences: 2, methods: [gradient], patterns: [TTACCCG], backgrounds: 2, every: 60, designs: 1, edits: 1,
+ logos: 0}"""
+TILES = "{window: 512, bin: 32}"
+JUDGED = "{bins: [32, 64], thresholds: [0], shifts: 2, shifted_windows: 4}"
+LABELS = "{window: 512, rows: peaks, kind: binary, merge: 64}"
 JOBS = f'[{{"path": "a/b", "run": "b", "dataset": "a", "seed": 1, "config": {TRAINING}}}]'
 
 
@@ -77,6 +88,12 @@ CASES = {
         "score --predictions truth.txt --truth truth.txt --subsets subsets --leaderboard leaderboard --samples 10"
         " --threads 1 --out o.tsv",
         ["truth.txt", "subsets/yeast_seqs.csv", "subsets/all_SNVs_seqs.csv", "leaderboard/ground.json"],
+        ["o.tsv"],
+    ),
+    "submission": Case(
+        "score --predictions rows.json --subsets subsets --leaderboard leaderboard --part public --samples 0"
+        " --out o.tsv",
+        ["rows.json", "leaderboard/ground.json"],
         ["o.tsv"],
     ),
     "train": Case(
@@ -132,6 +149,78 @@ CASES = {
         ["o.tsv", "o2.tsv"],
     ),
     "simulate": Case("simulate --out o --train 20 --test 100 --gzip", [], ["o/simulator.json"]),
+    "explain": Case(
+        "explain --model m --sequences few.txt --method gradient --out o.safetensors --device cpu --threads 1",
+        ["few.txt"],
+        ["o.safetensors"],
+    ),
+    "variants": Case(
+        "variants --model m m --vcf v.vcf --genome g.fa --out o.tsv --device cpu --threads 1",
+        ["v.vcf", "g.fa"],
+        ["o.tsv"],
+    ),
+    "variants table": Case(
+        "variants --model m --table changes.tsv --out o.tsv --drop --device cpu --threads 1", ["changes.tsv"], ["o.tsv"]
+    ),
+    "motifs": Case(
+        "motifs --model m --sequences few.txt --known known.meme --out o.tsv --meme o.meme --device cpu --threads 1",
+        ["known.meme"],
+        ["o.tsv", "o.meme"],
+    ),
+    "importance": Case(
+        "importance --model m --sequences few.txt --patterns TTACCCG --every 40 --backgrounds 4 --out o.tsv"
+        " --device cpu --threads 1",
+        ["few.txt"],
+        ["o.tsv"],
+    ),
+    "design": Case(
+        "design --model m --sequences few.txt --edits 1 --out o.tsv --device cpu --threads 1", ["few.txt"], ["o.tsv"]
+    ),
+    "intervals": Case(
+        "intervals --predictions predictions.tsv --calibration predictions.tsv --measured truth.txt --out o.tsv",
+        ["predictions.tsv", "truth.txt"],
+        ["o.tsv"],
+    ),
+    "explain-models": Case(
+        "explain-models --models m --names x:1 --sequences va.st --settings study.yaml --known known.meme --out o"
+        " --device cpu --threads 1",
+        ["known.meme", "va.st", "study.yaml"],
+        ["o/attribution.tsv"],
+    ),
+    "explain-scored": Case(
+        "explain-scored --predictions predictions.tsv --names x:1 --truth truth.txt --subsets subsets"
+        " --leaderboard leaderboard --out o",
+        ["predictions.tsv", "truth.txt", "subsets/all_SNVs_seqs.csv"],
+        ["o/coverage.tsv", "o/effects.tsv"],
+    ),
+    "coverage": Case(
+        "coverage --genome c.fa --tracks a=cell1.bw --peaks a=cell1.bed --gaps gaps.bed --plan tiles.yaml --out o.st"
+        " --counts o.tsv",
+        ["c.fa", "c.fa.fai", "cell1.bw", "cell1.bed", "gaps.bed", "tiles.yaml"],
+        ["o.st", "o.tsv"],
+    ),
+    "coverage labels": Case(
+        "coverage --genome c.fa --peaks a=cell1.bed b=cell2.bed --plan labels.yaml --out o.st",
+        ["cell1.bed", "labels.yaml"],
+        ["o.st"],
+    ),
+    "nonpeaks": Case(
+        "nonpeaks --genome c.fa --peaks cell1.bed --blacklist gaps.bed --window 512 --out o.bed --counts o.tsv",
+        ["cell1.bed", "gaps.bed"],
+        ["o.bed", "o.tsv"],
+    ),
+    "profiles": Case(
+        "profiles --models profiled --test cva.st --settings judged.yaml --out o --html o.html --threads 1",
+        ["cva.st", "profiled/model.json", "judged.yaml"],
+        ["o/scores.tsv", "o.html"],
+    ),
+    "prix-fixe": Case(
+        "prix-fixe --grid blocks.tsv --epochs epochs.tsv --out o.tsv --tests o2.tsv --importance o3.tsv --card o4.tsv"
+        " --html o.html",
+        ["blocks.tsv", "epochs.tsv"],
+        ["o.tsv", "o2.tsv", "o3.tsv", "o4.tsv", "o.html"],
+    ),
+    "draw": Case("draw --figures figures.yaml --out o", ["figures.yaml", "grid.tsv"], ["o/means.png", "o/means.tsv"]),
     "genome": Case("atac genome --genome source.fa --out o.fa --table o.tsv", ["source.fa"], ["o.fa", "o.tsv"]),
     "check": Case("atac check --reads A_1.gz A_2.gz --sample A --out o.tsv", ["A_1.gz", "A_2.gz"], ["o.tsv"]),
     "fragments": Case(
@@ -200,9 +289,20 @@ def write_inputs(folder: Path) -> None:
     (folder / "catalogue.yaml").write_text(CATALOGUE)
     (folder / "mirror/example.org").mkdir(parents=True)
     (folder / "mirror/example.org/a.txt").write_text("test")
+    values = [line.split("\t")[1] for line in (folder / "truth.txt").read_text().splitlines()]
+    (folder / "rows.json").write_text("{" + ", ".join(f'"{row}": {value}' for row, value in enumerate(values)) + "}")
     (folder / "results").mkdir()
     (folder / "results/jobs.json").write_text(JOBS)
     run("atac genome --genome source.fa --out g.fa --table g.tsv")
+    write_explained(folder)
+    settings = {"study": STUDY, "tiles": TILES, "labels": LABELS, "judged": JUDGED, "profile": PROFILE}
+    for name, text in settings.items():
+        (folder / f"{name}.yaml").write_text(text)
+    run("simulate-coverage --out . --genome-size 60000 --cells 2")
+    run("atac genome --genome genome.fa --out c.fa --table c.tsv")
+    run("coverage --genome c.fa --tracks a=cell1.bw --peaks a=cell1.bed --plan tiles.yaml --out coverage.st")
+    run("split --store coverage.st --out ctr.st cva.st --fractions 0.7 0.3")
+    run("train --config profile.yaml --train ctr.st --validation cva.st --out profiled --threads 1 --device cpu")
     truth = pd.read_csv(folder / "fragments.tsv.gz", sep="\t")
     truth = truth[truth["origin"].isin(["region", "background"])][["contig", "start", "end"]]
     truth.to_csv(folder / "f.bed", sep="\t", header=False, index=False)
@@ -210,6 +310,29 @@ def write_inputs(folder: Path) -> None:
     run("atac signal --fragments f.gz --genome g.fa --out s.bw")
     run("atac windows --peaks regions.bed --signal s.bw --genome g.fa --number 50 --out w.st")
     _write_bam(folder / "in.bam", truth[:50], folder / "g.fa")
+
+
+def write_explained(folder: Path) -> None:
+    """Files of the verbs that explain models, and of those that compare combinations of blocks."""
+    names = [line.split("\t")[0] for line in (folder / "test.txt").read_text().splitlines()[:6]]
+    (folder / "few.txt").write_text("".join(f"{name}\n" for name in names))
+    (folder / "changes.tsv").write_text(
+        "sequence\tposition\talternative\tname\n" + "".join(f"{name}\t30\tA\tx\n" for name in names)
+    )
+    (folder / "known.meme").write_text(MEME)
+    (folder / "figures.yaml").write_text(FIGURES)
+    with pysam.FastaFile(str(folder / "g.fa")) as fasta:
+        contig = fasta.references[0]
+        rows = [f"{contig}\t{at}\t.\t{fasta.fetch(contig, at - 1, at)}\tA,CC\n" for at in (5, 200, 301)]
+    (folder / "v.vcf").write_text("##fileformat=VCFv4.2\n" + "".join(rows))
+    keys = ["dataset", "run", *ROLES, "seed"]
+    blocks = [["dream", "x", *names, "1"] for names in product(("autosome", "bhi"), repeat=4)]
+    for name, columns, values in (
+        ("blocks.tsv", ["parameters", "r", "best_epoch", "epochs"], ["100", "0.5", "2", "2"]),
+        ("epochs.tsv", ["epoch", "validation_r"], ["1", "0.5"]),
+    ):
+        lines = ["\t".join([*row, *more]) for row, more in [(keys, columns), *((row, values) for row in blocks)]]
+        (folder / name).write_text("\n".join(lines) + "\n")
 
 
 def _write_bam(path: Path, fragments: pd.DataFrame, genome: Path) -> None:

@@ -95,6 +95,6 @@ def importance(table: pd.DataFrame) -> pd.DataFrame:
     for role in ROLES:
         without, more_free = residual([other for other in ROLES if other != role])
         df = more_free - free
-        f = (without - whole) / df / (whole / free) if df and free > 0 and whole > 0 else np.nan
+        f = (without - whole) / df / (whole / free) if total and df and free > 0 and whole > 0 else np.nan
         rows.append((measure, role, df, (without - whole) / total if total else np.nan, f, stats.f.sf(f, df, free)))
     return pd.DataFrame(rows, columns=columns)

@@ -17,6 +17,9 @@ from proformer.errors import InputError
 from proformer.evaluation.dream import Benchmark
 from proformer.evaluation.dream_files import ALL
 from proformer.evaluation.evaluate import read_measurements, read_predictions
+from proformer.units import whole_number
+
+MOST_ROWS = 10_000_000  # of a test set whose size is not known
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,8 @@ def predictions_of(
 
 def _by_row(submission: Submission, benchmark: Benchmark) -> np.ndarray:
     rows, size = np.array(submission.rows, dtype=np.int64), len(benchmark.truth)
-    last = size - 1 if benchmark.complete else int(rows.max())
-    if len(outside := np.flatnonzero((rows < 0) | (rows > last))):
+    last = size - 1 if benchmark.complete else min(int(rows.max()), MOST_ROWS)
+    if len(outside := np.flatnonzero(rows > last)):
         raise submission.fail(int(outside[0]), "a row outside the test set", f"0 to {last}")
     values = np.full(max(size, last + 1), np.nan)
     values[rows] = submission.values
@@ -130,15 +133,16 @@ def _read_json(path: Path) -> Submission:
         return content
 
     try:
-        content = json.loads(b"".join(blocks(path)), object_pairs_hook=once)
-    except ValueError as error:
+        content = json.loads(b"".join(blocks(path)), object_pairs_hook=once, parse_int=float)
+    except (ValueError, RecursionError) as error:
         raise InputError(f'{path}: found no JSON ({error}), expected {{"0": value, …}}') from None
     rows, values = [], []
     for key, value in content.items():
-        if not key.isdecimal() or isinstance(value, bool) or not isinstance(value, int | float):
+        row = whole_number(key)
+        if row is None or not isinstance(value, float):
             raise InputError(f"{path}: found {key!r}: {value!r}, expected a row number from 0 on and a number")
-        rows.append(int(key))
-        values.append(float(value))
+        rows.append(row)
+        values.append(value)
     if len(set(rows)) != len(rows):
         raise InputError(f"{path}: found a row twice (as 1 and 01, say), expected each once")
     return Submission(path, np.array(values), rows, None)

@@ -22,7 +22,8 @@ from proformer.datasets.text import open_text
 from proformer.errors import InputError
 from proformer.explain.attribution import Attributor
 from proformer.files import existing, scratch, writing
-from proformer.sequences import INVALID, N, decode, encode
+from proformer.sequences import ALPHABET, INVALID, N, encode
+from proformer.units import whole_number
 
 BLOCK = 4096  # variants at once
 VCF = ["chromosome", "position", "name", "reference", "alternative"]
@@ -78,9 +79,9 @@ def read_vcf(path: Path, genome: Genome, length: int, checks: Checks) -> Iterato
         labels, windows = [], []
         for number, (contig, position, name, reference, alternatives) in enumerate(row, start=line):
             reference = reference.upper()
-            if not position.isdigit():
+            if (place := whole_number(position)) is None:
                 raise InputError(f"{path}, line {number}: found the position {position!r}, expected a whole number")
-            start = int(position) - 1
+            start = place - 1
             (index,) = genome.index([contig])
             if index < 0:
                 known = ", ".join(genome.names[:5])
@@ -90,9 +91,10 @@ def read_vcf(path: Path, genome: Genome, length: int, checks: Checks) -> Iterato
             if start < 0 or start + len(reference) > size:
                 checks.refuse(number, "position outside", f"{contig}:{position}", f"a position of 1 to {size}")
                 continue
-            if (there := decode(_stretch(genome, index, start, start + len(reference)))) != reference:
+            there = "".join(ALPHABET[code] for code in _stretch(genome, index, start, start + len(reference)))
+            if there != reference:
                 found = f"the reference {reference} at {contig}:{position}"
-                checks.refuse(number, "another reference", found, f"{there or 'N'}, as the genome has it")
+                checks.refuse(number, "another reference", found, f"{there}, as the genome has it")
                 continue
             for alternative in alternatives.upper().split(","):
                 if not alternative or not set(alternative) <= ACGT:
@@ -121,7 +123,7 @@ def read_changes(path: Path, encoded: Callable[[list[str]], np.ndarray], checks:
         labels, texts = [], []
         for number, (sequence, position, alternative, name, reference) in enumerate(rows, start=line):
             sequence, alternative = sequence.upper(), alternative.upper()
-            start = int(position) - 1 if position.isdigit() else -1
+            start = (whole_number(position) or 0) - 1
             reference = reference.upper() or sequence[start : start + 1]
             stop = start + len(reference)
             if not 0 <= start < stop <= len(sequence):
