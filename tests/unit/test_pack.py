@@ -1,5 +1,6 @@
 """Several trainings by one job: the same models as one by one, whatever happens to one of them."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from processes import Started
 
+from proformer.cli import main
 from proformer.errors import InputError
 from proformer.training import pack
 from proformer.training.pack import shared_gpu, train_pack
@@ -46,6 +48,16 @@ def test_a_pack_trains_what_its_members_would_alone(stores, tmp_path):
         kept = tmp_path / "checkpoints" / f"{path}.finished/model.safetensors"
         assert kept.samefile(tmp_path / "models" / path / "model.safetensors")
     assert not [file for file in (tmp_path / "checkpoints").rglob("*.pt")]
+
+
+def test_members_may_have_stores_of_their_own(stores, tmp_path):
+    train_store, validation = map(str, stores)
+    words = ["train-pack", "--jobs", yaml.safe_dump(JOBS, default_flow_style=True), "--results", str(tmp_path)]
+    words += ["--device", "cpu", "--validation", validation]
+    assert main([*words, "--train", train_store, validation, train_store]) == 2
+    assert main([*words, "--train", train_store, validation]) == 0
+    first, second = (json.loads((tmp_path / "models" / path / "model.json").read_text())["data"] for path in JOBS)
+    assert first["train"] > second["train"] == second["validation"] == first["validation"]
 
 
 def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):

@@ -7,6 +7,7 @@ rule simulate_atac:
         code=library("simulate", "cli/simulate"),
     output:
         results.simulated("simulated_atac"),
+    priority: 1  # trainings wait for the windows
     resources:
         **asks(2000, 30),
     params:
@@ -26,6 +27,7 @@ rule atac_genome:
         fasta=f"{A}/genome.fa",
         index=f"{A}/genome.fa.fai",
         table=f"{T}/genome.tsv",
+    priority: 1
     resources:
         **asks(2000, 30),
     shell:
@@ -39,6 +41,7 @@ rule atac_index:
         fasta=rules.atac_genome.output.fasta,
     output:
         directory(f"{A}/index"),
+    priority: 1
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -78,6 +81,7 @@ rule atac_trim:
         page=f"{A}/qc/{{sample}}.fastp.html",
     wildcard_constraints:
         sample=experiment.among("reads"),
+    priority: 1
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -103,6 +107,7 @@ rule atac_align:
         marked=f"{A}/qc/{{sample}}.markdup.txt",
     wildcard_constraints:
         sample=experiment.among("reads"),
+    priority: 1
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -152,6 +157,7 @@ rule atac_fragments:
     output:
         fragments=f"{A}/fragments/{{sample}}.bed.gz",
         counts=f"{A}/qc/{{sample}}.filtering.tsv",
+    priority: 1
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -179,6 +185,7 @@ rule atac_pool:
         code=library("atac/fragments", "atac/tools"),
     output:
         f"{A}/pooled.bed.gz",
+    priority: 1
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -220,6 +227,7 @@ rule atac_peaks:
         code=library("atac/peaks", "atac/tools"),
     output:
         multiext(f"{A}/peaks/atac_", "peaks.narrowPeak", "peaks.xls", "summits.bed"),
+    priority: 1
     resources:
         **asks(2000, 15, per_gb=120, per_mb=16),
     params:
@@ -240,6 +248,7 @@ rule atac_signal:
         code=library("atac/signal", "atac/fragments"),
     output:
         f"{A}/signal.bw",
+    priority: 1
     resources:
         **asks(8000, 15, per_gb=60),
     params:
@@ -260,6 +269,7 @@ rule atac_windows:
     output:
         store=f"{A}/windows.safetensors",
         counts=f"{T}/windows.tsv",
+    priority: 1
     resources:
         **asks(4000, 30),
     params:

@@ -60,25 +60,27 @@ use rule train as train_nodes with:
 
 
 for number, pack in enumerate(PACKS, start=1):
-    pack_name = f"pack_{pack[0].dataset}_seed{pack[0].seed}_{number}"
 
     rule:
         name:
-            f"train_{pack_name}"
+            f"train_pack_{pack[0].dataset}_{number}"
         input:
-            train=results.part(pack[0], "train"),
-            validation=results.part(pack[0], "validation"),
+            train=list(dict.fromkeys(results.part(job, "train") for job in pack)),
+            validation=list(dict.fromkeys(results.part(job, "validation") for job in pack)),
             needs=results.needed(pack),
             code=library(*TRAINING) + model_code([]),
             models=model_code(pack),
         output:
             results.trained(pack),
+        priority: 1  # all else waits for trainings
         threads: config["threads"] * (len(pack) if GPU else at_once(pack))
         resources:
             **training_asks(results, pack),
             gpu=GPU,
         params:
             jobs=as_yaml({job.path: job.config for job in pack}),
+            train=[results.part(job, "train") for job in pack],
+            validation=[results.part(job, "validation") for job in pack],
             threads=config["threads"],
             minutes=lambda wildcards, resources: commands.checkpoint_minutes(
                 config["checkpoint_minutes"], resources.get("runtime")
@@ -86,8 +88,8 @@ for number, pack in enumerate(PACKS, start=1):
             device=config["device"],
             results=lambda wildcards: R,
         shell:
-            "exec python -m proformer train-pack --jobs {params.jobs:q} --train {input.train:q}"
-            " --validation {input.validation:q} --results {params.results:q} --checkpoint-minutes {params.minutes}"
+            "exec python -m proformer train-pack --jobs {params.jobs:q} --train {params.train:q}"
+            " --validation {params.validation:q} --results {params.results:q} --checkpoint-minutes {params.minutes}"
             " --device {params.device} --threads {params.threads} --cpus {threads}"
             " --since {input.code:q} {input.needs:q} > {log:q} 2>&1"
 

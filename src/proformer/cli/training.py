@@ -66,8 +66,8 @@ def train(
 def train_pack(
     *,
     jobs: Annotated[str | Path, "YAML file, or text: name of a model: its config"],
-    train: Annotated[Path, "store of training sequences"],
-    validation: Annotated[Path, "store of validation sequences"],
+    train: Annotated[tuple[Path, ...], "store of training sequences: one for all, or one for each model"],
+    validation: Annotated[tuple[Path, ...], "store of validation sequences: likewise"],
     results: Annotated[OutputFolder, "folder for models, checkpoints and logs"],
     checkpoint_minutes: Annotated[Positive, "minutes between checkpoints"] = 10.0,
     device: Device = "auto",
@@ -90,13 +90,19 @@ def train_pack(
 
     configs = read_yaml(jobs, "--jobs")
     at_once = max(1, cpus // threads) if cpus and device != "cuda" else None
-    for file in (train, validation, *since):
+    for file in (*train, *validation, *since):
         existing(file)
-    options = ["--train", str(train), "--validation", str(validation), "--device", device]
+    own: dict[str, list[str]] = {name: [] for name in configs}
+    for option, files in (("--train", train), ("--validation", validation)):
+        if len(files) not in (1, len(configs)):
+            raise InputError(f"{option}: found {len(files)} files, expected 1, or {len(configs)} as there are models")
+        for name, file in zip(configs, files if len(files) > 1 else files * len(configs), strict=True):
+            own[name] += [option, str(file)]
+    options = ["--device", device]
     options += ["--checkpoint-minutes", str(checkpoint_minutes), "--threads", str(threads)]
     options += ["--since", *map(str, since)] if since else []
     with exclusive(results / "checkpoints" / f"{next(iter(configs), '')}.pack.lock"):
-        train_pack(configs, results, options, device != "cpu", at_once)
+        train_pack(configs, results, options, device != "cpu", at_once, own)
 
 
 def models() -> None:

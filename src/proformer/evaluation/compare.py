@@ -16,6 +16,8 @@ from proformer.evaluation.evaluate import CHANGE, VALUE, evaluate
 from proformer.evaluation.peers import published_name
 from proformer.files import read_table
 from proformer.models.folder import read_description
+from proformer.planning.cost import forward_flops, known_costs
+from proformer.status import read_jobs
 from proformer.tasks import Task
 
 MEASURED = ["seed", "evaluation", "n", "task", "metric", "over", "value", "low", "high"]
@@ -49,12 +51,16 @@ def compare(
     wanted = trained_points(results, points)
     scores = pd.concat([pd.DataFrame(columns=["model", "subset", "measure"]), *map(read_table, dream)])
     intervals = pd.concat([pd.DataFrame(columns=["set", "what", "model", "seed"]), *map(read_table, peers)])
-    tables, axes, costs = [], dict[str, Any](), dict[str, Any]()
+    tables, axes, costs, known = [], dict[str, Any](), dict[str, Any](), _known_flops(results)
     for path in sorted(wanted, key=lambda path: path.count("~")):  # where two are one, that of fewer axes stays
         folder = results / "models" / path
         with _left_out_when_damaged(folder, points):
             made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
-            task, point, costs = Task.read(folder, made["task"]), point_of(made, path), _cost(made, epochs)
+            task, point, costs = (
+                Task.read(folder, made["task"]),
+                point_of(made, path),
+                _cost(made, epochs, known.get(path)),
+            )
             dataset, seed, axes = point["dataset"], made["training"]["seed"], axes | point["axes"]
             is_simulated = dataset in (simulated or {})
             store = results / f"data/{dataset}/seed~{seed}/validation.safetensors"
@@ -175,14 +181,21 @@ def _identity(path: str, made: dict[str, Any]) -> dict[str, Any]:
     return who | {"seed": made["training"]["seed"]}
 
 
-def _cost(made: dict[str, Any], epochs: pd.DataFrame) -> dict[str, Any]:
-    from proformer.planning.cost import forward_flops
+def _known_flops(results: Path) -> dict[str, int]:
+    """Operations of a prediction that the run has counted, by model: to count them takes seconds."""
+    try:
+        costs = known_costs(read_jobs(results / "jobs.json"), results / "costs.json")
+    except InputError:
+        return {}
+    return {path: price.forward_flops for path, price in costs.items()}
 
+
+def _cost(made: dict[str, Any], epochs: pd.DataFrame, flops: int | None) -> dict[str, Any]:
     n = made["data"]["train"]
     per_epoch = (made["training"].get("epoch_batches") or 0) * made["training"]["batch_size"] or n
     return {
         "parameters": made["parameters"],
-        "forward_gflop": forward_flops(made["model"]) / 1e9,
+        "forward_gflop": (flops or forward_flops(made["model"])) / 1e9,
         "training_minutes": float((per_epoch / epochs["sequences_per_second"]).sum() / 60),
         "epochs": len(epochs),
         "best_epoch": made["best_epoch"],

@@ -37,18 +37,19 @@ def train_pack(
     options: Sequence[str],
     gpu: bool,
     at_once: int | None = None,
+    own: Mapping[str, Sequence[str]] = {},
 ) -> None:
     """Train every job (path below `models/` → config), and put the model folders in place when all are done.
 
     Finished folders stay beside the checkpoints, so that a pack that is run again, with other members or after a
     failure, trains only the rest. at_once: trainings at the same time (default: all). options: the arguments of
-    `proformer train` that all share. Raises InputError naming the jobs that failed, once the others have finished;
-    SystemExit(75) after a termination signal that all answered with a checkpoint.
+    `proformer train` that all share; own: those of single trainings. Raises InputError naming the jobs that failed,
+    once the others have finished; SystemExit(75) after a termination signal that all answered with a checkpoint.
     """
     for path in jobs:  # what was trained alone
         if not _finished(results, path).exists():
             _link(results / "models" / path, _finished(results, path))
-    codes = _train_all(jobs, results, options, gpu, at_once or len(jobs))
+    codes = _train_all(jobs, results, options, gpu, at_once or len(jobs), own)
     stopped = (EXIT_INTERRUPTED, -signal.SIGTERM)  # the latter before there was anything to save
     if failed := [path for path, code in codes.items() if code not in (0, *stopped)]:
         reasons = "; ".join(f"{path}: {last_line(_log(results, path))}" for path in failed)
@@ -60,7 +61,12 @@ def train_pack(
 
 
 def _train_all(
-    jobs: Mapping[str, Mapping[str, Any]], results: Path, options: Sequence[str], gpu: bool, at_once: int
+    jobs: Mapping[str, Mapping[str, Any]],
+    results: Path,
+    options: Sequence[str],
+    gpu: bool,
+    at_once: int,
+    own: Mapping[str, Sequence[str]],
 ) -> dict[str, int | None]:
     """Exit codes of all trainings; after a termination signal, of those that had been started."""
     children: dict[str, BaseProcess] = {}
@@ -82,7 +88,7 @@ def _train_all(
             with _held_back():
                 for path in waiting[: at_once - len(running)]:
                     waiting.remove(path)
-                    children[path] = _start(path, jobs[path], results, options)
+                    children[path] = _start(path, jobs[path], results, [*options, *own.get(path, ())])
                     running.append(children[path])
             if not running:
                 return {path: child.exitcode for path, child in children.items()}

@@ -200,13 +200,19 @@ def training_asks(results: Results, jobs: Sequence[TrainingJob] = ()) -> dict[st
     def memory(wildcards: Any, input: Any, threads: int, attempt: int) -> int:
         trained = jobs or [results.jobs[wildcards.point]]
         together = len(trained) if gpu else threads // results.config["threads"]
-        return attempt * training_memory(trained, together, input.size_mb, results)
+        return attempt * training_memory(trained, together, input.size_mb / draws(trained), results)
 
     def runtime(wildcards: Any, input: Any, attempt: int) -> int:
         trained = jobs or [results.jobs[wildcards.point]]
-        return attempt * training_minutes(trained, 1 if gpu else at_once(trained), input.size_mb, results)
+        together = 1 if gpu else at_once(trained)
+        return attempt * training_minutes(trained, together, input.size_mb / draws(trained), results)
 
     return {"mem_mb": memory, "runtime": runtime}
+
+
+def draws(jobs: Sequence[TrainingJob]) -> int:
+    """How many draws of their data set trainings read."""
+    return len({job.draw for job in jobs})
 
 
 def at_once(jobs: Sequence[TrainingJob]) -> int:
