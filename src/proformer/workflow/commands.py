@@ -11,7 +11,8 @@ from proformer.planning.cost import THREAD, host_megabytes
 from proformer.planning.data import row_bytes
 from proformer.points import AT_ONCE, TrainingJob
 from proformer.workflow import benchmarks
-from proformer.workflow.results import BOTH, PUBLIC, Results
+from proformer.workflow.checks import BOTH, PUBLIC
+from proformer.workflow.results import Results
 
 HELD_OUT_SEED = 2**32 - 1  # of the draw of test parts: no seed of a run
 

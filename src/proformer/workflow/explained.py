@@ -1,7 +1,8 @@
 """Which models are asked what they have learnt, and how sure they are."""
 
 from proformer.points import TrainingJob
-from proformer.workflow.results import PUBLIC, Results
+from proformer.workflow.checks import PUBLIC
+from proformer.workflow.results import Results
 
 
 def asked(results: Results) -> dict[str, list[TrainingJob]]:

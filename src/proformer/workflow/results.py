@@ -4,10 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from proformer.datasets.coverage import Windows
-from proformer.errors import InputError
 from proformer.models import SEAL
 from proformer.planning.cost import job_costs
 from proformer.planning.data import (
@@ -22,41 +19,16 @@ from proformer.points import (
     Fold,
     TrainingJob,
     active,
-    active_datasets,
     active_evaluations,
     active_runs,
     folds_of,
     packs,
     training_jobs,
 )
-from proformer.settings import did_you_mean, read
-from proformer.sources.catalogue import load_catalogue
 from proformer.workflow import profiles
-from proformer.workflow.experiment import Experiment
+from proformer.workflow.checks import BOTH, PUBLIC, check
+from proformer.workflow.sources import Sources
 
-BOTH = "both"  # the media of a data set whose models are compared with sets of either
-PUBLIC = "public"  # the measured test set of the sequences that the public files name, without the whole of it
-# What can be simulated, by folder: the section of the configuration that says how much, and the files and folders.
-SIMULATED = {
-    "simulated": (
-        "simulate",
-        "train_sequences.txt test_sequences.txt filtered_test_data_with_MAUDE_expression.txt second_measurement.json"
-        " ground_truth.tsv simulator.json test_subset_ids public_leaderboard_ids",
-    ),
-    "simulated_atac": (
-        "simulate_atac",
-        "genome.fa regions.bed sites.bed tss.bed blacklist.bed repeats.bed fragments.tsv.gz simulator.json",
-    ),
-    "simulated_vaishnav": (
-        "simulate_vaishnav",
-        "All_promoter_fragments_Native.csv Random_complex.csv Drift_testdata.csv",
-    ),
-    "simulated_coverage": ("simulate_coverage", "genome.fa gaps.bed regions.tsv variants1.tsv variants2.tsv"),
-    "simulated_benchmarks": (
-        "simulate_benchmarks",
-        "drosophila.tsv HepG2_clean.tsv K562_clean.tsv WTC11_clean.tsv ceilings.tsv",
-    ),
-}
 FIGURE_AXES = {"width", "blocks", "head"}  # of the grids of Figures 2 and 3
 BLOCK_AXES = {"processor", "first", "core", "final"}  # of the grid of Prix Fixe
 
@@ -74,7 +46,7 @@ class Grid:
         return f"{self.dataset}/{self.run}"
 
 
-class Results:
+class Results(Sources):
     """The files that a configuration makes.
 
     config: with its defaults filled in; checkout: where the workflow lies. Raises InputError for what the schema cannot
@@ -82,13 +54,8 @@ class Results:
     """
 
     def __init__(self, config: Mapping[str, Any], checkout: Path) -> None:
-        self.config = config
-        self.folder = config["results"].rstrip("/")
-        self.catalogue = load_catalogue()
-        self.datasets = active_datasets(config)
+        super().__init__(config, checkout)
         self.runs = active_runs(config)
-        self.profiles = {k: v for k, v in active(config["profiles"]).items() if v["test"] in self.datasets}
-        self.coverage = [name for name, keys in self.datasets.items() if keys["source"] == "coverage"]
         with_test_part = [name for name, keys in self.datasets.items() if has_test_part(keys)]
         self.with_test_part = [name for name in with_test_part if name not in self.coverage]
         self.coverage_tests = [name for name in with_test_part if name in self.coverage]
@@ -96,98 +63,12 @@ class Results:
         tested = dict.fromkeys(job.dataset for job in jobs if job.predicts and job.dataset in self.with_test_part)
         self.held_out = {f"{name}_held_out": name for name in tested}
         self.evaluations = active_evaluations(config) | {name: self._held_out(of) for name, of in self.held_out.items()}
-        self.experiment = Experiment(config, checkout, self.raw)
-        if unknown := [
-            run
-            for key in ("runs", "certain")
-            for run in (config["explain"] or {}).get(key, ())
-            if run not in config["runs"]
-        ]:
-            raise InputError(f"explain: found the run {unknown[0]!r}{did_you_mean(unknown[0], config['runs'])}")
         self.scored = [name for name, keys in self.datasets.items() if keys["test"] and keys["leaderboard"]]
-        self._check()
+        check(config)
         self.sources = self._sources()
         self.costs, self.skipped = job_costs(jobs, Path(self.folder) / "costs.json")
         self.jobs = {job.path: job for job in jobs if job.path in self.costs}
         profiles.judged(self)  # which checks them
-
-    def raw(self, name: str) -> str:
-        """Where a source lies: downloaded by its name in the catalogue, simulated, or a file of the user's own.
-
-        `TABLE:COLUMN` is a file of its own: the table's sequences, each with its value of that column.
-        """
-        if named := named_column(name):
-            self.raw(named[0])
-            return f"{self.folder}/data/columns/{quote(named[0], safe='')}/{named[1]}.txt"
-        if name in self.catalogue:
-            return f"{self.folder}/data/raw/{name}/{self.catalogue[name].filename}"
-        if name.startswith("tfrecords/"):
-            if (of := name.split("/")[1]) not in (sets := active(self.config["tfrecords"])):
-                raise InputError(f"{name!r}: not among tfrecords{did_you_mean(of, sets)}")
-            return f"{self.folder}/data/{name}"
-        if name.startswith("atac/"):
-            return str(self.experiment.peaks) if name == "atac/peaks" else f"{self.folder}/{name}"
-        if (folder := name.partition("/")[0]) in SIMULATED and folder != name:
-            if not self.config[section := SIMULATED[folder][0]]:
-                raise InputError(f"{name}: found {section}: null, expected what to simulate")
-            if (path := f"{self.folder}/data/{name}") not in (known := self.simulated(folder)):
-                names = [file.removeprefix(f"{self.folder}/data/") for file in known]
-                raise InputError(f"{name!r}: not among what is simulated{did_you_mean(name, names)}")
-            return path
-        if not Path(name).exists():
-            beside = map(str, Path(name).parent.glob("*"))
-            hint = did_you_mean(name, [*self.catalogue, *beside])
-            raise InputError(
-                f"{name!r}: neither a name in the catalogue (proformer fetch --list) nor a file or folder{hint}"
-            )
-        return name
-
-    def simulated(self, folder: str) -> list[str]:
-        """The files and folders that a simulator writes."""
-        section, names = SIMULATED[folder]
-        keys = self.config[section] or {}
-        libraries = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: keys.get("libraries", 0)]
-        reads = [f"{library}_{mate}.fastq.gz" for library in libraries for mate in (1, 2)]
-        cells = [f"cell{number + 1}" for number in range(keys.get("cells", 0))]
-        tracks = [f"{cell}{kind}" for cell in cells for kind in (".bw", "_2.bw", "_expected.bw", ".bed")]
-        return [f"{self.folder}/data/{folder}/{name}" for name in (*names.split(), *reads, *tracks)]
-
-    def raws(self, dataset: str, key: str) -> list[str]:
-        """Where the files lie that a key of a data set names."""
-        keys = self.datasets[dataset]
-        return [self.raw(name) for name in (training_files(keys) if key == "train" else keys[key])]
-
-    @property
-    def genomes(self) -> dict[str, str]:
-        """The genomes of data sets of coverage, and of variants, by the folder in which they are laid out."""
-        names = [self.datasets[of]["genome"] for of in self.coverage]
-        varied = [keys["variants"] for keys in self.profiles.values() if keys["variants"]]
-        names += [keys["sequences"] for keys in varied if not keys["loci"]]
-        return {quote(name, safe=""): name for name in names}
-
-    def laid_out(self, genome: str) -> str:
-        """A genome, laid out for reading by position."""
-        return f"{self.folder}/data/genomes/{quote(genome, safe='')}/genome.fa"
-
-    @property
-    def tfrecords(self) -> dict[str, list[str]]:
-        """The files that are made of TFRecords, by the name of these; the first is the genome."""
-        found = {}
-        for name in active(self.config["tfrecords"]):
-            folder = f"{self.folder}/data/tfrecords/{name}/"
-            own = [path for path in self.sources.values() if path.startswith(folder)]
-            found[name] = list(dict.fromkeys([f"{folder}genome.fa", f"{folder}gaps.bed", f"{folder}tracks.tsv", *own]))
-        return found
-
-    def named_files(self, dataset: str, key: str) -> list[str]:
-        """TASK=FILE of the tracks or the peaks of a data set of coverage."""
-        return [f"{task}={self.raw(file)}" for task, file in self.datasets[dataset][key].items()]
-
-    @property
-    def tables_of_columns(self) -> dict[str, str]:
-        """The tables of which a column is read, by the folder of their columns."""
-        named = filter(None, map(named_column, self.sources))
-        return {quote(table, safe=""): table for table, _ in named}
 
     def store(self, dataset: str) -> str:
         """The encoded store of a data set: windows of the experiment, or a file's sequences."""
@@ -452,34 +333,3 @@ class Results:
         found = {name for name in named | self.experiment.sources if name and name != PUBLIC}
         found |= {column[0] for column in map(named_column, found) if column}
         return {name: self.raw(name) for name in sorted(found)}
-
-    def _check(self) -> None:
-        datasets = self.datasets
-        for name, keys in active(self.config["benchmarks"]).items():
-            for dataset in keys["datasets"]:
-                if not (self.config["datasets"].get(dataset) or {"cross_validation": 1})["cross_validation"]:
-                    raise InputError(f"benchmarks: {name}: found {dataset}, expected data sets with cross_validation")
-            if keys["standard"] not in self.config["runs"]:
-                raise InputError(f"benchmarks: {name}: standard: {keys['standard']!r} is no run")
-        for name, keys in self.datasets.items():
-            if keys["test"] == PUBLIC and not (keys["subsets"] and keys["leaderboard"]):
-                raise InputError(f"datasets: {name}: found test: public, expected subsets and leaderboard beside it")
-            if sum(keys["fractions"].values()) > 1 + 1e-9:
-                raise InputError(f"datasets: {name}: found {keys['fractions']}, expected fractions of 1 in all")
-            if keys["folds"] and keys["folds"]["test"] >= (number := keys["folds"]["number"]):
-                raise InputError(f"datasets: {name}: found {keys['folds']}, expected a test fold below {number}")
-            if keys["source"] == "coverage":
-                read(Windows, keys["windows"], f"datasets: {name}: windows")
-        for name, keys in active_evaluations(self.config).items():
-            for dataset in keys["datasets"]:
-                where = f"evaluations: {name}"
-                if datasets[dataset]["source"] != "file":
-                    raise InputError(f"{where}: found {dataset}, windows of a genome; expected promoters")
-                medium = datasets[dataset]["medium"]
-                if medium not in (keys["medium"], BOTH):
-                    raise InputError(
-                        f"{where}: found the medium {keys['medium']}, but the data set {dataset} has {medium}"
-                    )
-        near = self.config["near"]
-        if near and near["warn_distance"] > near["within"]:
-            raise InputError(f"near: found {dict(near)}, expected warn_distance at most within")
