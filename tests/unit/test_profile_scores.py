@@ -45,6 +45,13 @@ class Letters(Model):
         return both + self.wrong * odd + self.ramp * torch.arange(both.shape[2])
 
 
+class Level(Letters):
+    """The same coverage everywhere."""
+
+    def forward(self, codes):
+        return torch.ones_like(super().forward(codes))
+
+
 class Logits(Letters):
     """The same, as one number a sequence."""
 
@@ -166,7 +173,7 @@ def test_a_test_part_of_labels_alone_tells_how_well_they_are_predicted(store, tm
 
 
 def test_predictions_that_move_with_the_sequence_do_not_vary_and_others_do(store):
-    steady = profiles.judge(trained(Letters(2)), "m", store, PLAN)
+    steady = profiles.judge(trained(Level(2)), "m", store, PLAN)
     assert value(steady, how="shifts", metric="variation") == pytest.approx(0, abs=1e-6)
     model = Letters(2, ramp=0.1)
     table = profiles.judge(trained(model), "m", store, PLAN)

@@ -12,8 +12,7 @@ from proformer.models.folder import TrainedModel
 def starts(test: HeldOut, plan: Judgement) -> np.ndarray:
     """Where shifted predictions begin in the window, distinct where there are enough places: int64 [S]."""
     room = test.store.codes.shape[1] - test.length
-    places = np.random.default_rng(plan.seed).permutation(room // test.step + 1)[: plan.shifts]
-    return np.sort(places) * test.step
+    return np.sort(np.random.default_rng(plan.seed).permutation(room + 1)[: plan.shifts])
 
 
 def shifted(test: HeldOut, model: TrainedModel, rows: np.ndarray, at: np.ndarray, size: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from proformer.errors import InputError
 from proformer.evaluation.profile_claims import PLAIN
@@ -208,14 +208,18 @@ def effects(table: pd.DataFrame, alleles: pd.DataFrame, letter: str = "") -> sty
     alleles = style.needed(alleles, ["element", "variant", "position", "reference", "alternative"], "alleles")
     own = table[table["element"] == alleles["element"].iloc[0]]
     ways = [name for name in ("measured", "standard", "robust") if own[name].notna().any()]
-    figure = style.new(style.DOUBLE, 34 + 17 * len(ways), letter, f"{own['element'].iloc[0]}, {_note(table)}")
-    curves, *panels = figure.subplots(1 + len(ways), 1, sharex=True, height_ratios=[1.4, *[1] * len(ways)])
+    figure = style.new(style.DOUBLE, 40 + 17 * len(ways), letter, f"{own['element'].iloc[0]}, {_note(table)}")
+    grid = figure.add_gridspec(2, 1, height_ratios=[1.6, len(ways)])
+    curves = figure.add_subplot(grid[0])
+    panels = grid[1].subgridspec(len(ways), 1).subplots(sharex=True, squeeze=False)[:, 0]
     edges = _edges(alleles["position"])
     for column, colour in (("reference", "black"), ("alternative", style.VERMILLION)):
         curves.stairs(
             alleles[column], edges, baseline=None, color=colour, label=f"{column}, {alleles['variant'].iloc[0]}"
         )
+    curves.axvline(int(alleles["variant"].iloc[0][1:-1]), color=style.GREY, linewidth=0.6, linestyle=":")
     curves.set_ylabel("coverage")
+    curves.xaxis.set_major_formatter("{x:.0f}")
     figure.legend(*curves.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     places = np.arange(own["position"].min(), own["position"].max() + 1)
     for axes, name in zip(panels, ways, strict=True):
@@ -281,6 +285,7 @@ def gains(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
     bars.tick_params(bottom=False)
     bars.set_ylabel("r, robust less standard")
     curve.set_xlabel("r, robust less standard")
+    curve.xaxis.set_major_locator(MaxNLocator(3))
     curve.set_ylabel("share of models")
     figure.legend(*bars.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure, table
