@@ -48,7 +48,8 @@ rule profiles:
         profiles=any_of(profiles.judged(results)),
     threads: config["threads"]
     resources:
-        **asks(4000, 30, per_gb=60),
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: attempt * commands.scoring_minutes(results, wildcards.profiles),
         gpu=GPU,
     params:
         folders=lambda wildcards: [results.model(job.path) for job in profiles.jobs(results, wildcards.profiles)],

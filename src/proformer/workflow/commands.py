@@ -7,13 +7,16 @@ from typing import Any
 
 import yaml
 
+from proformer.evaluation.judgement import Judgement
 from proformer.planning.cost import THREAD, host_megabytes
 from proformer.planning.data import row_bytes
 from proformer.points import AT_ONCE, TrainingJob
-from proformer.workflow import benchmarks
+from proformer.settings import read
+from proformer.workflow import benchmarks, profiles
 from proformer.workflow.checks import BOTH, PUBLIC
 from proformer.workflow.results import Results
 
+VARIANTS = 1800  # of an element of CAGI5, at most, and as many windows of the reference
 HELD_OUT_SEED = 2**32 - 1  # of the draw of test parts: no seed of a run
 
 
@@ -244,6 +247,16 @@ def training_minutes(jobs: Sequence[TrainingJob], at_once: int, store_mb: float,
         price = results.costs[job.path]
         rows = price.epoch_rows or store_mb * 1e6 / row_bytes(job.data)
         work += price.training_flops * rows * price.epochs / (job.gpus * job.nodes)
+    return min(30 + int(work / rate / 60), 24 * 60)
+
+
+def scoring_minutes(results: Results, name: str) -> int:
+    """Minutes of a job that scores profiles: half an hour, and predictions of all variants, as `training_minutes`."""
+    variants = results.profiles[name]["variants"]
+    shifts = read(Judgement, results.profiles[name]["settings"] or {}, f"profiles: {name}: settings").shifts
+    sequences = VARIANTS * len(variants["measured"]) * (1 + shifts) if variants else 0
+    rate = 1e13 if results.config["device"] == "cuda" else THREAD * results.config["threads"]
+    work = sequences * sum(results.costs[job.path].forward_flops for job in profiles.jobs(results, name))
     return min(30 + int(work / rate / 60), 24 * 60)
 
 
