@@ -154,7 +154,7 @@ def explain_models(
 
     plan = read(study.Study, read_yaml(settings, "--settings"), "--settings")
     motifs = read_meme(known) if known else planted_motifs() if simulated else {}
-    pairs = study.checked_names(names)
+    pairs = study.checked_names(names, models)
     loaded = {name: load_model(folder, device, threads) for name, folder in zip(pairs, models, strict=True)}
     tables = study.study(loaded, open_store(sequences).codes[:], plan, motifs, simulated)
     for name, table in tables.items():
@@ -181,7 +181,7 @@ def explain_scored(
     from proformer.explain.study import checked_names
     from proformer.files import write_table
 
-    files = dict(zip(checked_names(names), predictions, strict=True))
+    files = dict(zip(checked_names(names, predictions), predictions, strict=True))
     for name, table in scored_tables(files, truth, subsets, leaderboard).items():
         write_table(out / f"{name}.tsv", table)
         print(table.head(12).to_string(index=False, float_format="%.3f"))

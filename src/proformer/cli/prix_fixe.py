@@ -30,8 +30,12 @@ def prix_fixe(
     from proformer.evaluation.prix_fixe_claims import report_card
     from proformer.files import read_table, write_table, write_text
 
-    scored = read_table(scores, evaluation.SCORED) if scores else None
-    table = evaluation.combinations(read_table(grid, evaluation.GRID), read_table(epochs, evaluation.EPOCHS), scored)
+    scored = read_table(scores, evaluation.SCORED, dtype=evaluation.TYPES) if scores else None
+    runs, curves = (
+        read_table(path, columns, dtype=evaluation.TYPES)
+        for path, columns in ((grid, evaluation.GRID), (epochs, evaluation.EPOCHS))
+    )
+    table = evaluation.combinations(runs, curves, scored)
     claims = report_card(table, simulated)
     write_table(out, table)
     write_table(tests, evaluation.module_tests(table))

@@ -8,12 +8,15 @@ from itertools import combinations as pairs_of
 import numpy as np
 import pandas as pd
 
+from proformer.errors import InputError
 from proformer.evaluation.dream import SCORES
 from proformer.evaluation.statistics import holm
 
 ROLES = ["processor", "first", "core", "final"]
 GRID = ["dataset", "run", *ROLES, "seed", "parameters", "r", "best_epoch", "epochs"]  # columns that are read
 EPOCHS, SCORED = [*ROLES, "seed", "epoch", "validation_r"], ["model", "measure", "value"]
+TYPES: dict[str, type] = dict.fromkeys(["parameters", "best_epoch", "epochs", "epoch"], int)
+TYPES |= dict.fromkeys(["r", "validation_r", "value", "ceiling"], float) | dict.fromkeys(["seed", *ROLES], str)
 LEAST_LEARNED = 0.5  # of the grid's median validation r: below, a training has learned too little
 LEAST_KEPT = 0.9  # of its own best r in the last epoch: below, a training has gone astray
 
@@ -26,6 +29,8 @@ def combinations(grid: pd.DataFrame, epochs: pd.DataFrame, scores: pd.DataFrame 
     epoch's at least nine tenths of the best. original: all blocks are one team's. best: the highest of its core, by
     Pearson Score, or by r where nothing is scored.
     """
+    if grid.duplicated([*ROLES, "seed"]).any():
+        raise InputError("grid: found a combination and seed twice, expected each once")
     final = epochs.sort_values("epoch").drop_duplicates([*ROLES, "seed"], keep="last")
     last = final.set_index([*ROLES, "seed"])["validation_r"].fillna(0.0)  # 0: constant predictions
     table = grid[[*GRID, *grid.columns.intersection(["ceiling"])]].join(last.rename("last_r"), on=[*ROLES, "seed"])
@@ -35,7 +40,10 @@ def combinations(grid: pd.DataFrame, epochs: pd.DataFrame, scores: pd.DataFrame 
     table["reason"] = np.select([~learned, ~kept], ["learned too little", "the last epoch is worse than the best"], "")
     table["original"] = table[ROLES].nunique(axis=1) == 1
     if scores is not None:
-        wide = scores[scores["measure"].isin(SCORES)].pivot(index="model", columns="measure", values="value")
+        scores = scores[scores["measure"].isin(SCORES)]
+        if scores.duplicated(["model", "measure"]).any():
+            raise InputError("scores: found a model and measure twice, expected each once")
+        wide = scores.pivot(index="model", columns="measure", values="value")
         names = table[[*ROLES, "seed"]].astype(str).agg(" ".join, axis=1)
         table[[*SCORES]] = wide[[*SCORES]].reindex(names).to_numpy()
     ranked = table[measure_of(table)].where(table["converged"], -np.inf)

@@ -6,6 +6,7 @@ answers the same questions, as the run "perfect model".
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -229,8 +230,10 @@ def _design(
     tables.add("design", design_table(steps, predict, known), run, seed)
 
 
-def checked_names(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Names "RUN:SEED" as pairs."""
+def checked_names(names: Sequence[str], files: Sequence[Path]) -> list[tuple[str, str]]:
+    """Names "RUN:SEED" of so many files, as pairs."""
+    if len(names) != len(files) or len(set(names)) < len(names):
+        raise InputError(f"--names: found {', '.join(names)}, expected {len(files)} different ones, RUN:SEED of each")
     pairs = [(name.rpartition(":")[0], name.rpartition(":")[2]) for name in names]
     if wrong := [name for name, (run, seed) in zip(names, pairs, strict=True) if not (run and seed)]:
         raise InputError(f"--names: found {wrong[0]!r}, expected RUN:SEED")
