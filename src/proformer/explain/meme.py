@@ -20,7 +20,8 @@ def read_meme(path: Path) -> dict[str, np.ndarray]:
     """
     found: dict[str, list[list[float]]] = {}
     rows: list[list[float]] | None = None
-    for number, line in enumerate(existing(path, "MEME file").read_text(encoding="utf-8").splitlines(), start=1):
+    text = existing(path, "MEME file").read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if words[:1] == ["MOTIF"]:
             name = " ".join(word for word in words[1:3] if word != "NA")
@@ -29,7 +30,7 @@ def read_meme(path: Path) -> dict[str, np.ndarray]:
             found[name], rows = [], None
         elif line.startswith("letter-probability matrix") and found:
             rows = found[next(reversed(found))]
-        elif rows is not None and words and re.fullmatch(r"[\d.eE+-]+", words[0]):
+        elif rows is not None and words and re.fullmatch(r"[0-9.eE+-]+", words[0]):
             try:
                 numbers = [float(word) for word in words]
                 if len(numbers) != 4 or not 0.98 < sum(numbers) < 1.02 or min(numbers) < 0:
