@@ -1,6 +1,6 @@
 # make demo    the whole analysis on embedded data: results/report.html
 # make test    all tests and checks
-# make explain TF-MoDISco too (0.5 GB), which finds the motifs that models attend to: proformer motifs --method modisco
+# make explain TF-MoDISco, JASPAR and ledidi too (0.7 GB): proformer motifs --method modisco, design --method ledidi
 # make multiqc MultiQC too (0.9 GB), for its page over the ATAC-seq tools' logs
 # make test-learning  the tests of learning with ten seeds each, with all instructions and with AVX2 alone
 # make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
@@ -44,7 +44,7 @@ AVX2 := ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2
 LEARNING = $(BIN)/python -m pytest tests/unit -m learns
 
 # Two at a time: most tests of the workflow and of Slurm wait for one thing or another.
-test: check chromium slurm
+test: check explain chromium slurm
 	@{ $(BIN)/python -m pytest tests/workflow && $(AVX2) $(LEARNING); } & workflow=$$!; \
 	    $(BIN)/python -m pytest tests/unit tests/fuzz tests/slurm; others=$$?; \
 	    wait $$workflow && exit $$others

@@ -2,7 +2,7 @@
 # Make .venv in this checkout: a Python environment of the versions in requirements.lock, and the project itself.
 #     scripts/setup.sh          what the analysis needs
 #     scripts/setup.sh test     and what tests and checks need: requirements-test.lock
-#     scripts/setup.sh explain  and what TF-MoDISco needs: requirements-explain.lock
+#     scripts/setup.sh explain  and what TF-MoDISco and ledidi need: requirements-explain.lock
 #     scripts/setup.sh multiqc  and what MultiQC needs: requirements-multiqc.lock
 # Called by make whenever a lock or pyproject.toml is newer than its mark in .venv. Stopped at any moment, it goes on
 # where it was. TORCH=cpu or TORCH=cuda chooses the build of PyTorch; scripts/torch.sh says how else it is chosen.

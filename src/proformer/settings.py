@@ -70,6 +70,11 @@ Benchmark = Annotated[int, at_least(50)]  # rows that are simulated
 SimulatedSet = Annotated[int, at_least(3)]
 Flank = Annotated[str, Limit(lambda text: set(text) <= set("ACGT"), "of A, C, G and T")]
 Flanks = tuple[Flank, Flank]
+Attribution = Literal["ism", "gradient", "smoothgrad", "integrated", "deeplift"]  # methods, see docs/explain.md
+Null = Literal["dinucleotide", "mononucleotide", "profile", "none"]  # how backgrounds are made
+Goal = Literal["max", "min"] | float  # of designs
+Pattern = Annotated[str, Limit(lambda text: {*text} <= set("ACGTN.") and text != "", "of A, C, G, T, N and dots")]
+Pair = tuple[Pattern, Pattern]
 
 
 def read(kind: type[T], keys: Mapping[str, Any], where: str) -> T:

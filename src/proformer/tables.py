@@ -30,16 +30,20 @@ document.querySelectorAll("th").forEach((th, i) => th.addEventListener("click", 
 
 
 def to_page(
-    table: pd.DataFrame, title: str, notes: Sequence[str] = (), colours: Mapping[str, str] | None = None
+    table: pd.DataFrame,
+    title: str,
+    notes: Sequence[str] = (),
+    colours: Mapping[str, str] | None = None,
+    picture: str = "",
 ) -> str:
     """HTML of a table; numbers are shown with four significant decimals and sorted by their full value.
 
-    notes: paragraphs above it. colours: of cells with this text.
+    notes: paragraphs above it. colours: of cells with this text. picture: HTML above all.
     """
     head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
     rows = ("".join(_cell(value, colours or {}) for value in row) for row in table.itertuples(index=False, name=None))
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    above = "".join(f"\n<p>{html.escape(note)}</p>" for note in notes)
+    above = picture + "".join(f"\n<p>{html.escape(note)}</p>" for note in notes)
     return _PAGE.format(title=html.escape(title), rows=len(table), notes=above, head=head, body=body)
 
 

@@ -1,5 +1,7 @@
 """Attribution: mutagenesis against one-by-one prediction, gradients of letters against the models themselves."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
@@ -7,11 +9,12 @@ from tiny_models import CONFIGS, FLANKS, LENGTH, saved, tiny
 
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
-from proformer.explain.attribution import METHODS, Attributor, completeness, contributions, summarise
+from proformer.explain.attribution import Attributor, completeness, contributions, summarise
 from proformer.explain.letters import Letters
 from proformer.models import build
 from proformer.predict import Predictor, load
 from proformer.sequences import N, decode
+from proformer.settings import Attribution
 from proformer.tasks import Task
 
 
@@ -92,7 +95,7 @@ def test_a_linear_model_has_its_weights_as_gradient_and_mutagenesis():
     task = Task("values", ("a", "b"), scale="none")
     predictor = Predictor(Linear(), {"layout": {"length": 6}}, task)
     codes = codes_of(1, 6)
-    for method in METHODS:
+    for method in get_args(Attribution):
         both = Attributor(predictor, batch_size=4).scores(codes, method)
         one = Attributor(predictor, ["b"], batch_size=4).scores(codes, method)
         assert np.array_equal(one, both[:, 1:])

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from itertools import pairwise
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from tiny_models import LENGTH, saved, tiny
 
 from proformer.errors import InputError
 from proformer.explain.attribution import Attributor
-from proformer.explain.design import checked_goal, design_table, evolution, greedy
-from proformer.explain.importance import NULLS, Importance, background, embed, occlusion
+from proformer.explain.design import design_table, evolution, greedy, ledidi, within_budget
+from proformer.explain.importance import Importance, background, embed, occlusion
 from proformer.explain.study import Study, study
 from proformer.explain.truth import PERFECT, planted_motifs, site_positions, true_scores, truth
 from proformer.sequences import ALPHABET, N, decode, encode, reverse_complement
+from proformer.settings import Null
 from proformer.simulate.promoters import with_flanks
 
 
@@ -45,7 +47,7 @@ def test_backgrounds_keep_what_they_promise():
     codes = codes_of()
     codes[:, :5] = N
     codes[0, 5:] = np.tile([0, 1, 2], 19)[:55]
-    shuffled = {null: background(codes, null, np.random.default_rng(0)) for null in NULLS}
+    shuffled = {null: background(codes, null, np.random.default_rng(0)) for null in get_args(Null)}
     assert np.array_equal(shuffled["none"], codes)
     for null, found in shuffled.items():
         assert np.array_equal(found == N, codes == N), null
@@ -131,9 +133,27 @@ def test_designs_come_near_a_number_and_stay_within_the_budget():
     assert (ends["predicted"] == 3).all()
     assert (ends["true"] == 6).all()
     assert (ends["edits"] <= 4).all()
-    assert checked_goal("2.5") == 2.5
-    with pytest.raises(InputError, match="found 'most', expected max, min or a number"):
-        checked_goal("most")
+
+
+def test_the_least_useful_edits_beyond_the_budget_are_undone():
+    def predict(codes):
+        return (codes * np.arange(6)).sum(axis=1).astype(float)
+
+    start, designs = np.zeros(6, np.uint8), np.array([[1, 1, 1, 0, 1, 0], [0, 0, 3, 0, 0, 1]], np.uint8)
+    assert within_budget(predict, start, designs, "max", 2).tolist() == [[0, 0, 1, 0, 1, 0], [0, 0, 3, 0, 0, 1]]
+    assert within_budget(predict, start, designs, "min", 2)[0].tolist() == [1, 1, 0, 0, 0, 0]
+
+
+def test_ledidi_designs_within_the_budget():
+    pytest.importorskip("ledidi", reason="ledidi is not installed (make explain)")
+    attributor, codes = Attributor(tiny("danq")), codes_of(2, LENGTH)
+    codes[0, :4] = N
+    before, after = ledidi(attributor, codes, "max", 3, seed=0)
+    assert np.array_equal(before, codes)
+    assert np.array_equal(after == N, codes == N)
+    assert 0 < (after != codes).sum(axis=1).max() <= 3
+    assert (attributor.predict(after) >= attributor.predict(before)).all()
+    assert np.array_equal(ledidi(attributor, codes, "max", 3, seed=0)[1], after)
 
 
 def test_the_simulator_knows_its_sites():

@@ -9,8 +9,10 @@ import torch
 from tiny_models import CONFIGS, LENGTH, tiny
 
 from proformer.errors import InputError
+from proformer.explain.attribution import Attributor
+from proformer.explain.design import ledidi
 from proformer.explain.filters import filter_motifs, motif_table
-from proformer.explain.meme import consensus, information, read_meme, trimmed, write_meme
+from proformer.explain.meme import consensus, information, known_motifs, read_meme, trimmed, write_meme
 from proformer.explain.patterns import discover
 from proformer.explain.tomtom import _tails, match
 from proformer.explain.truth import planted_motifs
@@ -136,7 +138,35 @@ def test_stretches_of_high_scores_become_patterns_with_their_names():
     assert (found["pos_0"], found["neg_0"]) == ("Skn7", "Mot3")
 
 
-def test_without_modisco_its_installation_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "modiscolite.tfmodisco", None)
+def test_best_matches_are_those_of_memelite():
+    memelite = pytest.importorskip("memelite", reason="memelite is not installed (make explain)")
+    queries, targets = random_motifs(20, 1), random_motifs(400, 2)
+    queries |= {f"like {name}": 0.8 * targets[name] + 0.05 for name in ("m3", "m7", "m20", "m100")}
+    p = memelite.tomtom([q.T for q in queries.values()], [t.T for t in targets.values()], n_jobs=1)[0]
+    found = match(queries, targets).set_index(["query", "target"])["p"].unstack()
+    ours = found.loc[[*queries], [*targets]].to_numpy()
+    assert (ours.argmin(axis=1) == p.argmin(axis=1)).mean() > 0.9
+    assert np.corrcoef(np.log(ours.ravel()), np.log(p.ravel()))[0, 1] > 0.98
+
+
+def test_motifs_of_jaspar():
+    pytest.importorskip("pyjaspar", reason="pyjaspar is not installed (make explain)")
+    motifs = known_motifs("jaspar2024/fungi")
+    assert len(motifs) == 178
+    assert all(np.allclose(matrix.sum(axis=1), 1) for matrix in motifs.values())
+    assert consensus(motifs["MA0363.2 REB1"]) == "TTACCCG"
+    for wrong, message in (("jaspar2021/fungi", "expected one of jaspar2026"), ("jaspar2024/yeast", "found no motifs")):
+        with pytest.raises(InputError, match=message):
+            known_motifs(wrong)
+
+
+@pytest.mark.parametrize("program", ["modiscolite.tfmodisco", "pyjaspar", "ledidi"])
+def test_an_extra_that_is_missing_is_named(monkeypatch, program):
+    monkeypatch.setitem(sys.modules, program, None)
+    asked = {
+        "modiscolite.tfmodisco": lambda: discover(sequences(4).numpy(), np.zeros((4, LENGTH, 4))),
+        "pyjaspar": lambda: known_motifs("jaspar2024/fungi"),
+        "ledidi": lambda: ledidi(Attributor(tiny("danq")), sequences(1).numpy(), "max", 1, 0),
+    }
     with pytest.raises(InputError, match="not installed; `make explain`"):
-        discover(sequences(4).numpy(), np.zeros((4, LENGTH, 4)))
+        asked[program]()

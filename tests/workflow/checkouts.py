@@ -49,7 +49,9 @@ TINY = {
             "vary": {role: {"unlock_dna": None} for role in ("processor", "core", "final")}
             | {"first": {"bhi": None, "unlock_dna": None}},
         },
-        **dict.fromkeys(("mprann", "dream-rnn", "dream-attn", "bias", "chrombpnet", "profile-dream-cnn")),
+        **dict.fromkeys(
+            ("mprann", "dream-rnn", "dream-rnn-promoters", "dream-attn", "bias", "chrombpnet", "profile-dream-cnn")
+        ),
         "deepstarr": {"training": {"epochs": 1}},
         "dream-cnn": {"training": {"epochs": 1, "warmup_epochs": 0.3}},
         "atac": {

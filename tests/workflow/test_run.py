@@ -150,6 +150,7 @@ def test_the_report_opens_with_all_its_parts(finished):
     assert figures == FIGURES
     assert any(name.endswith("report_card.html") for name in seen)
     assert any(name.endswith("multiqc.html") for name in seen)
+    assert any(name.endswith("patterns.html") for name in seen)
     assert any(name.endswith("versions.html") for name in seen)
 
 

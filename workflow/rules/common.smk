@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import warnings
+from importlib.util import find_spec
 
 from proformer import cluster, scheduling
 from proformer.evaluation import FIGURE_5
@@ -61,7 +62,7 @@ def points_among(jobs):
 
 
 def final_targets():
-    """Every figure, table page and card that the report shows."""
+    """Every figure, page and card that the report shows."""
     cards = [
         f"{R}/tables/{dataset}/report_card_{of}.html" for dataset in results.scored for of in ("scores", "challenge")
     ]
@@ -73,4 +74,5 @@ def final_targets():
     cards += [f"{E}/{name}/report_card.html" for name in judged if results.evaluation_models(name)]
     figures = [f"{R}/figures/{figure.name}.png" for figure in FIGURES]
     logs = [f"{A}/multiqc.html"] if experiment.reads else []
+    logs += [f"{R}/tables/explain/{dataset}/patterns.html" for dataset in explained.asked(results)]
     return [*figures, *cards, *logs, *(f"{R}/pages/{name}.html" for name in PAGES)]

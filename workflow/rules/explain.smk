@@ -10,7 +10,7 @@ for dataset, jobs in explained.asked(results).items():
         input:
             models=results.trained(jobs),
             sequences=results.part(jobs[0], "validation"),
-            known=results.raw(config["explain"]["known"]) if config["explain"]["known"] else [],
+            known=[results.raw(name) for name in results.known_motifs],
             code=library(*EXPLAIN) + model_code(jobs),
         output:
             [f"{X}/{dataset}/{name}.tsv" for name in explained.tables(results, dataset)],
@@ -19,17 +19,48 @@ for dataset, jobs in explained.asked(results).items():
             **asks(3000, 30),
             gpu=GPU,
         params:
-            folders=[results.model(job.path) for job in jobs],
-            names=[f"{job.label}:{job.seed}" for job in jobs],
+            options=commands.study_options(results, dataset),
             settings=commands.study_settings(results),
-            known=lambda wildcards, input: option("--known", input.known),
-            simulated="--simulated" if explained.knows_truth(results, dataset) else "",
             folder=lambda wildcards, output: str(Path(output[0]).parent),
             device=config["device"],
         shell:
-            "python -m proformer explain-models --models {params.folders:q} --names {params.names:q}"
-            " --sequences {input.sequences:q} --settings {params.settings:q} {params.known} {params.simulated}"
-            " --out {params.folder:q} --device {params.device} --threads {threads} > {log:q} 2>&1"
+            "python -m proformer explain-models {params.options} --sequences {input.sequences:q}"
+            " --settings {params.settings:q} --out {params.folder:q} --device {params.device} --threads {threads}"
+            " > {log:q} 2>&1"
+
+    rule:
+        name:
+            f"explain_patterns_{dataset}"
+        input:
+            models=results.trained(jobs),
+            sequences=results.part(jobs[0], "validation"),
+            known=[results.raw(name) for name in results.known_motifs],
+            code=library(*EXPLAIN) + model_code(jobs),
+        output:
+            report(
+                f"{X}/{dataset}/patterns.html",
+                caption="../report/patterns.rst",
+                category="What models have learnt",
+                labels={"figure": f"patterns (TF-MoDISco), {dataset}"},
+            ),
+        conda:
+            "../../envs/explain.yaml"
+        threads: config["threads"]
+        resources:
+            **asks(4000, 60),
+            gpu=GPU,
+        params:
+            options=commands.study_options(results, dataset),
+            missing=ROOT / "workflow/report/no_patterns.html",
+            # Once it is installed, the page is made again.
+            installed=find_spec("modiscolite") is not None,
+            device=config["device"],
+        shell:
+            "(if python -c 'import modiscolite' 2> /dev/null; then"
+            " python -m proformer explain-patterns {params.options} --sequences {input.sequences:q} --out {output:q}"
+            " --device {params.device} --threads {threads};"
+            " else python -m proformer.provenance modisco && echo 'TF-MoDISco is not installed (make explain)' &&"
+            " cp {params.missing:q} {output:q}; fi) > {log:q} 2>&1"
 
 
 rule certainty:

@@ -35,7 +35,7 @@ GROUPS = {
         "prix_fixe": ["prix-fixe"],
         "profiles": ["profiles"],
         "folds": ["folds"],
-        "explain": ["explain-models", "explain-scored"],
+        "explain": ["explain-models", "explain-patterns", "explain-scored"],
         "tables": ["collect", "test-grid", "report-card", "join", "describe", "draw", "pages", "versions"],
     },
 }

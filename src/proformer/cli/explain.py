@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from proformer.cli.options import CpuThreads, Device, load_model, one_of
+from proformer.cli.options import CpuThreads, Device, Known, load_model, one_of
 from proformer.errors import InputError
 from proformer.files import InputFolder, Output, OutputFolder
-from proformer.settings import CountOrZero, Share
+from proformer.settings import Attribution, Count, CountOrZero, Share
+
+if TYPE_CHECKING:
+    from proformer.explain.meme import Motifs
+    from proformer.predict import Predictor
 
 Tasks = Annotated[tuple[str, ...], "names of the tasks (default: all)"]
 
@@ -17,7 +21,7 @@ def explain(
     model: Annotated[InputFolder, "model folder"],
     sequences: Annotated[Path, "file of sequences, or store"],
     out: Annotated[Output, "store of the scores (NAME.safetensors)"],
-    method: Annotated[Literal["ism", "gradient", "smoothgrad", "integrated", "deeplift"], "how"] = "ism",
+    method: Annotated[Attribution, "how"] = "ism",
     tasks: Tasks = (),
     logos: Annotated[OutputFolder | None, "folder for a logo of each of the first sequences"] = None,
     first: Annotated[CountOrZero, "sequences that have a logo"] = 10,
@@ -132,7 +136,7 @@ def explain_models(
     names: Annotated[tuple[str, ...], "RUN:SEED of each"],
     sequences: Annotated[Path, "store that none of them was trained on"],
     settings: Annotated[str | Path, "YAML: see proformer.explain.study.Study"] = "{}",
-    known: Annotated[Path | None, "MEME file of known motifs"] = None,
+    known: Known = None,
     simulated: Annotated[bool, "simulated promoters: the simulator answers the same questions"] = False,
     out: Annotated[OutputFolder, "folder of the tables"],
     threads: CpuThreads = None,
@@ -147,19 +151,65 @@ def explain_models(
     from proformer.cli.options import read_yaml
     from proformer.datasets.store import open_store
     from proformer.explain import study
-    from proformer.explain.meme import read_meme
-    from proformer.explain.truth import planted_motifs
     from proformer.files import write_table
     from proformer.settings import read
 
     plan = read(study.Study, read_yaml(settings, "--settings"), "--settings")
-    motifs = read_meme(known) if known else planted_motifs() if simulated else {}
-    pairs = study.checked_names(names, models)
-    loaded = {name: load_model(folder, device, threads) for name, folder in zip(pairs, models, strict=True)}
-    tables = study.study(loaded, open_store(sequences).codes[:], plan, motifs, simulated)
+    loaded = _loaded(models, names, device, threads)
+    tables = study.study(loaded, open_store(sequences).codes[:], plan, _known(known, simulated), simulated)
     for name, table in tables.items():
         write_table(out / f"{name}.tsv", table)
     print(tables["attribution"].to_string(index=False, na_rep="", float_format="%.3f"))
+
+
+def explain_patterns(
+    *,
+    models: Annotated[tuple[InputFolder, ...], "model folders of one data set"],
+    names: Annotated[tuple[str, ...], "RUN:SEED of each"],
+    sequences: Annotated[Path, "store that none of them was trained on"],
+    first: Annotated[Count, "sequences whose scores are searched"] = 1000,
+    known: Known = None,
+    simulated: Annotated[bool, "simulated promoters, whose motifs are known"] = False,
+    out: Annotated[Output, "page to write"],
+    threads: CpuThreads = None,
+    device: Device = "auto",
+) -> None:
+    """Make the report's page of the patterns that models attend to, found by TF-MoDISco (make explain).
+
+    examples:
+      proformer explain-patterns --models results/models/dataset~dream/… --names final:1 --out patterns.html \\
+          --sequences validation.safetensors --known yetfasco_all.meme
+    """
+    from proformer.datasets.store import open_store
+    from proformer.explain.patterns import pattern_tables
+    from proformer.figures import explain, style
+    from proformer.files import write_text
+    from proformer.tables import to_page
+
+    loaded = _loaded(models, names, device, threads)
+    tables = pattern_tables(loaded, open_store(sequences).codes[:first], _known(known, simulated))
+    counts = tables["filters"]
+    logos = style.inline(explain.motifs(tables["filter_logos"])[0]) if "filter_logos" in tables else ""
+    notes = [f"{row.run}, seed {row.seed}: {row.note}" for row in counts[counts["filters"] == 0].itertuples()]
+    shown = tables.get("motifs", counts).rename(columns={"filter": "pattern", "sites": "stretches"})
+    write_text(out, to_page(shown, "Patterns that models attend to (TF-MoDISco)", notes, picture=logos))
+    print(counts.to_string(index=False, na_rep="", float_format="%.3g"))
+
+
+def _loaded(
+    models: tuple[InputFolder, ...], names: tuple[str, ...], device: Device, threads: CpuThreads
+) -> "dict[tuple[str, str], Predictor]":
+    from proformer.explain.study import checked_names
+
+    pairs = checked_names(names, models)
+    return {name: load_model(folder, device, threads) for name, folder in zip(pairs, models, strict=True)}
+
+
+def _known(known: Path | None, simulated: bool) -> "Motifs":
+    from proformer.explain.meme import known_motifs
+    from proformer.explain.truth import planted_motifs
+
+    return known_motifs(known) if known else planted_motifs() if simulated else {}
 
 
 def explain_scored(

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from proformer.cli.options import CpuThreads, Device, load_model
+from proformer.cli.options import CpuThreads, Device, Known, load_model
 from proformer.files import InputFolder, Output
-from proformer.settings import Count, CountOrZero
+from proformer.settings import Count, CountOrZero, Goal, Null, Pair, Pattern
 
 
 def motifs(
@@ -15,7 +15,7 @@ def motifs(
     method: Annotated[Literal["filters", "modisco"], "motifs of the first layer, or of stretches of high scores"] = (
         "filters"
     ),
-    known: Annotated[Path | None, "MEME file of known motifs, to compare with"] = None,
+    known: Known = None,
     out: Annotated[Output, "table to write: a row per motif, and the known motif that is nearest"],
     meme: Annotated[Output | None, "MEME file of the motifs to write"] = None,
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
@@ -33,20 +33,15 @@ def motifs(
     stretches of high scores of in-silico mutagenesis (first task). Known motifs are compared as Tomtom does, on both
     strands: p of the best alignment, E over the known motifs, q after Benjamini and Hochberg.
     """
-
-    from proformer.explain.attribution import Attributor
     from proformer.explain.filters import motif_table, motifs_of
-    from proformer.explain.meme import read_meme, write_meme
-    from proformer.explain.patterns import discover
+    from proformer.explain.meme import known_motifs, write_meme
+    from proformer.explain.patterns import patterns_of
     from proformer.files import write_table
 
     predictor = load_model(model, device, threads)
     codes = predictor.codes(sequences, trimmed)
-    if method == "filters":
-        motifs, sites = motifs_of(predictor, codes)
-    else:
-        motifs, sites = discover(codes, Attributor(predictor, predictor.task.names[:1]).scores(codes, "ism")[:, 0])
-    table, found = motif_table(motifs, sites, read_meme(known) if known else {})
+    motifs, sites = (motifs_of if method == "filters" else patterns_of)(predictor, codes)
+    table, found = motif_table(motifs, sites, known_motifs(known) if known else {})
     write_table(out, table)
     if meme:
         write_meme(meme, found, sites)
@@ -57,14 +52,14 @@ def importance(
     *,
     model: Annotated[InputFolder, "model folder"],
     sequences: Annotated[Path, "file of sequences, or store, of which backgrounds are made"],
-    patterns: Annotated[tuple[str, ...], "whose importance is measured, at every position and in 1 to 4 copies"] = (),
+    patterns: Annotated[
+        tuple[Pattern, ...], "whose importance is measured, at every position and in 1 to 4 copies"
+    ] = (),
     every: Annotated[Count, "nt between positions"] = 5,
-    flanks: Annotated[str | None, "pattern whose dots take all letters, such as ..TGACTCA.."] = None,
-    pair: Annotated[tuple[str, str] | None, "two patterns, at all distances"] = None,
+    flanks: Annotated[Pattern | None, "pattern whose dots take all letters, such as ..TGACTCA.."] = None,
+    pair: Annotated[Pair | None, "two patterns, at all distances"] = None,
     occlude: Annotated[str | None, "regular expression, whose matches are filled with random letters"] = None,
-    null: Annotated[Literal["dinucleotide", "mononucleotide", "profile", "none"], "how backgrounds are made"] = (
-        "dinucleotide"
-    ),
+    null: Annotated[Null, "how backgrounds are made"] = "dinucleotide",
     backgrounds: Annotated[Count, "how many"] = 1000,
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     out: Annotated[Output, "table to write"],
@@ -99,11 +94,11 @@ def design(
     *,
     model: Annotated[InputFolder, "model folder"],
     sequences: Annotated[Path, "file of sequences, or store, to begin with"],
-    goal: Annotated[str, "max, min, or a prediction"] = "max",
+    goal: Annotated[Goal, "max, min, or a prediction"] = "max",
     edits: Annotated[Count, "most letters to change in a sequence"] = 5,
-    method: Annotated[Literal["greedy", "evolution"], "how"] = "greedy",
+    method: Annotated[Literal["greedy", "evolution", "ledidi"], "how"] = "greedy",
     tasks: Annotated[tuple[str, ...], "the task that is designed for (default: the first)"] = (),
-    seed: Annotated[CountOrZero, "of the evolution"] = 0,
+    seed: Annotated[CountOrZero, "of evolution and ledidi"] = 0,
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     out: Annotated[Output, "table to write: a row per sequence and step"],
     device: Device = "auto",
@@ -116,7 +111,8 @@ def design(
       proformer design --model model --sequences promoters.txt --goal 12.5 --method evolution --out designs.tsv
 
     greedy: the best of all single changes, again and again. evolution: mutations and crossovers of each sequence's own
-    population. What a model predicts of its own designs is too good: measure them, or ask another model.
+    population. ledidi (make explain): letters drawn by weights that follow the gradient. What a model predicts of its
+    own designs is too good: measure them, or ask another model.
     """
     import numpy as np
 
@@ -125,7 +121,6 @@ def design(
     from proformer.files import write_table
 
     predictor = load_model(model, device, threads)
-    wanted = designing.checked_goal(goal)
     attributor = Attributor(predictor, tasks or predictor.task.names[:1])
     codes = predictor.codes(sequences, trimmed)
 
@@ -133,9 +128,11 @@ def design(
         return attributor.predict(codes)[:, 0]
 
     if method == "greedy":
-        steps = designing.greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], codes, wanted, edits)
+        steps = designing.greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], codes, goal, edits)
+    elif method == "evolution":
+        steps = designing.evolution(predict, codes, goal, edits, np.random.default_rng(seed))
     else:
-        steps = designing.evolution(predict, codes, wanted, edits, np.random.default_rng(seed))
+        steps = designing.ledidi(attributor, codes, goal, edits, seed)
     table = designing.design_table(steps, predict)
     write_table(out, table)
     ends = table[table["step"] == len(steps) - 1]["predicted"].mean()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Device = Annotated[Literal["auto", "cpu", "cuda"], "where to compute; auto: on a GPU when there is one"]
 CpuThreads = Annotated[Threads | None, "CPU threads (default: as many as the process may use)"]
 Medium = Annotated[settings.Medium | None, "refuse a table of another"]
+Known = Annotated[Path | None, "known motifs: a MEME file, or JASPAR's, such as jaspar2024/fungi (make explain)"]
 DREAM_FLANKS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 
 

@@ -18,7 +18,6 @@ mutagenesis it is how much the letter is better than the average letter.
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -30,12 +29,10 @@ from proformer.explain.deeplift import multipliers
 from proformer.explain.letters import LETTERS, Letters
 from proformer.predict import Predictor
 from proformer.sequences import N, Spans, strand_free_keys
-from proformer.settings import did_you_mean
+from proformer.settings import Attribution, did_you_mean
 from proformer.tasks import Task
 from proformer.training.validation import predict_codes
 
-Method = Literal["ism", "gradient", "smoothgrad", "integrated", "deeplift"]
-METHODS: tuple[Method, ...] = ("ism", "gradient", "smoothgrad", "integrated", "deeplift")
 STEPS = 32  # of the path of integrated gradients, and noisy copies of SmoothGrad
 DELTA = 0.02  # largest error of the sum of DeepLIFT's contributions, as a share of what it should be
 NOISE = 0.25  # standard deviation, of letters that are 0 or 1
@@ -91,7 +88,7 @@ class Attributor:
         pieces = (self._tensor(codes[i : i + self.size]) for i in range(0, len(codes), self.size))
         return np.concatenate([self.summary(predict_codes(self.model, piece)).cpu().numpy() for piece in pieces])
 
-    def scores(self, codes: np.ndarray, method: Method) -> np.ndarray:
+    def scores(self, codes: np.ndarray, method: Attribution) -> np.ndarray:
         """Scores of all letters of codes uint8 [N, L]: float32 [N, T, L, 4]."""
         if method == "ism":
             return mutagenesis(self.predict, codes, self.size)
@@ -115,7 +112,7 @@ class Attributor:
     def _tensor(self, codes: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(codes)).to(self.predictor.device)
 
-    def _gradients(self, codes: Tensor, method: Method) -> Tensor:
+    def _gradients(self, codes: Tensor, method: Attribution) -> Tensor:
         letters = Letters(self.model, codes)
         letters.check(predict_codes(self.model, codes))
         ends = letters.uniform, letters.one_hot
@@ -165,7 +162,7 @@ def completeness(scores: np.ndarray, codes: np.ndarray, gap: np.ndarray) -> np.n
 
 
 def attribute_file(
-    predictor: Predictor, sequences: Path, out: Path, method: Method, tasks: Sequence[str], trimmed: bool
+    predictor: Predictor, sequences: Path, out: Path, method: Attribution, tasks: Sequence[str], trimmed: bool
 ) -> int:
     """Write a store of the scores of every sequence of a file; returns how many.
 

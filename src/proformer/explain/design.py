@@ -3,32 +3,37 @@
 "greedy": of all single changes of each sequence the best one, again and again, until the budget is spent or none is
 better: every step is exact in-silico mutagenesis. "evolution": the genetic algorithm by which the DREAM challenge made
 its designed sequences (tournaments of three, two-point crossover, mutations), in a population of copies of each
-sequence, in which a design of too many edits has no children.
+sequence, in which a design of too many edits has no children. "ledidi" (Schreiber et al. 2025; an extra, `make
+explain`): the letters of each sequence are drawn by weights that follow the gradient of the prediction.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor
 
-from proformer.errors import InputError
+from proformer.explain.attribution import Attributor
+from proformer.explain.letters import Letters
+from proformer.explain.meme import missing
 from proformer.sequences import N, decode
+from proformer.settings import Goal
 
-Objective = Literal["max", "min"] | float
 Predict = Callable[[np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
 MUTATION, RECOMBINATION, GENERATIONS = 0.02, 0.5, 20
+DRAWN = 16  # sequences at a time, of ledidi's weights
 
 
-def distance(values: np.ndarray, goal: Objective) -> np.ndarray:
+def distance(values: np.ndarray, goal: Goal) -> np.ndarray:
     """How far predictions are from the goal; less is better."""
     if isinstance(goal, str):
         return -values if goal == "max" else values
     return np.abs(values - goal)
 
 
-def greedy(predict: Predict, scores: Scores, codes: np.ndarray, goal: Objective, edits: int) -> list[np.ndarray]:
+def greedy(predict: Predict, scores: Scores, codes: np.ndarray, goal: Goal, edits: int) -> list[np.ndarray]:
     """Codes uint8 [N, L] before and after each of `edits` steps; sequences that cannot become better stay.
 
     predict: codes to float [N]; scores: codes to the change of the prediction by each letter, float [N, L, 4].
@@ -51,7 +56,7 @@ def greedy(predict: Predict, scores: Scores, codes: np.ndarray, goal: Objective,
 
 
 def evolution(
-    predict: Predict, codes: np.ndarray, goal: Objective, edits: int, random: np.random.Generator
+    predict: Predict, codes: np.ndarray, goal: Goal, edits: int, random: np.random.Generator
 ) -> list[np.ndarray]:
     """The best design that comes from each sequence, before and after: codes uint8 [N, L].
 
@@ -79,6 +84,65 @@ def evolution(
     return [codes.copy(), best]
 
 
+class _OfLetters(torch.nn.Module):
+    """A model as ledidi wants it: one-hot letters float [n ≤ DRAWN, 4, L] to the prediction [n, 1]."""
+
+    def __init__(self, attributor: Attributor, row: np.ndarray) -> None:
+        super().__init__()
+        codes = torch.from_numpy(np.repeat(row[None], DRAWN, axis=0)).to(attributor.predictor.device)
+        self.summary, self.letters = attributor.summary, Letters(attributor.model, codes)
+
+    def forward(self, letters: Tensor) -> Tensor:
+        """Predictions of drawn letters; of the start, which ledidi asks for alone."""
+        drawn = letters.transpose(1, 2).expand(DRAWN, -1, -1)
+        return self.summary(self.letters(drawn))[: len(letters)].float()
+
+
+def ledidi(attributor: Attributor, codes: np.ndarray, goal: Goal, edits: int, seed: int) -> list[np.ndarray]:
+    """The best of ledidi's designs from each sequence, before and after: codes uint8 [N, L].
+
+    Ledidi weighs edits and has no budget: of a design beyond it, edits are undone, the least useful first. Raises
+    InputError where ledidi is not installed, and for models that look no letters up.
+    """
+    try:
+        from ledidi import ledidi as designed
+    except ImportError:
+        raise missing("ledidi") from None
+
+    def cost(found: Tensor, wanted: Tensor) -> Tensor:
+        return {"max": -found, "min": found}[goal].mean() if isinstance(goal, str) else (found - goal).abs().mean()
+
+    def predict(codes: np.ndarray) -> np.ndarray:
+        return attributor.predict(codes)[:, 0]
+
+    best = codes.copy()
+    for number, row in enumerate(codes):
+        model = _OfLetters(attributor, row)
+        start = model.letters.one_hot[:1].transpose(1, 2)
+        with torch.backends.cudnn.flags(enabled=False):  # whose LSTM wants to be trained
+            found = designed(model, start, torch.zeros(1, 1), device=start.device, random_state=seed + number,
+                             batch_size=DRAWN, output_loss=cost, verbose=False)  # fmt: skip
+        letters = found.argmax(dim=1).byte().cpu().numpy()
+        drawn = within_budget(predict, row, np.where(row < N, letters, row), goal, edits)
+        drawn = np.concatenate([row[None], drawn])
+        best[number] = drawn[distance(predict(drawn), goal).argmin()]
+    return [codes.copy(), best]
+
+
+def within_budget(predict: Predict, start: np.ndarray, designs: np.ndarray, goal: Goal, edits: int) -> np.ndarray:
+    """Designs uint8 [n, L] from one start [L], with those edits undone beyond the budget that are missed least."""
+    designs = designs.copy()
+    while len(rows := np.flatnonzero((designs != start).sum(axis=1) > edits)):
+        owner, place = np.nonzero(designs[rows] != start)
+        undone = designs[rows[owner]]
+        undone[np.arange(len(owner)), place] = start[place]
+        cost = distance(predict(undone), goal)
+        for number, row in enumerate(rows):
+            own = np.flatnonzero(owner == number)
+            designs[row] = undone[own[cost[own].argmin()]]
+    return designs
+
+
 def design_table(steps: list[np.ndarray], predict: Predict, truth: Predict | None = None) -> pd.DataFrame:
     """A row per sequence and step: row, step, edits (from the start), predicted, true (if known), sequence."""
     tables = []
@@ -89,13 +153,3 @@ def design_table(steps: list[np.ndarray], predict: Predict, truth: Predict | Non
             table["true"] = truth(codes)
         tables.append(table.assign(sequence=[decode(row) for row in codes]))
     return pd.concat(tables, ignore_index=True)
-
-
-def checked_goal(text: str) -> Objective:
-    """ "max", "min", or a number. Raises InputError for anything else."""
-    if text in ("max", "min"):
-        return text  # type: ignore[return-value]
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"--goal: found {text!r}, expected max, min or a number") from None

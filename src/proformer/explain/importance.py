@@ -10,17 +10,15 @@ itself, whose answers are the truth. Tables are long: experiment, pattern, x (wh
 import itertools
 import re
 from collections.abc import Callable, Iterable
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
 from proformer.sequences import ALPHABET, N, encode, reverse_complement
+from proformer.settings import Null
 
 Predict = Callable[[np.ndarray], np.ndarray]
-Null = Literal["dinucleotide", "mononucleotide", "profile", "none"]
-NULLS: tuple[Null, ...] = ("dinucleotide", "mononucleotide", "profile", "none")
 FILLS = 25  # random stretches in place of an occluded pattern
 
 

@@ -1,4 +1,4 @@
-"""Motifs: matrices float64 [w, 4], the probability of A, C, G and T at each position; MEME files of them."""
+"""Motifs: matrices float64 [w, 4], the probability of A, C, G and T at each position; MEME files, and JASPAR."""
 
 import re
 from collections.abc import Mapping
@@ -11,6 +11,33 @@ from proformer.files import existing, write_text
 from proformer.sequences import ALPHABET
 
 Motifs = Mapping[str, np.ndarray]
+JASPAR = re.compile(r"jaspar(20\d\d)/(\w+)")
+
+
+def known_motifs(known: Path) -> dict[str, np.ndarray]:
+    """The motifs of a MEME file, or of a group of JASPAR's CORE, latest versions: `jaspar2024/fungi`.
+
+    Raises InputError as `read_meme` does, for a release or group that JASPAR lacks, and where pyjaspar is missing.
+    """
+    if not (named := JASPAR.fullmatch(str(known))):
+        return read_meme(known)
+    try:
+        from pyjaspar import jaspar_releases, jaspardb
+    except ImportError:
+        raise missing("JASPAR") from None
+    release = f"JASPAR{named[1]}"
+    if release not in jaspar_releases:
+        raise InputError(f"known: found {known}, expected one of {', '.join(jaspar_releases).lower()}")
+    found = jaspardb(release=release).fetch_motifs(collection="CORE", tax_group=[named[2]])
+    if not found:
+        raise InputError(f"known: found no motifs in {known}, expected a group such as {release.lower()}/fungi")
+    counts = {f"{each.matrix_id} {each.name}": np.array([each.counts[letter] for letter in "ACGT"]).T for each in found}
+    return {name: matrix / matrix.sum(axis=1, keepdims=True) for name, matrix in counts.items()}
+
+
+def missing(what: str) -> InputError:
+    """The error that names the installation of what the extra `explain` brings."""
+    return InputError(f"{what}: not installed; `make explain`, or pip install 'proformer[explain]', installs it")
 
 
 def read_meme(path: Path) -> dict[str, np.ndarray]:

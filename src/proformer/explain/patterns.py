@@ -1,12 +1,19 @@
 """Motifs that models attend to: TF-MoDISco (Shrikumar et al. 2018) gathers stretches of high scores into patterns.
 
-It is an extra, modisco-lite, which the default installation leaves out: `make explain`.
+It is part of an extra, which the default installation leaves out: `make explain`.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+import pandas as pd
 
 from proformer.errors import InputError
+from proformer.explain.attribution import Attributor
 from proformer.explain.letters import LETTERS
+from proformer.explain.meme import Motifs, missing
+from proformer.explain.study import Tables, add_motifs
+from proformer.predict import Predictor
 from proformer.sequences import N
 
 LONG = 500  # nt, from which on modisco's own settings hold; they are for windows of 2 kb
@@ -19,14 +26,12 @@ def discover(codes: np.ndarray, scores: np.ndarray, most: int = 2000) -> tuple[d
     """Patterns in scores float [N, L, 4] of codes uint8 [N, L]: their motifs, float64 [w, 4], and numbers of stretches.
 
     Names: pos_0, pos_1, … raise the prediction, neg_0, … lower it. most: stretches that are compared. Raises InputError
-    where modisco is not installed, and where it finds no stretch that stands out.
+    where modisco is not installed, and where it finds no pattern.
     """
     try:
         from modiscolite.tfmodisco import TFMoDISco
     except ImportError:
-        raise InputError(
-            "modisco: not installed; `make explain`, or pip install 'proformer[explain]', installs it"
-        ) from None
+        raise missing("modisco") from None
     one_hot = (codes[..., None] == np.arange(LETTERS)).astype(np.float32)
     centred = np.where(codes[..., None] < N, scores - scores.mean(axis=2, keepdims=True), 0).astype(np.float32)
     settings = SHORT if codes.shape[1] < LONG else {}
@@ -48,4 +53,22 @@ def discover(codes: np.ndarray, scores: np.ndarray, most: int = 2000) -> tuple[d
             matrix = np.asarray(pattern.sequence, dtype=np.float64)
             motifs[f"{sign}_{number}"] = matrix / matrix.sum(axis=1, keepdims=True)
             sizes[f"{sign}_{number}"] = len(pattern.seqlets)
+    if not motifs:
+        raise InputError(f"modisco: found no patterns in {len(codes)} sequences, expected more sequences")
     return motifs, sizes
+
+
+def patterns_of(predictor: Predictor, codes: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """What `discover` finds in the mutagenesis of codes uint8 [N, L], of the first task."""
+    attributor = Attributor(predictor, predictor.task.names[:1])
+    return discover(codes, attributor.scores(codes, "ism")[:, 0])
+
+
+def pattern_tables(
+    models: Mapping[tuple[str, str], Predictor], codes: np.ndarray, known: Motifs
+) -> dict[str, pd.DataFrame]:
+    """Tables of the patterns of models, by (run, seed): those of filters in `study`, under the same names."""
+    tables = Tables()
+    for (run, seed), predictor in models.items():
+        add_motifs(patterns_of, predictor, codes, known, tables, run, seed)
+    return tables.joined()

@@ -7,7 +7,7 @@ answers the same questions, as the run "perfect model".
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,14 @@ import pandas as pd
 from proformer.errors import InputError
 from proformer.evaluation.metrics import METRICS
 from proformer.explain import truth as simulator
-from proformer.explain.attribution import Attributor, Method, completeness, contributions
+from proformer.explain.attribution import Attributor, completeness, contributions
 from proformer.explain.design import design_table, greedy
 from proformer.explain.filters import motif_table, motifs_of
-from proformer.explain.importance import Importance, Null, background, occlusion
+from proformer.explain.importance import Importance, background, occlusion
 from proformer.explain.meme import Motifs, information
 from proformer.predict import Predictor
 from proformer.sequences import N
-from proformer.settings import Count, CountOrZero
+from proformer.settings import Attribution, Count, CountOrZero, Goal, Null, Pair, Pattern
 
 MATCHED = 0.1  # q value
 DRAWN = 4  # filters of a model, those that are most like a known motif
@@ -37,22 +37,22 @@ class Study:
     sequences: whose predictions are attributed. methods: of attribution. logos: sequences that are drawn. null: how
     backgrounds are made. backgrounds: how many. patterns: whose importance is measured, at positions `every` so many
     nt, and in copies. flanks: a pattern whose dots take all letters. pair: two patterns at all distances. occlude: a
-    regular expression. designs: sequences that are designed. edits: most of a design. goal: "max" or "min".
+    regular expression. designs: sequences that are designed. edits: most of a design. goal: of designs.
     """
 
     sequences: Count = 16
-    methods: tuple[Method, ...] = ("ism", "gradient", "integrated")
-    logos: CountOrZero = 2
+    methods: tuple[Attribution, ...] = ("ism", "gradient", "integrated")
+    logos: Count = 2
     null: Null = "dinucleotide"
     backgrounds: Count = 32
-    patterns: tuple[str, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
     every: Count = 6
-    flanks: str | None = None
-    pair: tuple[str, str] | None = None
+    flanks: Pattern | None = None
+    pair: Pair | None = None
     occlude: str | None = None
     designs: CountOrZero = 4
     edits: Count = 4
-    goal: Literal["max", "min"] = "max"
+    goal: Goal = "max"
 
     @property
     def asks_for_importance(self) -> bool:
@@ -98,7 +98,7 @@ def study(
         attributor = Attributor(predictor, predictor.task.names[:1])
         _attribute(attributor, sample, plan, reference, tables, run, seed)
         if motifs:
-            _filters(predictor, codes, motifs, tables, run, seed)
+            add_motifs(motifs_of, predictor, codes, motifs, tables, run, seed)
         if plan.designs:
             _design(attributor, whole[: plan.designs], plan, simulated, tables, run, seed)
         experiments.append((run, seed, attributor.predict))
@@ -172,9 +172,18 @@ def _logos(values: np.ndarray, codes: np.ndarray, plan: Study, tables: Tables, r
         tables.add("logos", pd.DataFrame(columns | {"contribution": values[row, place]}), run, seed)
 
 
-def _filters(predictor: Predictor, codes: np.ndarray, motifs: Motifs, tables: Tables, run: str, seed: str) -> None:
+def add_motifs(
+    find: Callable[[Predictor, np.ndarray], tuple[dict[str, np.ndarray], dict[str, int]]],
+    predictor: Predictor,
+    codes: np.ndarray,
+    known: Motifs,
+    tables: Tables,
+    run: str,
+    seed: str,
+) -> None:
+    """Add a model's motifs (of its filters, or its patterns) to the tables motifs, filters and filter_logos."""
     try:
-        table, cut = motif_table(*motifs_of(predictor, codes), motifs)
+        table, cut = motif_table(*find(predictor, codes), known)
     except InputError as error:
         tables.add("filters", pd.DataFrame([{"filters": 0, "note": str(error)}]), run, seed)
         return

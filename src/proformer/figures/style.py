@@ -4,6 +4,8 @@ Figures are made at their printed width, one or two columns of the journal, so a
 They are drawn without pyplot: no display, no global state.
 """
 
+import base64
+import io
 from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import product
@@ -115,6 +117,14 @@ def save(figure: Figure, prefix: str, table: pd.DataFrame) -> None:
             figure.savefig(temporary, format=kind, metadata=metadata)
         figure.set_layout_engine(None)  # what the first one settled holds for all: a third of the time
     write_table(f"{prefix}.tsv", table)
+
+
+def inline(figure: Figure) -> str:
+    """A figure as HTML that needs no file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata=METADATA["svg"])
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'\n<p><img style="max-width: 100%" src="data:image/svg+xml;base64,{data}"></p>'
 
 
 def source(grid: pd.DataFrame) -> str:

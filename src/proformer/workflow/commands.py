@@ -12,7 +12,7 @@ from proformer.planning.cost import THREAD, host_megabytes
 from proformer.planning.data import row_bytes
 from proformer.points import AT_ONCE, TrainingJob
 from proformer.settings import read
-from proformer.workflow import benchmarks, profiles
+from proformer.workflow import benchmarks, explained, profiles
 from proformer.workflow.checks import BOTH, PUBLIC
 from proformer.workflow.results import Results
 
@@ -147,6 +147,15 @@ def study_settings(results: Results) -> str:
     """Settings of `proformer explain-models`."""
     keys = results.config["explain"] or {}
     return as_yaml({name: value for name, value in keys.items() if name not in ("runs", "certain", "known")})
+
+
+def study_options(results: Results, dataset: str) -> str:
+    """Options of `proformer explain-models` and `explain-patterns`: which models, and which motifs are known."""
+    jobs = explained.asked(results)[dataset]
+    models, names = [results.model(job.path) for job in jobs], [f"{job.label}:{job.seed}" for job in jobs]
+    known = [results.raw(name) for name in results.known_motifs] or results.config["explain"]["known"]
+    options = [option("--models", models), option("--names", names), option("--known", known)]
+    return " ".join([*options, "--simulated" if explained.knows_truth(results, dataset) else ""])
 
 
 def measured_options(keys: Mapping[str, Any]) -> str:

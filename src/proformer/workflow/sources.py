@@ -119,6 +119,12 @@ class Sources:
             found[name] = list(dict.fromkeys([f"{folder}genome.fa", f"{folder}gaps.bed", f"{folder}tracks.tsv", *own]))
         return found
 
+    @property
+    def known_motifs(self) -> list[str]:
+        """The name of the file of known motifs; nothing for JASPAR's, which pyjaspar has."""
+        known = (self.config["explain"] or {}).get("known")
+        return [known] if known and not known.startswith("jaspar") else []
+
     def named_files(self, dataset: str, key: str) -> list[str]:
         """TASK=FILE of the tracks or the peaks of a data set of coverage."""
         return [f"{task}={self.raw(file)}" for task, file in self.datasets[dataset][key].items()]
