@@ -14,7 +14,7 @@ from proformer.errors import InputError
 from proformer.explain.attribution import Attributor
 from proformer.explain.design import design_table, evolution, greedy, ledidi, within_budget
 from proformer.explain.importance import Importance, background, embed, occlusion
-from proformer.explain.study import Study, study
+from proformer.explain.study import Study, study, whole_sequences
 from proformer.explain.truth import PERFECT, planted_motifs, site_positions, true_scores, truth
 from proformer.sequences import ALPHABET, N, decode, encode, reverse_complement
 from proformer.settings import Null
@@ -171,6 +171,12 @@ def test_the_simulator_knows_its_sites():
     size = np.abs(scores[0, 0]).mean(axis=1)
     assert size[30:39].mean() > 1.5 * size[~sites[0]].mean()
     assert {"Mot3", "Skn7", "Reb1", "Hsf1_14"} <= planted_motifs().keys()
+
+
+def test_experiments_are_on_the_most_common_length():
+    codes = codes_of(9, 20)
+    codes[:6, -2:] = N
+    assert np.array_equal(whole_sequences(codes), codes[:6])
 
 
 def test_a_study_asks_models_and_the_simulator_the_same():

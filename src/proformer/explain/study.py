@@ -113,10 +113,9 @@ def _sample(codes: np.ndarray, number: int, simulated: bool) -> np.ndarray:
 
 
 def whole_sequences(codes: np.ndarray) -> np.ndarray:
-    """The sequences with the largest number of known letters, all in the same places."""
-    known = codes < N
-    longest = known[known.sum(axis=1).argmax()]
-    return codes[(known == longest).all(axis=1)]
+    """The largest group of sequences whose known letters are in the same places."""
+    _, group, sizes = np.unique(codes < N, axis=0, return_inverse=True, return_counts=True)
+    return codes[group.ravel() == sizes.argmax()]
 
 
 def _reference(sample: np.ndarray, plan: Study, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
