@@ -180,6 +180,8 @@ def explain_patterns(
       proformer explain-patterns --models results/models/dataset~dream/… --names final:1 --out patterns.html \\
           --sequences validation.safetensors --known yetfasco_all.meme
     """
+    import numpy as np
+
     from proformer.datasets.store import open_store
     from proformer.explain.patterns import pattern_tables
     from proformer.figures import explain, style
@@ -187,7 +189,8 @@ def explain_patterns(
     from proformer.tables import to_page
 
     loaded = _loaded(models, names, device, threads)
-    tables = pattern_tables(loaded, open_store(sequences).codes[:first], _known(known, simulated))
+    codes = np.array(open_store(sequences).codes[:first])
+    tables = pattern_tables(loaded, codes, _known(known, simulated))
     counts = tables["filters"]
     logos = style.inline(explain.motifs(tables["filter_logos"])[0]) if "filter_logos" in tables else ""
     notes = [f"{row.run}, seed {row.seed}: {row.note}" for row in counts[counts["filters"] == 0].itertuples()]
