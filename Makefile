@@ -1,6 +1,6 @@
 # make demo    the whole analysis on embedded data: results/report.html
 # make test    all tests and checks
-# make explain TF-MoDISco, JASPAR and ledidi too (0.7 GB): proformer motifs --method modisco, design --method ledidi
+# make explain TF-MoDISco, JASPAR and ledidi too (0.6 GB): proformer motifs --method modisco, design --method ledidi
 # make multiqc MultiQC too (0.9 GB), for its page over the ATAC-seq tools' logs
 # make test-learning  the tests of learning with ten seeds each, with all instructions and with AVX2 alone
 # make test-faults  training on a real Slurm while jobs, nodes and Snakemake fail: an hour, root on Debian or Ubuntu
