@@ -68,6 +68,16 @@ SimulatedGenome = Annotated[int, at_least(60_000)]
 SimulatedTests = Annotated[int, at_least(100)]
 Benchmark = Annotated[int, at_least(50)]  # rows that are simulated
 SimulatedSet = Annotated[int, at_least(3)]
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        return bool(re.compile(text))
+    except (re.error, RecursionError):
+        return False
+
+
+Expression = Annotated[str, Limit(_is_expression, "a regular expression")]
 Flank = Annotated[str, Limit(lambda text: set(text) <= set("ACGT"), "of A, C, G and T")]
 Flanks = tuple[Flank, Flank]
 Attribution = Literal["ism", "gradient", "smoothgrad", "integrated", "deeplift"]  # methods, see docs/explain.md

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from proformer.cli.options import CpuThreads, Device, Known, load_model
 from proformer.files import InputFolder, Output
-from proformer.settings import Count, CountOrZero, Goal, Null, Pair, Pattern
+from proformer.settings import Count, CountOrZero, Expression, Goal, Null, Pair, Pattern
 
 
 def motifs(
@@ -58,7 +58,7 @@ def importance(
     every: Annotated[Count, "nt between positions"] = 5,
     flanks: Annotated[Pattern | None, "pattern whose dots take all letters, such as ..TGACTCA.."] = None,
     pair: Annotated[Pair | None, "two patterns, at all distances"] = None,
-    occlude: Annotated[str | None, "regular expression, whose matches are filled with random letters"] = None,
+    occlude: Annotated[Expression | None, "regular expression, whose matches are filled with random letters"] = None,
     null: Annotated[Null, "how backgrounds are made"] = "dinucleotide",
     backgrounds: Annotated[Count, "how many"] = 1000,
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,

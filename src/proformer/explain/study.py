@@ -22,7 +22,7 @@ from proformer.explain.importance import Importance, background, occlusion
 from proformer.explain.meme import Motifs, information
 from proformer.predict import Predictor
 from proformer.sequences import N
-from proformer.settings import Attribution, Count, CountOrZero, Goal, Null, Pair, Pattern
+from proformer.settings import Attribution, Count, CountOrZero, Expression, Goal, Null, Pair, Pattern
 
 MATCHED = 0.1  # q value
 DRAWN = 4  # filters of a model, those that are most like a known motif
@@ -49,7 +49,7 @@ class Study:
     every: Count = 6
     flanks: Pattern | None = None
     pair: Pair | None = None
-    occlude: str | None = None
+    occlude: Expression | None = None
     designs: CountOrZero = 4
     edits: Count = 4
     goal: Goal = "max"
