@@ -24,8 +24,11 @@ def test_readme_tells_of_every_script_and_no_other():
     assert sorted(told) == SCRIPTS
 
 
+COUNTED = {"gopher_growth.tsv"}  # of the models, on any machine alike
+
+
 @pytest.mark.parametrize("table", sorted(path.name for path in (FOLDER / "results").glob("*.tsv")))
 def test_results_name_their_machine_and_have_a_figure(table):
     path = FOLDER / "results" / table
-    assert pd.read_csv(path, sep="\t")["machine"].notna().all()
+    assert table in COUNTED or pd.read_csv(path, sep="\t")["machine"].notna().all()
     assert path.with_suffix(".png").is_file()
