@@ -170,11 +170,11 @@ def _with_datasets(config: Mapping[str, Any], section: str) -> dict[str, Any]:
 
 
 def packs(jobs: Iterable[TrainingJob], size: int) -> list[list[TrainingJob]]:
-    """Trainings that share a job: up to `size` of one data set, but for those that want several GPUs."""
-    groups: dict[str, list[TrainingJob]] = {}
+    """Trainings that share a job: up to `size` of one data set and seed, but for those that want several GPUs."""
+    groups: dict[tuple[str, int], list[TrainingJob]] = {}
     for job in jobs:
         if job.gpus == job.nodes == 1:
-            groups.setdefault(job.dataset, []).append(job)
+            groups.setdefault((job.dataset, job.seed), []).append(job)
     return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
 

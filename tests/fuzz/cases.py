@@ -39,7 +39,7 @@ PROFILE = """{model: {model: basenji, filters: 4, wide: 4, blocks: 1, length: 44
 MEME = "MEME version 4\n\nMOTIF Reb1\nletter-probability matrix:\n" + "0.1 0.7 0.1 0.1\n" * 6
 FIGURES = "{means: {draw: grid, tables: [grid.tsv], where: {dataset: dream}, caption: Means}}"
 STUDY = """{sequences: 2, methods: [gradient], patterns: [TTACCCG], backgrounds: 2, every: 60, designs: 1, edits: 1,
- logos: 0}"""
+ logos: 1}"""
 TILES = "{window: 512, bin: 32}"
 JUDGED = "{bins: [32, 64], thresholds: [0], shifts: 2, shifted_windows: 4}"
 LABELS = "{window: 512, rows: peaks, kind: binary, merge: 64}"

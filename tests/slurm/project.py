@@ -16,7 +16,7 @@ from checkouts import checkout
 from cluster import Cluster, wait_for
 
 POINTS = 3
-PACK = "train_pack_dream_1"  # the rule of all points, where one job takes so many
+PACK = "train_pack_dream_seed1_1"  # the rule of all points, where one job takes so many
 GPU_LIMIT = 2
 CONFIG = {
     "points_per_job": 1,

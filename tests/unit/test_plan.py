@@ -373,8 +373,8 @@ def test_seeds_and_packs_are_counted(config):
     three = make_plan(config(**keys, seeds=[1, 2, 3], points_per_job=5), RATE).everything
     assert len(three.trainings) == 3 * len(one.trainings)
     assert three.flops == pytest.approx(3 * one.flops)
-    by_dataset = Counter(training.path.partition("/")[0] for training in three.trainings)
-    assert three.jobs == sum(math.ceil(count / 5) for count in by_dataset.values())
+    by_dataset = Counter(training.path.partition("/")[0] for training in one.trainings)
+    assert three.jobs == 3 * sum(math.ceil(count / 5) for count in by_dataset.values())
     assert three.disk.known > one.disk.known
     assert one.device_hours == pytest.approx(three.device_hours / 3)
 

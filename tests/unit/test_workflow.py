@@ -146,10 +146,10 @@ def test_packs_and_predictions_cover_every_model_once(root):
     results = made(root, "demo", points_per_job=5)
     packed = [job.path for pack in results.packs() for job in pack]
     assert sorted(packed) == sorted(results.jobs)
-    assert all(len({job.dataset for job in pack}) == 1 and len(pack) <= 5 for pack in results.packs())
+    assert all(len({(job.dataset, job.seed) for job in pack}) == 1 and len(pack) <= 5 for pack in results.packs())
     groups = [group for dataset in results.datasets for group in results.predicting_packs(dataset)]
     tables = [table for group in groups for job in group for table in results.predictions(job).values()]
-    assert len(set(tables)) == len(tables) == 45 + 9 + 13 * 3
+    assert len(set(tables)) == len(tables) == 45 + 9 + 14 * 3
     assert made(root, "demo", points_per_job=1).packs() == []
 
 

@@ -156,7 +156,7 @@ def test_the_report_opens_with_all_its_parts(finished):
 
 def test_progress_counts_names_and_estimates(finished):
     text = (finished[0] / "progress.txt").read_text()
-    assert re.search(r"\[\d+/\d+\] train_pack_dream_\d · \d+ s", text)
+    assert re.search(r"\[\d+/\d+\] train_pack_dream_seed1_\d · \d+ s", text)
     assert re.search(r"about \d+ (s|min) left", text)
     assert "Report: results/report.html" in text
 

@@ -63,7 +63,7 @@ for number, pack in enumerate(PACKS, start=1):
 
     rule:
         name:
-            f"train_pack_{pack[0].dataset}_{number}"
+            f"train_pack_{pack[0].dataset}_seed{pack[0].seed}_{number}"
         input:
             train=list(dict.fromkeys(results.part(job, "train") for job in pack)),
             validation=list(dict.fromkeys(results.part(job, "validation") for job in pack)),

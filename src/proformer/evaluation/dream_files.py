@@ -3,6 +3,7 @@
 A position or pair that a file lists twice counts once, as in the challenge's own scorer.
 """
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from proformer.errors import InputError
+from proformer.files import read_table
 
 ALL = "all"
 SINGLES, PAIRS = ("high", "low", "yeast", "random", "challenging"), ("SNVs", "motif_perturbation", "motif_tiling")
@@ -67,17 +69,12 @@ def read_files(given: Iterable[Path], names: Mapping[str, str], suffix: str) -> 
 
 def _read_table(name: str, path: Path) -> SubsetFile:
     prefixes = ("",) if name in SINGLES else ("alt_", "ref_")
-    try:
-        table = pd.read_csv(path)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: found no table ({error}), expected the published CSV") from None
     wanted = [f"{prefix}{column}" for prefix in prefixes for column in ("pos", "sequence")]
-    if lacking := [column for column in wanted if column not in table]:
-        raise InputError(f"{path}: found no column {', '.join(lacking)}, expected {', '.join(wanted)}")
+    table = read_table(path, wanted, "expected the published CSV", sep=",", quoting=csv.QUOTE_MINIMAL)
     parts = [table[[f"{prefix}pos", f"{prefix}sequence"]].set_axis(["pos", "text"], axis=1) for prefix in prefixes]
     cells = pd.concat([part.assign(line=part.index + 2) for part in parts], ignore_index=True)
     cells["row"] = pd.to_numeric(cells["pos"], errors="coerce")
-    for wrong in cells[(cells["row"] % 1 != 0) | cells["text"].isna()].itertuples():
+    for wrong in cells[(cells["row"] % 1 != 0) | (cells["row"].abs() > 2**53) | cells["text"].isna()].itertuples():
         found = f"{wrong.pos!r} and {wrong.text!r}"
         raise InputError(f"{path}, line {wrong.line}: found {found}, expected a row number and its sequence")
     cells = cells.astype({"row": np.int64}).assign(text=cells["text"].astype(str).str.upper())
@@ -94,7 +91,7 @@ def _read_table(name: str, path: Path) -> SubsetFile:
 def _read_json(name: str, path: Path) -> SubsetFile:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: found no JSON ({error}), expected the published file") from None
     width = 2 if name in PAIRS else 1
     values: dict[int, float] = {}
