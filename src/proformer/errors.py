@@ -27,8 +27,8 @@ def one_line(what: str) -> Iterator[None]:
         raise SystemExit(2) from None
 
 
-def printable(error: Exception) -> str:
-    """An error as one line of printable characters: what comes from a file must not steer the terminal."""
+def printable(error: object) -> str:
+    """An error, or a name, as one line of printable characters: what comes from a file must not steer the terminal."""
     text = str(error)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         named = " → ".join(str(name) for name in (error.filename, error.filename2) if name is not None)

@@ -12,7 +12,7 @@ import pandas as pd
 from proformer.datasets.draws import CHUNK, by_chromosome, by_file, by_fold, by_group, by_names
 from proformer.datasets.nearest import near_groups
 from proformer.datasets.store import Store, StoreWriter, open_store
-from proformer.errors import InputError
+from proformer.errors import InputError, printable
 from proformer.files import file_digest
 from proformer.tasks import Task
 
@@ -111,7 +111,7 @@ def split(
                 writer.append(**_middle(columns, task, margin))
     return pd.DataFrame(
         {
-            "part": [out.stem for out in paths],
+            "part": [printable(out.stem) for out in paths],
             "rows": sizes,
             "distinct": [_distinct(store, part, index) for index in range(len(paths))],
             "mean": [float(np.mean(mean)) for mean, _ in moments],
