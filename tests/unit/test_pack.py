@@ -60,6 +60,12 @@ def test_members_may_have_stores_of_their_own(stores, tmp_path):
     assert first["train"] > second["train"] == second["validation"] == first["validation"]
 
 
+def test_settings_that_are_none_are_refused(stores, tmp_path, capsys):
+    words = ["train-pack", "--jobs", "{a: {}, b: }", "--results", str(tmp_path), *options(stores)]
+    assert main(words) == 2
+    assert "--jobs: b: found None, expected settings of a training" in capsys.readouterr().err
+
+
 def test_one_that_fails_is_named_and_the_others_are_kept(stores, tmp_path):
     bad = JOBS | {"dataset~x/typo": {"model": {"dmi": 8}}}
     with pytest.raises(InputError, match=r"1 of 3 trainings failed: dataset~x/typo: proformer train: error: "):

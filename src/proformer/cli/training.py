@@ -1,5 +1,6 @@
 """Verbs for training."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
@@ -89,6 +90,9 @@ def train_pack(
     from proformer.training.pack import train_pack
 
     configs = read_yaml(jobs, "--jobs")
+    for name, settings in configs.items():
+        if not isinstance(settings, Mapping):
+            raise InputError(f"--jobs: {name}: found {settings!r}, expected settings of a training")
     at_once = max(1, cpus // threads) if cpus and device != "cuda" else None
     for file in (*train, *validation, *since):
         existing(file)

@@ -160,6 +160,8 @@ def _tests(
     ceilings = file_ceiling(file) if simulated else {}
     rows: list[dict[str, Any]] = evaluate(predictions, file, metrics, samples=0).to_dict("records")  # type: ignore[assignment]
     for row in rows:
+        if len(task.names) == 1:  # a file without a header line does not know it
+            row["task"] = task.names[0]
         metric = row["metric"].removeprefix("change_")
         what = VALUE if metric == row["metric"] else CHANGE
         for found in intervals[intervals["what"] == what].to_dict("records"):
