@@ -122,8 +122,12 @@ CASES = {
     "config": Case("config model:legnet", []),
     "train-pack": Case(
         "train-pack --jobs pack.yaml --train tr.st --validation va.st --results res --threads 1 --device cpu",
-        ["pack.yaml", "tr.st"],
+        ["tr.st"],
         ["res/models/x/model.safetensors", "res/models/y/model.safetensors"],
+    ),
+    "train-pack settings": Case(  # without one of the models, too
+        "train-pack --jobs pack.yaml --train tr.st --validation va.st --results res --threads 1 --device cpu",
+        ["pack.yaml"],
     ),
     "collect": Case(
         "collect --dataset a --models m --sequences va.st --grid o.tsv --epochs o2.tsv",
