@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from proformer.cli.options import WithoutValue, read_yaml
 from proformer.errors import InputError
-from proformer.files import InputFolder, Output, OutputFolder, read_table, write_table, write_text
+from proformer.files import InputFolder, Output, OutputFolder, existing, read_table, write_table, write_text
 
 
 def collect(
@@ -117,7 +117,10 @@ def join(
 
     head, rows = "", []
     for path in tables:
-        first, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+        try:
+            first, *lines = existing(path).read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: found no text ({error}), expected a table") from None
         head = head or first
         if first != head:
             raise InputError(f"{path}, line 1: found {first.strip()!r}, expected {head.strip()!r}")

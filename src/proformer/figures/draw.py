@@ -55,8 +55,8 @@ def _read(path: Path) -> Any:
         return read_table(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: found {error.msg}, expected JSON") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: found no JSON ({error})") from None
 
 
 def _rows(table: Any, conditions: Mapping[str, Any]) -> Any:

@@ -1,6 +1,5 @@
 """How fast a model trains: measured, given, or taken from the released training's log."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,9 +74,11 @@ def _from_table(path: Path) -> pd.DataFrame:
 
 
 def _from_results(folder: Path) -> pd.DataFrame:
+    from proformer.models.folder import read_description  # needs torch
+
     rows = []
     for metrics in sorted(folder.glob("models/**/metrics.tsv")):
-        model = json.loads((metrics.parent / "model.json").read_text(encoding="utf-8"))["model"]
+        model = read_description(metrics.parent)["model"]
         rates = read_table(metrics)["sequences_per_second"]
         if (rates > 0).any():
             rows.append((float(cost(model).training_flops), rates[rates > 0].median()))
