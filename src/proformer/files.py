@@ -239,7 +239,8 @@ def read_table(path: str | Path, columns: Iterable[str] = (), hint: str = "", **
     try:
         table = pd.read_csv(existing(path), **more)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, ValueError) as error:
-        raise InputError(f"{path}: found no table ({' '.join(str(error).split())}), expected TSV") from None
+        kind = "CSV" if keywords.get("sep") == "," else "TSV"
+        raise InputError(f"{path}: found no table ({' '.join(str(error).split())}), expected {kind}") from None
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for names of rows
         raise InputError(f"{path}: found rows of more cells than the header line has, expected as many")
     if missing := [column for column in columns if column not in table]:

@@ -88,7 +88,7 @@ def test_an_option_and_its_key_refuse_the_same(path, root, capsys):
         option, key = by_option(OPTIONS[path], value, capsys), by_key(path, value, base, root)
         assert (option is None) == (key is None), (value, option, key)
         refused += option is not None
-    assert refused > 8
+    assert refused > (8 if path == "explain.goal" else 10)  # which may be any number
 
 
 def by_train(config, stores, tmp_path, capsys):

@@ -80,6 +80,8 @@ def test_simulated_data_have_a_ceiling_beside_every_r_and_judge_no_claim(finishe
         assert ceiling.notna().all(), name
         several = found.loc[ceiling.index, "n"] > 3 if "n" in found else slice(None)  # three rows may go any way
         assert ceiling[several].between(0, 1).all(), name
+        assert ceiling.between(-1, 1).all(), name
+        assert ceiling.median() > 0.8, name
     scores = pd.read_csv(folder / "evaluations/native/scores.tsv", sep="\t")
     assert scores["pearson_ceiling"].notna().tolist() == scores["source"].isin(["run", "proformer"]).tolist()
     for name in ("dream/grid/report_card", "atac/atac/report_card", "dream/report_card_scores"):

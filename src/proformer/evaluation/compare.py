@@ -56,11 +56,8 @@ def compare(
         folder = results / "models" / path
         with _left_out_when_damaged(folder, points):
             made, epochs = read_description(folder), read_table(folder / "metrics.tsv")
-            task, point, costs = (
-                Task.read(folder, made["task"]),
-                point_of(made, path),
-                _cost(made, epochs, known.get(path)),
-            )
+            task, point = Task.read(folder, made["task"]), point_of(made, path)
+            costs = _cost(made, epochs, known.get(path))
             dataset, seed, axes = point["dataset"], made["training"]["seed"], axes | point["axes"]
             is_simulated = dataset in (simulated or {})
             store = results / f"data/{dataset}/seed~{seed}/validation.safetensors"

@@ -70,7 +70,7 @@ def read_files(given: Iterable[Path], names: Mapping[str, str], suffix: str) -> 
 def _read_table(name: str, path: Path) -> SubsetFile:
     prefixes = ("",) if name in SINGLES else ("alt_", "ref_")
     wanted = [f"{prefix}{column}" for prefix in prefixes for column in ("pos", "sequence")]
-    table = read_table(path, wanted, "expected the published CSV", sep=",", quoting=csv.QUOTE_MINIMAL)
+    table = read_table(path, wanted, f"expected {', '.join(wanted)}", sep=",", quoting=csv.QUOTE_MINIMAL)
     parts = [table[[f"{prefix}pos", f"{prefix}sequence"]].set_axis(["pos", "text"], axis=1) for prefix in prefixes]
     cells = pd.concat([part.assign(line=part.index + 2) for part in parts], ignore_index=True)
     cells["row"] = pd.to_numeric(cells["pos"], errors="coerce")

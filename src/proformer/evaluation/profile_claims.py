@@ -19,6 +19,7 @@ from proformer.evaluation.claims import (
     claims_on,
     if_learned,
 )
+from proformer.evaluation.profile_tables import WAYS
 from proformer.evaluation.profile_windows import BINS, OWN, SHIFTS, VARIANTS, WHOLE, WINDOWS
 from proformer.files import read_table
 
@@ -181,9 +182,8 @@ def variants_follow_coverage(scores: pd.DataFrame) -> Finding:
 def variant_means(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean over elements of r with measured effects, by the folder of each model: columns standard, robust."""
     rows = chosen(scores, how=VARIANTS)
-    names = rows["metric"].map({"pearson": "standard", "robust_pearson": "robust"})
-    means = rows.assign(way=names).groupby(["folder", "way"])["value"].mean().unstack()
-    return means.reindex(columns=["standard", "robust"])
+    means = rows.assign(way=rows["metric"].map(WAYS)).groupby(["folder", "way"])["value"].mean().unstack()
+    return means.reindex(columns=[*WAYS.values()])
 
 
 def _values(own: pd.DataFrame, metric: str, loss: str) -> pd.Series:

@@ -56,7 +56,8 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: found no JSON ({error})") from None
+        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise InputError(f"{path}{where}: found {error}, expected JSON") from None
 
 
 def _rows(table: Any, conditions: Mapping[str, Any]) -> Any:
