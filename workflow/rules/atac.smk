@@ -7,7 +7,7 @@ rule simulate_atac:
         code=library("simulate", "cli/simulate"),
     output:
         results.simulated("simulated_atac"),
-    priority: 1  # trainings wait for the windows
+    priority: 2  # before any training: others wait for the windows
     resources:
         **asks(2000, 30),
     params:
@@ -27,7 +27,7 @@ rule atac_genome:
         fasta=f"{A}/genome.fa",
         index=f"{A}/genome.fa.fai",
         table=f"{T}/genome.tsv",
-    priority: 1
+    priority: 2
     resources:
         **asks(2000, 30),
     shell:
@@ -41,7 +41,7 @@ rule atac_index:
         fasta=rules.atac_genome.output.fasta,
     output:
         directory(f"{A}/index"),
-    priority: 1
+    priority: 2
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -81,7 +81,7 @@ rule atac_trim:
         page=f"{A}/qc/{{sample}}.fastp.html",
     wildcard_constraints:
         sample=experiment.among("reads"),
-    priority: 1
+    priority: 2
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -107,7 +107,7 @@ rule atac_align:
         marked=f"{A}/qc/{{sample}}.markdup.txt",
     wildcard_constraints:
         sample=experiment.among("reads"),
-    priority: 1
+    priority: 2
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -157,7 +157,7 @@ rule atac_fragments:
     output:
         fragments=f"{A}/fragments/{{sample}}.bed.gz",
         counts=f"{A}/qc/{{sample}}.filtering.tsv",
-    priority: 1
+    priority: 2
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -185,7 +185,7 @@ rule atac_pool:
         code=library("atac/fragments", "atac/tools"),
     output:
         f"{A}/pooled.bed.gz",
-    priority: 1
+    priority: 2
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
@@ -227,7 +227,7 @@ rule atac_peaks:
         code=library("atac/peaks", "atac/tools"),
     output:
         multiext(f"{A}/peaks/atac_", "peaks.narrowPeak", "peaks.xls", "summits.bed"),
-    priority: 1
+    priority: 2
     resources:
         **asks(2000, 15, per_gb=120, per_mb=16),
     params:
@@ -248,7 +248,7 @@ rule atac_signal:
         code=library("atac/signal", "atac/fragments"),
     output:
         f"{A}/signal.bw",
-    priority: 1
+    priority: 2
     resources:
         **asks(8000, 15, per_gb=60),
     params:
@@ -269,7 +269,7 @@ rule atac_windows:
     output:
         store=f"{A}/windows.safetensors",
         counts=f"{T}/windows.tsv",
-    priority: 1
+    priority: 2
     resources:
         **asks(4000, 30),
     params:
