@@ -287,9 +287,9 @@ def test_rows_are_known_before_anything_is_there(config, tmp_path, root):
 def test_rows_of_several_files_add_up(config):
     both = config(datasets={"dream": {"train": ["dream-train", "dream-train-sample"], "test": "public"}})
     assert count_rows("dream", both, load_catalogue()) == (6_739_258 + 6_370, "the catalogue")
-    part = next(part for part in make_plan(both, RATE).parts if part.name == "dream")
-    assert {"dream-train", "dream-train-sample"} <= {file.name for file in part.files}
-    assert "public" not in {file.name for file in part.files}
+    item = next(item for item in make_plan(both, RATE).items if item.name == "dream")
+    assert {"dream-train", "dream-train-sample"} <= {file.name for file in item.files}
+    assert "public" not in {file.name for file in item.files}
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ HUMAN = ("human2", "human4", "human6", "human8", "human10", "humanpeaks", "human
 def test_the_paper_costs_what_its_grid_costs(config):
     made = config("config/paper.yaml", atac=None, datasets=dict.fromkeys(HUMAN))
     plan = make_plan(made, rates.sustained(100))
-    dream = next(part for part in plan.parts if part.name == "dream")
+    dream = next(item for item in plan.items if item.name == "dream")
     assert (dream.jobs, len(dream.trainings)) == (72, 72)
     expected = 0
     for dim, heads in ((64, 2), (128, 4), (256, 8)):
@@ -357,13 +357,13 @@ def test_the_paper_costs_what_its_grid_costs(config):
                 expected += 20 * (673_925 * price.training_flops + 134_785 * price.forward_flops)
     assert dream.flops == pytest.approx(expected, rel=1e-9)
     assert dream.device_hours == pytest.approx(expected / 1e14 / 3600, rel=1e-9)
-    final = next(part for part in plan.parts if part.name == "dreamfull")
+    final = next(item for item in plan.items if item.name == "dreamfull")
     assert [training.devices for training in final.trainings] == [4] * 4 + [1] * 5  # Proformers, then others
     assert final.trainings[0].hours == pytest.approx(final.trainings[0].device_hours / 4)
     assert {47_425_543} <= {training.parameters for training in final.trainings}
     assert "dream-train" not in {file.name for file in final.files}  # the data set before reads the same file
     whole = as_dict(plan)["total"]
-    assert whole["flops"] == pytest.approx(sum(part.flops for part in plan.parts))
+    assert whole["flops"] == pytest.approx(sum(item.flops for item in plan.items))
     assert whole["download"]["known"] > 119.5 * (6_739_258 + 71_103 + 30_722_376 + 20_616_659)
 
 

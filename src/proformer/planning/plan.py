@@ -1,4 +1,4 @@
-"""What a configuration will take: trainings, FLOPs, hours, memory, disk and downloads, per part and in total."""
+"""What a configuration will take: trainings, FLOPs, hours, memory, disk and downloads, per item and in total."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +50,7 @@ class PlannedTraining:
 
 
 @dataclass(frozen=True)
-class Part:
+class Item:
     """One data set with its trainings; the ATAC-seq experiment behind such sets; or what models are scored on."""
 
     name: str
@@ -95,24 +95,24 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a configuration, and where its hours come from."""
+    """The items of a configuration, and where its hours come from."""
 
-    parts: tuple[Part, ...]
+    items: tuple[Item, ...]
     rate: Rate
     device: str
     skipped: Mapping[str, str] = field(default_factory=dict)  # points that cannot be built, by path: why
 
     @cached_property
-    def everything(self) -> Part:
-        """All parts together, with each file once."""
-        files = {file.name: file for part in self.parts for file in part.files}
-        return Part(
+    def everything(self) -> Item:
+        """All items together, with each file once."""
+        files = {file.name: file for item in self.items for file in item.files}
+        return Item(
             "total",
-            sum(part.jobs for part in self.parts),
-            tuple(training for part in self.parts for training in part.trainings),
+            sum(item.jobs for item in self.items),
+            tuple(training for item in self.items for training in item.trainings),
             tuple(files.values()),
-            sum((part.stores for part in self.parts), Amount()),
-            max((part.memory for part in self.parts), default=0.0),
+            sum((item.stores for item in self.items), Amount()),
+            max((item.memory for item in self.items), default=0.0),
         )
 
 
@@ -124,14 +124,14 @@ def make_plan(config: Mapping[str, Any], rate: Rate, samples: Sequence[Mapping[s
     catalogue = load_catalogue()
     jobs = training_jobs(config)
     costs, skipped = job_costs(jobs)
-    parts = [_experiment(config, samples, catalogue)] if config["atac"] else []
+    items = [_experiment(config, samples, catalogue)] if config["atac"] else []
     for name in active_datasets(config):
         own = [job for job in jobs if job.dataset == name and job.path in costs]
-        parts.append(_dataset(name, own, costs, config, rate, catalogue))
+        items.append(_dataset(name, own, costs, config, rate, catalogue))
     sets = active_evaluations(config).values()
     scored_on = [name for keys in sets for name in (keys["file"], *keys["published"].values())]
-    parts.append(Part("evaluation sets", files=_files(scored_on, config, catalogue)))
-    return Plan(tuple(_apart(parts)), rate, "CPU" if config["device"] == "cpu" else "GPU", skipped)
+    items.append(Item("evaluation sets", files=_files(scored_on, config, catalogue)))
+    return Plan(tuple(_apart(items)), rate, "CPU" if config["device"] == "cpu" else "GPU", skipped)
 
 
 def _files(names: Iterable[str], config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[File, ...]:
@@ -139,19 +139,19 @@ def _files(names: Iterable[str], config: Mapping[str, Any], catalogue: Mapping[s
     return tuple(find(name, config, catalogue) for name in whole)
 
 
-def _apart(parts: Iterable[Part]) -> Iterator[Part]:
-    """Every file at the first part that reads it; parts without anything of their own are left out."""
+def _apart(items: Iterable[Item]) -> Iterator[Item]:
+    """Every file at the first item that reads it; items without anything of their own are left out."""
     seen: set[str] = set()
-    for part in parts:
-        own = {file.name: file for file in part.files if file.name not in seen}
+    for item in items:
+        own = {file.name: file for file in item.files if file.name not in seen}
         seen |= own.keys()
-        if own or part.trainings:
-            yield replace(part, files=tuple(own.values()))
+        if own or item.trainings:
+            yield replace(item, files=tuple(own.values()))
 
 
 def _experiment(
     config: Mapping[str, Any], samples: Sequence[Mapping[str, str]], catalogue: Mapping[str, Source]
-) -> Part:
+) -> Item:
     def named(rows: Sequence[Mapping[str, Any]], *keys: str) -> tuple[File, ...]:
         return _files((row[key] for row in rows for key in keys if row[key]), config, catalogue)
 
@@ -159,7 +159,7 @@ def _experiment(
     others = named(samples, "fragments", "peaks", "bigwig")
     others += named([config["atac"]], "genome", "blacklist", "annotation")
     # Alignments take about as much again as their reads do (and trimmed reads, for a while).
-    return Part("ATAC-seq reads", files=reads + others, stores=sum((file.disk for file in reads), Amount()))
+    return Item("ATAC-seq reads", files=reads + others, stores=sum((file.disk for file in reads), Amount()))
 
 
 def _dataset(
@@ -169,7 +169,7 @@ def _dataset(
     config: Mapping[str, Any],
     rate: Rate,
     catalogue: Mapping[str, Source],
-) -> Part:
+) -> Item:
     keys = config["datasets"][name]
     files = _files(
         (*training_files(keys), *coverage_files(keys), *record_files(keys, config), *further_files(keys)),
@@ -177,7 +177,7 @@ def _dataset(
         catalogue,
     )
     if not jobs:
-        return Part(name, files=files, notes=(f"{name}: nothing is trained on it",))
+        return Item(name, files=files, notes=(f"{name}: nothing is trained on it",))
     rows, how = count_rows(name, config, catalogue)
     draws, row = len({job.draw for job in jobs}), row_bytes(jobs[0].data)
     note, counts, stores = f"{name}: rows {how}", None, Amount(unknown=(f"stores of {name}",))
@@ -192,7 +192,7 @@ def _dataset(
     trainings = {job.path: _training(job, costs[job.path], counts, rate, config["device"] == "cpu") for job in jobs}
     groups = [*packs(jobs, config["points_per_job"]), *([job] for job in jobs if job.gpus * job.nodes > 1)]
     on_host = [sorted((trainings[job.path].host_bytes for job in group), reverse=True) for group in groups]
-    return Part(
+    return Item(
         name,
         len(groups),
         tuple(trainings.values()),
@@ -235,20 +235,20 @@ def _training(
 
 
 def as_text(plan: Plan) -> str:
-    """A plain table of the parts and the total, and below it what the numbers rest on."""
+    """A plain table of the items and the total, and below it what the numbers rest on."""
     rows = as_rows(plan)
     return "\n".join([aligned(rows, right=range(1, len(rows[0]))), "", *_notes(plan)])
 
 
 def as_rows(plan: Plan) -> list[tuple[str, ...]]:
-    """The head of the table, a row per part, and the total, as text."""
-    rows = [_cells(part, plan.device) for part in (*plan.parts, plan.everything)]
+    """The head of the table, a row per item, and the total, as text."""
+    rows = [_cells(item, plan.device) for item in (*plan.items, plan.everything)]
     return [tuple(rows[0]), *(tuple(row.values()) for row in rows)]
 
 
-def _cells(part: Part, device: str) -> dict[str, str]:
-    """The row of a part, by the heads of the columns: empty where nothing is trained, and ? for what is not known."""
-    done = part.trainings
+def _cells(item: Item, device: str) -> dict[str, str]:
+    """The row of an item, by the heads of the columns: empty where nothing is trained, and ? for what is not known."""
+    done = item.trainings
 
     def most(text: Callable[[Any], str], values: Iterable[float | None]) -> str:
         known = [value for value in values if value is not None]
@@ -257,23 +257,23 @@ def _cells(part: Part, device: str) -> dict[str, str]:
     parameters = sorted({training.parameters for training in done})
     on_device = most(as_bytes, (training.device_bytes for training in done))
     return {
-        "PART": part.name,
-        "JOBS": str(part.jobs or ""),
+        "ITEM": item.name,
+        "JOBS": str(item.jobs or ""),
         "TRAININGS": str(len(done) or ""),
         "PARAMETERS": " to ".join(as_count(count) for count in dict.fromkeys([*parameters[:1], *parameters[-1:]])),
-        "FLOP": most("{:.2e}".format, [part.flops]),
-        f"{device} HOURS": most(as_hours, [part.device_hours]),
+        "FLOP": most("{:.2e}".format, [item.flops]),
+        f"{device} HOURS": most(as_hours, [item.device_hours]),
         "LONGEST": most(as_hours, (training.hours for training in done)),
-        "MEMORY": most(as_bytes, [part.memory]),
+        "MEMORY": most(as_bytes, [item.memory]),
         **({"ON GPU": on_device} if device == "GPU" else {}),
-        "DISK": str(part.disk),
-        "DOWNLOAD": str(part.download),
+        "DISK": str(item.disk),
+        "DOWNLOAD": str(item.download),
     }
 
 
 def _notes(plan: Plan) -> list[str]:
     whole = plan.everything
-    notes = [note for part in plan.parts for note in part.notes] + skipped_notes(plan.skipped)
+    notes = [note for item in plan.items for note in item.notes] + skipped_notes(plan.skipped)
     notes += [
         "FLOP: of the models as they are computed, forward and backward, all epochs, and validation",
         f"{plan.device} hours: at {plan.rate.source}; all epochs, none shared; LONGEST is one training's",
@@ -309,23 +309,23 @@ def skipped_reasons(skipped: Mapping[str, str]) -> list[str]:
 def as_dict(plan: Plan) -> dict[str, Any]:
     """Everything, as plain data: bytes, hours and FLOPs; None for what is not known."""
 
-    def plain(part: Part) -> dict[str, Any]:
+    def plain(item: Item) -> dict[str, Any]:
         return {
-            "part": part.name,
-            "jobs": part.jobs,
-            "trainings": len(part.trainings),
-            "flops": part.flops,
-            "device_hours": part.device_hours,
-            "disk": asdict(part.disk),
-            "checkpoints": part.checkpoints,
-            "download": asdict(part.download),
+            "item": item.name,
+            "jobs": item.jobs,
+            "trainings": len(item.trainings),
+            "flops": item.flops,
+            "device_hours": item.device_hours,
+            "disk": asdict(item.disk),
+            "checkpoints": item.checkpoints,
+            "download": asdict(item.download),
         }
 
     return {
         "device": plan.device,
         "rate": plan.rate.source,
         "total": plain(plan.everything),
-        "parts": [plain(part) for part in plan.parts],
+        "items": [plain(item) for item in plan.items],
         "trainings": [asdict(training) for training in plan.everything.trainings],
         "skipped": dict(plan.skipped),
         "notes": _notes(plan),
