@@ -36,6 +36,7 @@ TABLES = {
     "attribution": numbers(ATTRIBUTION, auroc=1, r_truth=1, r_ism=1),
     "logos": numbers(table(sequence=[0, 1], position=range(80)), contribution=1).assign(code=2),
     "motifs": numbers(FILTERS, A=0.5, C=0.5, G=0.5, T=0.5, q=0.1).assign(target="Skn7"),
+    "filters": numbers(table(filters=[32]), hit_ratio=1, mean_q=1),
     "importance": numbers(pd.concat(EXPERIMENTS), importance=2),
     "design": numbers(table(row=[0, 1], step=range(4), edits=[1]), predicted=9, true=9),
     "coverage": numbers(COVERAGE, real=1).assign(width="constant", n=100),

@@ -10,11 +10,12 @@ import pytest
 import torch
 from tiny_models import LENGTH, saved, tiny
 
+from proformer.datasets.store import StoreWriter
 from proformer.errors import InputError
 from proformer.explain.attribution import Attributor
 from proformer.explain.design import design_table, evolution, greedy, ledidi, within_budget
 from proformer.explain.importance import Importance, background, embed, occlusion
-from proformer.explain.study import Study, study, whole_sequences
+from proformer.explain.study import Study, middles, study, whole_sequences
 from proformer.explain.truth import PERFECT, planted_motifs, site_positions, true_scores, truth
 from proformer.sequences import ALPHABET, N, decode, encode, reverse_complement
 from proformer.settings import Null
@@ -177,6 +178,18 @@ def test_experiments_are_on_the_most_common_length():
     codes = codes_of(9, 20)
     codes[:6, -2:] = N
     assert np.array_equal(whole_sequences(codes), codes[:6])
+
+
+def test_models_of_shorter_windows_are_asked_about_the_middles(tmp_path):
+    codes = codes_of(3, 80)
+    described = tiny("danq", length=80).description
+    with StoreWriter(tmp_path / "windows.safetensors", {key: described[key] for key in ("task", "layout")}) as store:
+        store.append(codes=codes, target=np.zeros((3, 1, 1), np.float32), group=np.zeros(3, np.int64))
+    short, long = tiny("danq", length=60), tiny("danq", length=90)
+    assert np.array_equal(middles(store.path, [short, short]), codes[:, 10:70])
+    for wrong in ([long], [short, tiny("danq", length=80)]):
+        with pytest.raises(InputError, match="expected one length"):
+            middles(store.path, wrong)
 
 
 def test_a_study_asks_models_and_the_simulator_the_same():

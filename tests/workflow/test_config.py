@@ -9,6 +9,7 @@ import yaml
 
 from proformer.errors import InputError
 from proformer.planning.configuration import read_configuration
+from proformer.workflow import explained
 from proformer.workflow.results import Results
 
 
@@ -142,12 +143,26 @@ def test_demo_asks_for_no_gpu(fresh):
         ("datasets: {coverage: {windows: {windw: 5}}}", "datasets: coverage: windows: unknown key 'windw'"),
         ("datasets: {coverage: {windows: {bin: 5}}}", "datasets: coverage: windows: found bins of 5 bp"),
         ("explain: {runs: [legnt]}", "explain: found the run 'legnt'; did you mean 'legnet'"),
+        ("explain: {datasets: {complx: {}}}", "explain: datasets: found 'complx'; did you mean 'complex'"),
+        ("explain: {datasets: {complex: {edit: 3}}}", "explain: datasets: complex: unknown key 'edit'"),
+        ("explain: {datasets: {complex: {edits: 0}}}", "explain: datasets: complex: edits"),
     ],
 )
 def test_wrong_configurations_are_refused_by_name(root, tmp_path, change, message):
     (tmp_path / "overlay.yaml").write_text(change)
     with pytest.raises(InputError, match=re.escape(message)):
         Results(read_configuration([tmp_path / "overlay.yaml"], root)[0], root)
+
+
+def test_a_data_set_is_asked_questions_of_its_own(root, tmp_path):
+    (tmp_path / "o.yaml").write_text(
+        "explain: {edits: 7, datasets: {complex: {edits: 2, known: yeast-motifs-yetfasco}}}"[:]
+    )
+    results = Results(read_configuration([tmp_path / "o.yaml"], root)[0], root)
+    assert [explained.questions(results, name)["edits"] for name in ("complex", "dream")] == [2, 7]
+    assert explained.known_motifs(results, "complex") == [results.raw("yeast-motifs-yetfasco")]
+    assert not explained.known_motifs(results, "dream")
+    assert "motifs" in explained.tables(results, "complex")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ SCORED = ("final-AP", "final-1", "final-8", "final-8+GLU", "second-measurement")
 FIGURES |= {f"fig4density_dream_{name}_run" for name in SCORED}
 DATA = ("atac", "atacchromosome", "complex", "dream")
 FIGURES |= {f"prix_fixe_prixfixe_dream{what}" for what in ("", "_spearman", "_gain", "_blocks", "_best", "_curves")}
-LEARNT = ("attribution", "logos", "motifs", "importance", "design")
+LEARNT = ("attribution", "logos", "motifs", "filters", "importance", "design")
 FIGURES |= {f"explain_complex_{name}" for name in LEARNT} | {
     f"explain_dream_{name}" for name in ("coverage", "effects")
 }

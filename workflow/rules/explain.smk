@@ -10,7 +10,7 @@ for dataset, jobs in explained.asked(results).items():
         input:
             models=results.trained(jobs),
             sequences=results.part(jobs[0], "validation"),
-            known=[results.raw(name) for name in results.known_motifs],
+            known=explained.known_motifs(results, dataset),
             code=library(*EXPLAIN) + model_code(jobs),
         output:
             [f"{X}/{dataset}/{name}.tsv" for name in explained.tables(results, dataset)],
@@ -20,7 +20,7 @@ for dataset, jobs in explained.asked(results).items():
             gpu=GPU,
         params:
             options=commands.study_options(results, dataset),
-            settings=commands.study_settings(results),
+            settings=commands.study_settings(results, dataset),
             folder=lambda wildcards, output: str(Path(output[0]).parent),
             device=config["device"],
         shell:
@@ -34,7 +34,7 @@ for dataset, jobs in explained.asked(results).items():
         input:
             models=results.trained(jobs),
             sequences=results.part(jobs[0], "validation"),
-            known=[results.raw(name) for name in results.known_motifs],
+            known=explained.known_motifs(results, dataset),
             code=library(*EXPLAIN) + model_code(jobs),
         output:
             report(

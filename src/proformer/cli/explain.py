@@ -149,14 +149,13 @@ def explain_models(
           --sequences validation.safetensors --settings '{sequences: 50, patterns: [TTACCCG]}'
     """
     from proformer.cli.options import read_yaml
-    from proformer.datasets.store import open_store
     from proformer.explain import study
     from proformer.files import write_table
     from proformer.settings import read
 
     plan = read(study.Study, read_yaml(settings, "--settings"), "--settings")
     loaded = _loaded(models, names, device, threads)
-    tables = study.study(loaded, open_store(sequences).codes[:], plan, _known(known, simulated), simulated)
+    tables = study.study(loaded, study.middles(sequences, loaded.values()), plan, _known(known, simulated), simulated)
     for name, table in tables.items():
         write_table(out / f"{name}.tsv", table)
     print(tables["attribution"].to_string(index=False, na_rep="", float_format="%.3f"))
@@ -180,17 +179,14 @@ def explain_patterns(
       proformer explain-patterns --models results/models/dataset~dream/… --names final:1 --out patterns.html \\
           --sequences validation.safetensors --known yetfasco_all.meme
     """
-    import numpy as np
-
-    from proformer.datasets.store import open_store
     from proformer.explain.patterns import pattern_tables
+    from proformer.explain.study import middles
     from proformer.figures import explain, style
     from proformer.files import write_text
     from proformer.tables import to_page
 
     loaded = _loaded(models, names, device, threads)
-    codes = np.array(open_store(sequences).codes[:first])
-    tables = pattern_tables(loaded, codes, _known(known, simulated))
+    tables = pattern_tables(loaded, middles(sequences, loaded.values())[:first], _known(known, simulated))
     counts = tables["filters"]
     logos = style.inline(explain.motifs(tables["filter_logos"])[0]) if "filter_logos" in tables else ""
     notes = [f"{row.run}, seed {row.seed}: {row.note}" for row in counts[counts["filters"] == 0].itertuples()]

@@ -4,7 +4,7 @@ Every table begins with the columns run (with the levels of its axes) and seed. 
 answers the same questions, as the run "perfect model".
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.evaluation.metrics import METRICS
 from proformer.explain import truth as simulator
@@ -20,44 +21,14 @@ from proformer.explain.design import design_table, greedy
 from proformer.explain.filters import motif_table, motifs_of
 from proformer.explain.importance import Importance, background, occlusion
 from proformer.explain.meme import Motifs, information
+from proformer.explain.questions import MATCHED, Study
 from proformer.predict import Predictor
 from proformer.sequences import N
-from proformer.settings import Attribution, Count, CountOrZero, Expression, Goal, Null, Pair, Pattern
 
-MATCHED = 0.1  # q value
 DRAWN = 4  # filters of a model, those that are most like a known motif
+LETTERS = 100  # of a logo: the middle ones, where a window has its peak
 COPIES = 4
 Predict = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Study:
-    """What is asked of models; see `explain:` in config.yaml.
-
-    sequences: whose predictions are attributed. methods: of attribution. logos: sequences that are drawn. null: how
-    backgrounds are made. backgrounds: how many. patterns: whose importance is measured, at positions `every` so many
-    nt, and in copies. flanks: a pattern whose dots take all letters. pair: two patterns at all distances. occlude: a
-    regular expression. designs: sequences that are designed. edits: most of a design. goal: of designs.
-    """
-
-    sequences: Count = 16
-    methods: tuple[Attribution, ...] = ("ism", "gradient", "integrated")
-    logos: Count = 2
-    null: Null = "dinucleotide"
-    backgrounds: Count = 32
-    patterns: tuple[Pattern, ...] = ()
-    every: Count = 6
-    flanks: Pattern | None = None
-    pair: Pair | None = None
-    occlude: Expression | None = None
-    designs: CountOrZero = 4
-    edits: Count = 4
-    goal: Goal = "max"
-
-    @property
-    def asks_for_importance(self) -> bool:
-        """Whether there is an experiment with patterns."""
-        return bool(self.patterns or self.flanks or self.pair or self.occlude)
 
 
 @dataclass
@@ -95,7 +66,7 @@ def study(
     reference = _reference(sample, plan, tables) if simulated else None
     experiments: list[tuple[str, str, Predict]] = [(simulator.PERFECT, "", simulator.truth)] if simulated else []
     for (run, seed), predictor in models.items():
-        attributor = Attributor(predictor, predictor.task.names[:1])
+        attributor = Attributor(predictor, [plan.task] if plan.task else predictor.task.names[:1])
         _attribute(attributor, sample, plan, reference, tables, run, seed)
         if motifs:
             add_motifs(motifs_of, predictor, codes, motifs, tables, run, seed)
@@ -105,6 +76,20 @@ def study(
     for run, seed, predict in experiments if plan.asks_for_importance else ():
         tables.add("importance", importance(predict, whole, codes, plan), run, seed)
     return tables.joined()
+
+
+def middles(store: Path, models: Iterable[Predictor]) -> np.ndarray:
+    """The codes uint8 [N, L] of a store; of windows that are longer than what the models read, their middles.
+
+    Raises InputError for models of several lengths, which would see different parts of the windows.
+    """
+    codes = open_store(store).codes
+    window, lengths = codes.shape[1], sorted({predictor.layout.length for predictor in models})
+    if len(lengths) > 1 or lengths[0] > window:
+        found = f"windows of {window} nt, and models that read {', '.join(map(str, lengths))}"
+        raise InputError(f"{store}: found {found}, expected one length, at most the windows'")
+    start = (window - lengths[0]) // 2
+    return np.array(codes[:, start : start + lengths[0]])
 
 
 def _sample(codes: np.ndarray, number: int, simulated: bool) -> np.ndarray:
@@ -166,8 +151,9 @@ def _attribute(
 
 def _logos(values: np.ndarray, codes: np.ndarray, plan: Study, tables: Tables, run: str, seed: str) -> None:
     for row in range(min(plan.logos, len(codes))):
-        place = np.flatnonzero(codes[row] < N)
-        columns = {"sequence": row, "position": place - place[0], "code": codes[row, place]}
+        known = np.flatnonzero(codes[row] < N)
+        place = known[max(0, (len(known) - LETTERS) // 2) :][:LETTERS]
+        columns = {"sequence": row, "position": place - known[0], "code": codes[row, place]}
         tables.add("logos", pd.DataFrame(columns | {"contribution": values[row, place]}), run, seed)
 
 

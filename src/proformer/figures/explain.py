@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
 
+from proformer.explain.questions import MATCHED
 from proformer.figures import style
 from proformer.figures.logos import logo
 
@@ -73,10 +74,10 @@ def logos(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             chosen = table[(table["name"] == name) & (table["sequence"] == sequence)]
             heights = np.zeros((len(chosen), 4))
             heights[np.arange(len(chosen)), chosen["code"]] = chosen["contribution"]
-            logo(panels[row, column], heights)
+            logo(panels[row, column], heights, chosen["position"].min())
         panels[row, 0].set_ylabel(name.replace(" ", "\n"))
     for axes in panels[-1]:
-        axes.set_xlabel("position in the insert (nt)")
+        axes.set_xlabel("position (nt)")
     return figure, table.drop(columns="name")
 
 
@@ -100,6 +101,25 @@ def motifs(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             axes.set_axis_off()
         row[0].set_ylabel(name.replace(" ", "\n"))
     return figure, table.drop(columns="name")
+
+
+@style.styled
+def filters(table: pd.DataFrame, letter: str = "") -> style.Drawn:
+    """Draw how many filters of each model resemble a known motif, and the mean q value (Toneyan et al., Fig. ED4)."""
+    table = style.needed(table, ["run", "seed", "filters", "hit_ratio", "mean_q"], "filters").dropna(subset="hit_ratio")
+    names, y = _names(table), np.arange(len(table))
+    figure = style.new(style.DOUBLE, 22 + 5 * len(table), letter)
+    panels = figure.subplots(1, 2, sharey=True)
+    labels = {"hit_ratio": f"share of filters with q < {MATCHED:g}", "mean_q": "mean q value of the nearest motif"}
+    for axes, (column, label) in zip(panels, labels.items(), strict=True):
+        axes.barh(y, table[column], 0.7, color=style.BLUE)
+        for place, value in zip(y, table[column], strict=True):
+            axes.text(value, place, f" {value:.2f}", va="center_baseline", size=style.SMALL)
+        axes.set(xlabel=label, xlim=(0, 1.12))
+    texts = [f"{name} ({count:.0f} filters)" for name, count in zip(names, table["filters"], strict=True)]
+    panels[0].set_yticks(y, texts)
+    panels[0].invert_yaxis()
+    return figure, table
 
 
 @style.styled

@@ -5,6 +5,7 @@ from typing import Any
 
 from proformer.datasets.coverage import Windows
 from proformer.errors import InputError
+from proformer.explain.questions import Study
 from proformer.points import active, active_datasets, active_evaluations
 from proformer.settings import did_you_mean, read
 
@@ -22,6 +23,10 @@ def check(config: Mapping[str, Any]) -> None:
         if run not in config["runs"]
     ]:
         raise InputError(f"explain: found the run {unknown[0]!r}{did_you_mean(unknown[0], config['runs'])}")
+    for name, keys in (config["explain"] or {}).get("datasets", {}).items():
+        if name not in config["datasets"]:
+            raise InputError(f"explain: datasets: found {name!r}{did_you_mean(name, config['datasets'])}")
+        read(Study, {key: value for key, value in (keys or {}).items() if key != "known"}, f"explain: datasets: {name}")
     for name, keys in active(config["benchmarks"]).items():
         for dataset in keys["datasets"]:
             if not (config["datasets"].get(dataset) or {"cross_validation": 1})["cross_validation"]:

@@ -143,17 +143,17 @@ def score_options(results: Results, dataset: str, part: str) -> str:
     return " ".join(options)
 
 
-def study_settings(results: Results) -> str:
+def study_settings(results: Results, dataset: str) -> str:
     """Settings of `proformer explain-models`."""
-    keys = results.config["explain"] or {}
-    return as_yaml({name: value for name, value in keys.items() if name not in ("runs", "certain", "known")})
+    keys = explained.questions(results, dataset)
+    return as_yaml({name: value for name, value in keys.items() if name != "known"})
 
 
 def study_options(results: Results, dataset: str) -> str:
     """Options of `proformer explain-models` and `explain-patterns`: which models, and which motifs are known."""
     jobs = explained.asked(results)[dataset]
     models, names = [results.model(job.path) for job in jobs], [f"{job.label}:{job.seed}" for job in jobs]
-    known = [results.raw(name) for name in results.known_motifs] or results.config["explain"]["known"]
+    known = explained.known_motifs(results, dataset) or explained.questions(results, dataset)["known"]
     options = [option("--models", models), option("--names", names), option("--known", known)]
     return " ".join([*options, "--simulated" if explained.knows_truth(results, dataset) else ""])
 

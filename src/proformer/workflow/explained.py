@@ -1,5 +1,7 @@
 """Which models are asked what they have learnt, and how sure they are."""
 
+from typing import Any
+
 from proformer.points import TrainingJob
 from proformer.workflow.checks import PUBLIC
 from proformer.workflow.results import Results
@@ -8,6 +10,19 @@ from proformer.workflow.results import Results
 def asked(results: Results) -> dict[str, list[TrainingJob]]:
     """The data sets of the runs whose models are asked what they have learnt, with the trainings of these."""
     return _of_runs(results, "runs")
+
+
+def questions(results: Results, dataset: str) -> dict[str, Any]:
+    """What is asked of the models of a data set: the keys of the section, and over them those of the data set."""
+    section = results.config["explain"]
+    common = {name: value for name, value in section.items() if name not in ("runs", "certain", "datasets")}
+    return common | (section["datasets"].get(dataset) or {})
+
+
+def known_motifs(results: Results, dataset: str) -> list[str]:
+    """Where the file of a data set's known motifs lies; nothing for JASPAR's."""
+    known = questions(results, dataset)["known"]
+    return [results.raw(known)] if known in results.known_motifs else []
 
 
 def certain(results: Results) -> dict[str, list[TrainingJob]]:
@@ -23,7 +38,7 @@ def _has_test(results: Results, dataset: str) -> bool:
 
 def tables(results: Results, dataset: str) -> list[str]:
     """The tables of what the models of a data set have learnt, by their names."""
-    keys = results.config["explain"]
+    keys = questions(results, dataset)
     known = ["motifs", "filters", "filter_logos"] if keys["known"] or knows_truth(results, dataset) else []
     patterns = any(keys[name] for name in ("patterns", "flanks", "pair", "occlude"))
     return ["attribution", "logos", *known, *["importance"] * patterns, *["design"] * bool(keys["designs"])]

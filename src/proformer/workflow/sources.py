@@ -120,10 +120,11 @@ class Sources:
         return found
 
     @property
-    def known_motifs(self) -> list[str]:
-        """The name of the file of known motifs; nothing for JASPAR's, which pyjaspar has."""
-        known = (self.config["explain"] or {}).get("known")
-        return [known] if known and not known.startswith("jaspar") else []
+    def known_motifs(self) -> set[str]:
+        """The names of the files of known motifs; JASPAR's are not among them, which pyjaspar has."""
+        asked = self.config["explain"] or {}
+        named = [keys.get("known") for keys in (asked, *(asked.get("datasets") or {}).values())]
+        return {known for known in named if known and not known.startswith("jaspar")}
 
     def named_files(self, dataset: str, key: str) -> list[str]:
         """TASK=FILE of the tracks or the peaks of a data set of coverage."""
