@@ -66,7 +66,7 @@ def command(words: Sequence[str], folder: Path) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 1)
+    sys.exit(code if isinstance(code, int) else 1)  # waits for processes of its own, as a verb's end does
 
 
 def contents(folder: Path) -> dict[str, bytes]:
