@@ -16,7 +16,7 @@ from proformer.evaluation.judgement import Judgement
 from proformer.evaluation.profile_claims import published, report_card
 from proformer.evaluation.profile_tables import by_element
 from proformer.evaluation.profile_variants import example, judge_variants, predicted_effects, read_variants
-from proformer.figures import gopher
+from proformer.figures import gopher_variants as figures
 from proformer.models.base import Model
 from proformer.models.folder import TrainedModel
 from proformer.tasks import Task
@@ -136,8 +136,11 @@ def test_every_figure_is_drawn_from_the_tables(files):
     assert alleles["position"].diff().dropna().eq(SIZE).all()
     assert len(alleles) == LENGTH // SIZE
     printed = published().replace({"trained_bp": {"": np.nan}, "bp": {"": np.nan}})
-    drawn = [gopher.effects(table, alleles), *(draw(both) for draw in (gopher.variants, gopher.gains, gopher.elements))]
-    drawn += [gopher.variants(printed[printed["figure"].isin(["4b", "5b"])])]
+    drawn = [
+        figures.effects(table, alleles),
+        *(draw(both) for draw in (figures.variants, figures.gains, figures.elements)),
+    ]
+    drawn += [figures.variants(printed[printed["figure"].isin(["4b", "5b"])])]
     for figure, numbers in drawn:
         assert len(numbers)
         assert_nothing_is_cut(figure)

@@ -1,5 +1,7 @@
 """Models of coverage (Toneyan et al. 2022): losses, resolutions, training and test sets, robustness, and labels.
 
+Figures of variants are in `gopher_variants`.
+
 Tables are those of `proformer profiles`, or numbers of the paper in the same columns. Values are means over tasks, bars
 and bands are left out: the tasks of one model are no sample.
 """
@@ -11,11 +13,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from proformer.errors import InputError
 from proformer.evaluation.profile_claims import PLAIN
-from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, VARIANTS, WHOLE, WINDOWS
+from proformer.evaluation.profile_windows import OWN, PEAKS, SHIFTS, WHOLE, WINDOWS
 from proformer.figures import style
 
 BASE = ["how", "subset", "over", "metric", "value"]
@@ -27,15 +29,15 @@ KINDS = {"binary": (style.BLUE, "models of labels"), "profile": (style.ORANGE, "
 @style.styled
 def tracks(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw measured (grey) and predicted coverage of the windows with the most, a row per task (Fig. 2a)."""
-    table = _some(examples, kind="track")
+    table = chosen_rows(examples, kind="track")
     rows, tasks = table["row"].unique()[:4], table["task"].unique()[:5]
     table = table[table["row"].isin(rows) & table["task"].isin(tasks)]
-    figure = style.new(style.DOUBLE, 14 + 22 * len(tasks), letter, _note(table))
+    figure = style.new(style.DOUBLE, 14 + 22 * len(tasks), letter, note_of(table))
     panels = figure.subplots(len(tasks), len(rows), squeeze=False, sharex=True, sharey="row")
     for i, task in enumerate(tasks):
         for j, row in enumerate(rows):
             axes, own = panels[i, j], table[(table["task"] == task) & (table["row"] == row)]
-            edges = _edges(own["position"])
+            edges = edges_of(own["position"])
             axes.stairs(own["truth"], edges, fill=True, color="#c0c0c0", label="measured")
             axes.stairs(own["prediction"], edges, color=style.VERMILLION, linewidth=0.8, label="predicted")
             if i == 0:
@@ -50,7 +52,7 @@ def tracks(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
 @style.styled
 def losses(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw r against the error of scaled predictions, a colour per loss, bins as numbers (Fig. 2b, ED 1a)."""
-    table = _means(_some(scores, how=OWN, subset=WHOLE, over=WHOLE), ["loss", "trained_bp"])
+    table = means(chosen_rows(scores, how=OWN, subset=WHOLE, over=WHOLE), ["loss", "trained_bp"])
     drawn = table[(table["scaled_mse"] > 0) & table["pearson"].notna()]
     figure = style.new(style.SINGLE, 80, letter)
     axes = figure.subplots()
@@ -73,7 +75,7 @@ def losses(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
 @style.styled
 def resolutions(scores: pd.DataFrame, how: str = "bins", letter: str = "") -> style.Drawn:
     """Draw r of models by the bins they were trained on (rows) at coarser ones, or smoothed (2c, ED 1b, 2)."""
-    table = _means(_some(scores, how=how, over=WHOLE), ["trained_bp", "bp"])
+    table = means(chosen_rows(scores, how=how, over=WHOLE), ["trained_bp", "bp"])
     cells = table.pivot(index="trained_bp", columns="bp", values="pearson")
     figure = style.new(style.SINGLE, 30 + 6.5 * len(cells), letter)
     axes = figure.subplots()
@@ -96,7 +98,7 @@ def resolutions(scores: pd.DataFrame, how: str = "bins", letter: str = "") -> st
 def lines(scores: pd.DataFrame, series: str = "trained_on", title: str = "", letter: str = "") -> style.Drawn:
     """Draw r at the models' own bins against these, a line for each value of a column (Fig. 2d)."""
     plain = scores[scores["loss"].fillna(PLAIN) == PLAIN] if "loss" in scores and series != "loss" else scores
-    table = _means(_some(plain, how=OWN, subset=WHOLE, over=WHOLE), [series, "trained_bp"])
+    table = means(chosen_rows(plain, how=OWN, subset=WHOLE, over=WHOLE), [series, "trained_bp"])
     figure = style.new(style.SINGLE, 70, letter)
     axes = figure.subplots()
     for colour, (name, own) in zip(_colours(), table.groupby(series, sort=True), strict=False):
@@ -113,7 +115,7 @@ def thresholds(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw r within sequences against the threshold of the test set, a line per bin of the models (Fig. 2e)."""
     rows = scores[scores["subset"].str.startswith("above ")]
     rows = rows.assign(above=rows["subset"].str.removeprefix("above ").astype(float))
-    table = _means(_some(rows, how=OWN, over="sequence"), ["trained_bp", "above"]).dropna(subset="pearson")
+    table = means(chosen_rows(rows, how=OWN, over="sequence"), ["trained_bp", "above"]).dropna(subset="pearson")
     figure = style.new(style.SINGLE, 70, letter)
     axes = figure.subplots()
     shades = matplotlib.colormaps["viridis"](np.linspace(0.05, 0.9, max(table["trained_bp"].nunique(), 1)))
@@ -128,12 +130,12 @@ def thresholds(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
 @style.styled
 def shifts(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw predictions of one window from several starts, where all of them see it (Fig. 3a)."""
-    table = _some(examples, kind="shift")
-    figure = style.new(style.SINGLE, 60, letter, _note(table))
+    table = chosen_rows(examples, kind="shift")
+    figure = style.new(style.SINGLE, 60, letter, note_of(table))
     axes = figure.subplots()
     for colour, (start, own) in zip(_colours(), table.groupby("shift"), strict=False):
         label = f"from {start:g} bp"
-        axes.stairs(own["prediction"], _edges(own["position"]), baseline=None, color=colour, label=label)
+        axes.stairs(own["prediction"], edges_of(own["position"]), baseline=None, color=colour, label=label)
     axes.set_xlabel("bp of what all see")
     axes.set_ylabel(f"coverage of {table['task'].iloc[0]}")
     figure.legend(loc="outside upper center", ncols=3)
@@ -143,8 +145,8 @@ def shifts(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
 @style.styled
 def robustness(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw r within sequences against the variation over shifts, a colour per augmentation (Fig. 3b)."""
-    rows = _some(scores, how=SHIFTS)
-    table = _means(rows, ["augmentation", "trained_on", "seed"]).dropna(subset=["variation", "pearson"])
+    rows = chosen_rows(scores, how=SHIFTS)
+    table = means(rows, ["augmentation", "trained_on", "seed"]).dropna(subset=["variation", "pearson"])
     figure = style.new(style.SINGLE, 75, letter)
     axes = figure.subplots()
     markers = dict(zip(sorted(table["trained_on"].unique()), "o^sDv", strict=False))
@@ -161,10 +163,10 @@ def robustness(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
 @style.styled
 def labels(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw the mean predicted coverage of windows with and without a peak (Fig. 4a): what an AUROC is computed from."""
-    table = _some(examples, kind="label")
+    table = chosen_rows(examples, kind="label")
     tasks = table["task"].unique()[:6]
     table = table[table["task"].isin(tasks)]
-    figure, panels = style.panels(len(tasks), 3, (16, 38), letter, _note(table))
+    figure, panels = style.panels(len(tasks), 3, (16, 38), letter, note_of(table))
     for axes, task in zip(panels, tasks, strict=True):
         own = table[table["task"] == task]
         bins = np.histogram_bin_edges(np.log10(own["prediction"].clip(lower=1e-6)), 30).tolist()
@@ -181,7 +183,7 @@ def labels(examples: pd.DataFrame, letter: str = "") -> style.Drawn:
 @style.styled
 def both(scores: pd.DataFrame, metric: str = "auroc", letter: str = "") -> style.Drawn:
     """Draw AUROC (or AUPR) against r of window's coverage, where peaks are and everywhere (Fig. 4b, ED 3)."""
-    table = _means(_some(scores, how=WINDOWS), ["kind", "model", "subset"])
+    table = means(chosen_rows(scores, how=WINDOWS), ["kind", "model", "subset"])
     table = table.dropna(subset=["pearson", metric])
     figure = style.new(style.DOUBLE, 78, letter)
     panels = figure.subplots(1, 2)
@@ -201,120 +203,12 @@ def both(scores: pd.DataFrame, metric: str = "auroc", letter: str = "") -> style
     return figure, table[["kind", "model", "subset", "pearson", metric]]
 
 
-@style.styled
-def effects(table: pd.DataFrame, alleles: pd.DataFrame, letter: str = "") -> style.Drawn:
-    """Draw predictions of both alleles of a variant, and effects of all changes of its element (Fig. 5a)."""
-    table = style.needed(table, ["model", "element", "position", "measured", "standard", "robust"], "effects")
-    alleles = style.needed(alleles, ["element", "variant", "position", "reference", "alternative"], "alleles")
-    own = table[table["element"] == alleles["element"].iloc[0]]
-    ways = [name for name in ("measured", "standard", "robust") if own[name].notna().any()]
-    figure = style.new(style.DOUBLE, 40 + 17 * len(ways), letter, f"{own['element'].iloc[0]}, {_note(table)}")
-    grid = figure.add_gridspec(2, 1, height_ratios=[1.6, len(ways)])
-    curves = figure.add_subplot(grid[0])
-    panels = grid[1].subgridspec(len(ways), 1).subplots(sharex=True, squeeze=False)[:, 0]
-    edges = _edges(alleles["position"])
-    for column, colour in (("reference", "black"), ("alternative", style.VERMILLION)):
-        curves.stairs(
-            alleles[column], edges, baseline=None, color=colour, label=f"{column}, {alleles['variant'].iloc[0]}"
-        )
-    curves.axvline(int(alleles["variant"].iloc[0][1:-1]), color=style.GREY, linewidth=0.6, linestyle=":")
-    curves.set_ylabel("coverage")
-    curves.xaxis.set_major_formatter("{x:.0f}")
-    figure.legend(*curves.get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    places = np.arange(own["position"].min(), own["position"].max() + 1)
-    for axes, name in zip(panels, ways, strict=True):
-        cells = own.pivot_table(index="alternative", columns="position", values=name)
-        cells = cells.reindex(index=[*"ACGT"], columns=places)
-        limit = float(np.nanpercentile(np.abs(cells.to_numpy()), 99)) or 1.0
-        colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="#d8d8d8")
-        sides = np.append(places, places[-1] + 1)
-        mesh = axes.pcolormesh(sides, np.arange(5), cells, cmap=colours, vmin=-limit, vmax=limit)
-        axes.set_yticks(np.arange(4) + 0.5, [*"ACGT"])
-        axes.invert_yaxis()
-        axes.tick_params(left=False)
-        axes.set_ylabel(name)
-        bar = figure.colorbar(mesh, ax=axes, aspect=8, pad=0.01, ticks=[-limit / 2, 0, limit / 2], format="{x:.2g}")
-        bar.outline.set_visible(False)  # type: ignore[operator]
-    panels[-1].set_xlim(places[0], places[-1] + 1)
-    panels[-1].xaxis.set_major_formatter("{x:.0f}")
-    panels[-1].set_xlabel("position (bp)")
-    return figure, own
-
-
-@style.styled
-def variants(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
-    """Draw r on the whole test part against mean r with measured effects of variants (Fig. 5b)."""
-    keys = ["kind", "model"]
-    whole = _means(_some(scores, how=WINDOWS, subset=WHOLE), keys)[[*keys, "pearson"]]
-    ours = _means(_some(scores, how=VARIANTS), keys)[[*keys, "robust_pearson"]]
-    table = ours.merge(whole, on=keys).dropna()
-    figure = style.new(style.SINGLE, 78, letter)
-    axes = figure.subplots()
-    for kind, (colour, name) in KINDS.items():
-        own = table[table["kind"] == kind]
-        if len(own):
-            axes.scatter(own["robust_pearson"], own["pearson"], s=14, color=colour, alpha=0.8, linewidths=0, label=name)
-    axes.set_xlabel("r with measured effects of variants, mean of elements")
-    axes.set_ylabel(NAMES["pearson"] + " of the windows' coverage")
-    figure.legend(loc="outside upper center", ncols=2)
-    if len(table) <= 16:
-        style.label_points(axes, zip(table["robust_pearson"], table["pearson"], table["model"], strict=True))
-    return figure, table
-
-
-@style.styled
-def gains(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
-    """Draw what robust predictions of variants gain, a bar per model, and how gains are distributed (Fig. 5c)."""
-    rows = _some(scores, how=VARIANTS).fillna({"trained_shift": 0})
-    table = _means(rows, ["run", "model", "trained_shift"]).dropna(subset=["pearson", "robust_pearson"])
-    table["gain"] = table["robust_pearson"] - table["pearson"]
-    table["place"] = table["run"].map(_order(rows["run"]))
-    table = table.sort_values(["place", "gain"], ignore_index=True)
-    figure = style.new(style.DOUBLE, 70, letter)
-    bars, curve = figure.subplots(1, 2, width_ratios=[3, 1])
-    places = np.arange(len(table)) + table.pop("place").to_numpy()  # a gap between runs
-    for shifted, colour, name in ((True, style.BLUE, "trained with random shifts"), (False, style.ORANGE, "without")):
-        own = (table["trained_shift"] > 0).to_numpy() == shifted
-        if own.any():
-            bars.bar(places[own], table["gain"][own], color=colour, width=0.8, label=name)
-            curve.ecdf(table["gain"][own], color=colour)
-    bars.axhline(0, color=style.DARK, linewidth=0.6)
-    curve.axvline(0, color=style.DARK, linewidth=0.6)
-    middles = pd.Series(places).groupby(table["run"].to_numpy(), sort=False).mean()
-    bars.set_xticks(middles, middles.index, rotation=30, ha="right", rotation_mode="anchor")
-    bars.tick_params(bottom=False)
-    bars.set_ylabel("r, robust less standard")
-    curve.set_xlabel("r, robust less standard")
-    curve.xaxis.set_major_locator(MaxNLocator(3))
-    curve.set_ylabel("share of models")
-    figure.legend(*bars.get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    return figure, table
-
-
-@style.styled
-def elements(scores: pd.DataFrame, letter: str = "") -> style.Drawn:
-    """Draw r of every model with measured effects by element, standard and robust."""
-    table = _means(_some(scores, how=VARIANTS), ["subset", "model", "kind"])
-    names = table.groupby("subset")["robust_pearson"].median().sort_values(ascending=False).index.tolist()
-    figure = style.new(style.DOUBLE, 70, letter)
-    axes = figure.subplots()
-    ways = (("pearson", "standard", style.GREY, -0.16), ("robust_pearson", "robust", style.BLUE, 0.16))
-    for metric, name, colour, aside in ways:
-        at = table["subset"].map(_order(pd.Series(names))) + aside
-        axes.scatter(at, table[metric], s=7, color=colour, alpha=0.7, linewidths=0, label=name)
-    axes.axhline(0, color=style.DARK, linewidth=0.6)
-    axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_ylabel("r with measured effects")
-    figure.legend(loc="outside upper center", ncols=2)
-    return figure, table
-
-
-def _order(names: pd.Series) -> dict[str, int]:
+def order_of(names: pd.Series) -> dict[str, int]:
     """The place of each name by its first appearance."""
     return {name: place for place, name in enumerate(names.unique())}
 
 
-def _some(table: pd.DataFrame, **values: str) -> pd.DataFrame:
+def chosen_rows(table: pd.DataFrame, **values: str) -> pd.DataFrame:
     """The rows with these values; raises InputError where there are none."""
     for column, value in values.items():
         if column not in table:
@@ -325,7 +219,7 @@ def _some(table: pd.DataFrame, **values: str) -> pd.DataFrame:
     return table
 
 
-def _means(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def means(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Means over all else, a column per metric."""
     table = style.needed(scores, [*keys, "metric", "value"], "scores")
     wide = table.pivot_table(index=keys, columns="metric", values="value", aggfunc="mean", dropna=False, sort=False)
@@ -341,7 +235,7 @@ def _bins_axis(axes: Axes, bins: pd.Series) -> None:
     axes.set_xlabel("bins that models are trained on (bp)")
 
 
-def _edges(starts: pd.Series) -> list[float]:
+def edges_of(starts: pd.Series) -> list[float]:
     """Where bins begin, and the last one ends."""
     return [*starts, 2 * starts.iloc[-1] - starts.iloc[-2]] if len(starts) > 1 else [0, 1]
 
@@ -350,5 +244,6 @@ def _colours() -> list[str]:
     return [*style.SERIES, style.DARK, "#56b4e9"]
 
 
-def _note(examples: pd.DataFrame) -> str:
+def note_of(examples: pd.DataFrame) -> str:
+    """Which model is drawn."""
     return f"predicted by {examples['model'].iloc[0]}"
