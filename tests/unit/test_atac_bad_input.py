@@ -11,7 +11,7 @@ import pysam
 import pytest
 
 from proformer.atac.contigs import make_genome, open_genome, translate
-from proformer.atac.fragments import Filter, from_bam, from_text, read_bed
+from proformer.atac.fragments import Filter, from_bam, from_text, read_bed, read_fragments
 from proformer.atac.lengths import unlike_atac
 from proformer.atac.peaks import call_peaks, read_summits
 from proformer.atac.reads import align, build_index, check_mates, check_sorted, mark, trim
@@ -113,6 +113,19 @@ def test_fastq_missing_or_empty(tmp_path):
         check_mates(one, tmp_path / "in_2.fastq.gz")
     with pytest.raises(InputError, match=r"in_3.fastq: the file is empty"):
         check_mates(one, write(tmp_path / "in_3.fastq", ""))
+
+
+def test_a_contig_may_be_called_na_but_has_a_name(tmp_path):
+    (tmp_path / "source.fa").write_text(">NA\nACGTACGT\n")
+    make_genome(tmp_path / "source.fa", tmp_path / "genome.fa")
+    genome = open_genome(tmp_path / "genome.fa")
+    assert genome.names == ["NA"]
+    fragments = write(tmp_path / "f.bed", "NA\t1\t5\n")
+    assert [contig for contig, *_ in read_fragments(fragments, genome)] == ["NA"]
+    index = tmp_path / "genome.fa.fai"
+    index.write_text(index.read_text().removeprefix("NA"))
+    with pytest.raises(InputError, match="not the index"):
+        open_genome(genome.path)
 
 
 def test_reads_of_another_genome(genome, tmp_path):

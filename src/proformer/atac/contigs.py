@@ -98,12 +98,14 @@ def open_genome(path: str | Path) -> Genome:
     index = existing(f"{path}.fai", "index", "`proformer atac genome` makes one")
     try:
         types = dict.fromkeys(range(1, 5), np.int64)
-        table = pd.read_csv(index, sep="\t", header=None, dtype={0: str} | types, quoting=csv.QUOTE_NONE)
+        table = pd.read_csv(
+            index, sep="\t", header=None, dtype={0: str} | types, quoting=csv.QUOTE_NONE, keep_default_na=False
+        )
         lengths, offsets, bases, widths = (table[column].to_numpy() for column in types)
         letters = np.memmap(path, np.uint8, "r")
         wrong = (lengths < 0) | (offsets < 0) | (bases < 1) | (bases > widths)
         wrong |= offsets + lengths + (lengths - 1) // np.maximum(bases, 1) * (widths - bases) > len(letters)
-        if wrong.any() or not table[0].is_unique:
+        if wrong.any() or not table[0].is_unique or not table[0].all():
             raise ValueError
     except (ValueError, KeyError, OverflowError, pd.errors.ParserError):
         raise InputError(f"{index}: not the index of {path}; `proformer atac genome` makes it anew") from None

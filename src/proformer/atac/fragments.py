@@ -178,6 +178,7 @@ def read_fragments(path: Path, genome: Genome | None = None) -> Iterator[tuple[s
         "names": [*types],
         "dtype": types,
         "quoting": csv.QUOTE_NONE,
+        "keep_default_na": False,  # a contig may be called NA
     }
     line, contig, last = 1, "", 0
     try:
