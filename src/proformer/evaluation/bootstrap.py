@@ -103,7 +103,7 @@ def with_intervals(table: pd.DataFrame, resampled: Resampled) -> pd.DataFrame:
     """
     ends = []
     for model, subset, measure, value in table[["model", "subset", "measure", "value"]].itertuples(index=False):
-        if np.isnan(value):
+        if np.isnan(value) or subset in resampled.benchmark.approximate:
             ends.append((np.nan,) * 5)
             continue
         draws = resampled.draws(subset, measure)[:, resampled.models.index(model)]

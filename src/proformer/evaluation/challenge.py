@@ -63,7 +63,7 @@ def correlations(benchmark: Benchmark, predictions: Mapping[str, np.ndarray]) ->
     """
     everything = {MEASURED: benchmark.truth, **predictions}
     rows = []
-    for subset in benchmark.subsets:
+    for subset in benchmark.shown:
         values = {name: benchmark.values(subset, row) for name, row in everything.items()}
         for a, b in combinations_with_replacement(values, 2):
             rows.append((subset, a, b, float(METRICS["pearson"].rows(values[a], values[b]))))
@@ -104,7 +104,7 @@ def changes(benchmark: Benchmark) -> pd.DataFrame:
     Columns: subset, n, mean, and those of QUANTILES.
     """
     rows = []
-    for subset, pairs in benchmark.subsets.items():
+    for subset, pairs in benchmark.shown.items():
         if pairs.ndim == 2:
             size = np.abs(benchmark.values(subset, benchmark.truth))
             quantiles = dict(zip(QUANTILES, np.quantile(size, [*QUANTILES.values()]), strict=True))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from proformer.evaluation.challenge import MEASURED, disparity, published_challenge
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, Claim, Finding, card, claims_on
-from proformer.evaluation.dream import PARTIAL, SCORES
+from proformer.evaluation.dream import PARTIAL, SCORES, WEIGHTS
 from proformer.evaluation.dream_files import ALL, PAIRS
 from proformer.files import read_table
 
@@ -40,7 +40,7 @@ def _leading(tables: Tables, *names: str) -> Finding:
     scores = tables["scores"]
     if missing := set(names) - set(scores["model"]):
         return _without(missing)
-    values = scores[scores["measure"].isin(SCORES.values())].dropna(subset="value")
+    values = scores[scores["measure"].isin(SCORES.values()) & scores["subset"].isin(WEIGHTS)].dropna(subset="value")
     values = values.pivot(index=["subset", "measure"], columns="model", values="value")
     others = values.drop(columns=list(names)).max(axis=1)
     behind = values.index[values[list(names)].min(axis=1) < others]
@@ -89,7 +89,7 @@ def _agree(tables: Tables, extremes: bool) -> Finding:
     """Whether models correlate more with each other than with the truth; of high and low expression, whether not."""
     if "correlations" not in tables:
         return Finding("–", UNDECIDED, "drawn, not printed")
-    table = tables["correlations"]
+    table = tables["correlations"][tables["correlations"]["subset"].isin(WEIGHTS)]
     truth = table[(table["a"] == MEASURED) & (table["b"] != MEASURED)]
     models = truth.loc[(truth["subset"] == ALL) & (truth["pearson"] >= COMPARABLE), "b"].tolist()
     if len(models) < FEWEST:

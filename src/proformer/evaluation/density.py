@@ -21,7 +21,7 @@ def density_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray]) -
     """
     tables = []
     for model, values in predictions.items():
-        for name in benchmark.subsets:
+        for name in benchmark.shown:
             measured, predicted = benchmark.values(name, benchmark.truth), benchmark.values(name, values)
             bins = min(MOST, math.ceil(2 * len(measured) ** (1 / 3)))
             counts, x, y = np.histogram2d(measured, predicted, bins)

@@ -3,7 +3,8 @@
 Pearson Score = Σ w·r² / Σ w and Spearman Score = Σ w·ρ / Σ w. Subsets of pairs correlate the differences between
 their two sequences. As in the challenge's own scorer, the private part leaves out the public leaderboard: of single
 subsets and of `all` every row that stands anywhere in it, of pair subsets the public pairs. The public part is what
-the leaderboard's own files list.
+the leaderboard's own files list. Without the table of SNVs their pairs are rebuilt, under a name that says approximate
+and outside of all scores.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from proformer.errors import InputError
 from proformer.evaluation.dream_files import ALL, LEADERBOARD, PAIRS, SINGLES, TABLES, SubsetFile, read_files
 from proformer.evaluation.evaluate import read_measurements
 from proformer.evaluation.metrics import score
+from proformer.evaluation.snv_pairs import rebuilt_pairs
 from proformer.simulate.perfect import perfect_sequences
 
 WEIGHTS = {ALL: 1.0, "high": 0.3, "low": 0.3, "yeast": 0.3, "random": 0.3, "challenging": 0.5}
 WEIGHTS |= {"SNVs": 1.25, "motif_perturbation": 0.3, "motif_tiling": 0.4}
+APPROXIMATE = "SNVs (approximate)"
 PARTS = ("private", "public", "all")
 SCORE, PARTIAL = "score", "score of the subsets at hand"
 MEASURES = ("pearson", "r2", "spearman")
@@ -38,7 +41,8 @@ class Benchmark:
 
     `truth`: float64 [N], by row of the test set, NaN where it is not known; `subsets`: by name the rows, int64 [n], or
     the pairs (alternative, reference), int64 [n, 2]; `missing`: by name why a subset is not there; `sequences`: by row,
-    those that are known; `complete`: every row of the test set is known; `public`: rows of the leaderboard, int64 [n].
+    those that are known; `complete`: every row of the test set is known; `public`: rows of the leaderboard, int64 [n];
+    `approximate`: pairs that are shown beside the subsets and are in no score.
     """
 
     part: str
@@ -48,10 +52,16 @@ class Benchmark:
     sequences: Mapping[int, str]
     complete: bool
     public: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    approximate: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Mapping[str, np.ndarray]:
+        """The subsets and, after them, what is approximate."""
+        return {**self.subsets, **self.approximate}
 
     def values(self, name: str, values: np.ndarray) -> np.ndarray:
         """One number per row of a subset, or the difference of each of its pairs: [..., N] to [..., n]."""
-        rows = self.subsets[name]
+        rows = self.shown[name]
         return values[..., rows] if rows.ndim == 1 else values[..., rows[:, 0]] - values[..., rows[:, 1]]
 
     def without(self, missing: Mapping[str, str]) -> Benchmark:
@@ -111,7 +121,8 @@ def read_benchmark(
     if not ordered:
         raise InputError(f"part {part}: found no subset, expected the published tables or leaderboard files")
     shown = np.unique(np.concatenate([np.empty(0, np.int64), *(file.rows.ravel() for file in public.values())]))
-    return Benchmark(part, values, ordered, missing, sequences, truth is not None, shown)
+    approximate = _approximate_pairs(part, tables, public, list(sequences.values())) if truth else {}
+    return Benchmark(part, values, ordered, missing, sequences, truth is not None, shown, approximate)
 
 
 def score_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -134,6 +145,11 @@ def score_table(benchmark: Benchmark, predictions: Mapping[str, np.ndarray]) -> 
             note = _undefined(measured) if np.isnan(found[name]["pearson"]) else ""
             cells = key | {"n": len(measured), "note": note}
             rows += [cells | {"measure": measure, "value": found[name][measure]} for measure in MEASURES]
+        for name, pairs in benchmark.approximate.items():
+            numbers = score(benchmark.values(name, values), benchmark.values(name, benchmark.truth))
+            cells = {"model": model, "part": benchmark.part, "subset": name, "n": len(pairs), "weight": 0.0}
+            cells["note"] = "rebuilt from the sequences; in no score"
+            rows += [cells | {"measure": measure, "value": numbers[measure]} for measure in MEASURES]
         key = {"model": model, "part": benchmark.part, "subset": benchmark.title, "n": len(found)}
         unknown = [name for name, numbers in found.items() if np.isnan(numbers["pearson"])]
         notes = [benchmark.at_hand, f"undefined: no correlation in {', '.join(unknown)}" if unknown else ""]
@@ -187,7 +203,22 @@ def _tables_part(part: str, tables: Mapping[str, SubsetFile], public: Mapping[st
     return private | {name: found[name][~np.isin(found[name] @ key, shown_pairs)] for name in PAIRS if name in found}
 
 
+def _approximate_pairs(
+    part: str, tables: Mapping[str, SubsetFile], public: Mapping[str, SubsetFile], sequences: list[str]
+) -> dict[str, np.ndarray]:
+    """Pairs of SNVs where their table is not at hand, without rows of motif pairs; none public in the private part."""
+    if part == "public" or "SNVs" in tables:
+        return {}
+    pairs = rebuilt_pairs(sequences)
+    motifs = [tables[name].rows.ravel() for name in PAIRS if name in tables]
+    pairs = pairs[~np.isin(pairs, np.concatenate([np.empty(0, np.int64), *motifs])).any(axis=1)]
+    if part == "private":
+        key = np.array([len(sequences), 1])
+        pairs = pairs[~np.isin(np.sort(pairs) @ key, np.sort(public["SNVs"].rows) @ key)]
+    return {APPROXIMATE: pairs} if len(pairs) else {}
+
+
 def rows_needed(benchmark: Benchmark, names: Sequence[str] | None = None) -> np.ndarray:
-    """Every row that some subsets (default: all of them) are computed from, in order."""
-    chosen = benchmark.subsets if names is None else names
-    return np.unique(np.concatenate([benchmark.subsets[name].ravel() for name in chosen]))
+    """Every row that some subsets (default: all that is shown) are computed from, in order."""
+    chosen = benchmark.shown if names is None else names
+    return np.unique(np.concatenate([benchmark.shown[name].ravel() for name in chosen]))

@@ -6,7 +6,7 @@ Three formats, plain or gz, told apart by their content: our prediction tables (
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,9 @@ def predictions_of(
             missing.setdefault(name, f"{len(lacking):,} of its {len(np.unique(rows)):,} rows have no prediction")
     if len(missing) == len(benchmark.subsets):
         raise InputError(f"{', '.join(map(str, files.values()))}: found no subset that is predicted whole")
-    return benchmark.without(missing), found
+    predicted = [np.isfinite(values) for values in found.values()]
+    kept = {name: rows for name, rows in benchmark.approximate.items() if all(own[rows].all() for own in predicted)}
+    return replace(benchmark.without(missing), approximate=kept), found
 
 
 def _by_row(submission: Submission, benchmark: Benchmark) -> np.ndarray:

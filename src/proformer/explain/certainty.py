@@ -126,7 +126,7 @@ def change_table(models: Mapping[str, np.ndarray], benchmark: Benchmark) -> pd.D
     from proformer.evaluation.metrics import score
 
     rows = []
-    for subset, pairs in benchmark.subsets.items():
+    for subset, pairs in benchmark.shown.items():
         if pairs.ndim == 2:
             measured = benchmark.values(subset, benchmark.truth)
             each = np.stack([benchmark.values(subset, values) for values in models.values()])

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from proformer.evaluation.challenge import published_challenge
-from proformer.evaluation.dream import PARTIAL, SCORE, SCORES, TITLES, WEIGHTS
+from proformer.evaluation.dream import APPROXIMATE, PARTIAL, SCORE, SCORES, TITLES, WEIGHTS
 from proformer.evaluation.dream_files import ALL
 from proformer.evaluation.heads import head_title, published_head, published_scores, without_seed
 from proformer.figures import style
@@ -18,6 +18,7 @@ from proformer.figures import style
 PAPER = "#b8b8b8"
 NEEDED = ["model", "part", "subset", "measure", "value", "n", "note"]
 SUBSETS = {"motif_perturbation": "motif\nperturb.", "motif_tiling": "motif\ntiling"}
+SUBSETS[APPROXIMATE] = "SNVs,\napprox."
 
 
 @style.styled
@@ -82,22 +83,23 @@ def draw_subsets(scores: pd.DataFrame | None = None, letter: str = "") -> style.
     colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
     title = table["subset"].iloc[-1]
     sizes = scores.groupby("subset")["n"].first()
-    at_hand = [f"\nn = {sizes[name]:,}" if sizes[name] else "\nnot at hand" for name in WEIGHTS] + [""]
+    shown = [*WEIGHTS, *([APPROXIMATE] if APPROXIMATE in sizes else [])]
+    at_hand = [f"\nn = {sizes[name]:,}" if sizes[name] else "\nnot at hand" for name in shown] + [""]
     for axes, (score, measure) in zip(panels, SCORES.items(), strict=True):
         chosen = table[table["measure"].isin([measure, score])]
         cells = chosen.pivot(index="name", columns="subset", values="value").reindex(index=names)
-        cells = cells.reindex(columns=[*WEIGHTS, title])
+        cells = cells.reindex(columns=[*shown, title])
         models = cells.drop(index=style.PERFECT, errors="ignore")
         low, high = models.min(), models.max()
         shade = ((cells - low) / (high - low).where(high > low)).where(cells.isna() | (high > low), 0.5)
         shade.loc[shade.index == style.PERFECT] = np.nan
         texts = cells.map(lambda value: "–" if np.isnan(value) else f"{value:.3f}").to_numpy()
         style.heat_map(axes, shade.to_numpy(), texts, colours, Normalize(0, 1))
-        columns = [*(SUBSETS.get(name, name) for name in WEIGHTS), f"{TITLES[score].split()[0]}\nscore"]
+        columns = [*(SUBSETS.get(name, name) for name in shown), f"{TITLES[score].split()[0]}\nscore"]
         under = at_hand if axes is panels[0] else [""] * len(columns)
         axes.set_xticklabels([f"{column}{line}" for column, line in zip(columns, under, strict=True)])
         axes.set_yticklabels(names)
-        axes.axvline(len(WEIGHTS), color="white", linewidth=3)
+        axes.axvline(len(shown), color="white", linewidth=3)
         axes.set_title(TITLES[measure], loc="left", weight="bold")
     return figure, table[["name", "subset", "measure", "value", "n_seeds", "n", "note"]]
 
