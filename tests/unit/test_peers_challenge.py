@@ -45,6 +45,7 @@ PEERS = list(SMALL)
 SIZES = {
     ("crmnet", "as-released"): (34_165_681, 4_608),
     ("crmnet", "repaired"): (34_165_681, 4_608),
+    ("crmnet", "wen-group"): (25_256_989, None),
     ("legnet", "as-released"): (1_852_846, None),
     ("legnet", "optimised"): (2_129_602, None),
     ("bhi", "as-released"): (6_875_137, 0),

@@ -85,8 +85,25 @@ def test_crmnet_transformer_blocks_are_parallel_pairs():
         a, b = pair
         blocks = list(model.blocks)
         blocks[a], blocks[b] = blocks[b], blocks[a]
-        swapped = crmnet.CRMnet.transform(type("", (), {"blocks": blocks})(), x)
+        swapped = crmnet.CRMnet.transform(type("", (), {"blocks": blocks, "config": model.config})(), x)
         assert torch.allclose(before, swapped, atol=1e-5) == same
+
+
+def test_wen_group_chains_blocks_and_leaves_the_second_norm():
+    keys = {name: find_recipe("crmnet", "wen-group")["model"][name] for name in ("turns", "order", "second_norm")}
+    model = small("crmnet", **keys)
+    assert model.positions[3].item() == pytest.approx(np.sin(200 / 16 * 3), abs=1e-5)
+    norms = [[layer for layer in stage if isinstance(layer, torch.nn.BatchNorm1d)] for stage in model.encoder]
+    model.train()(codes_of(4))
+    for first, second in norms:
+        assert first.running_mean.any()
+        assert not second.running_mean.any()
+        assert (second.running_var == 1).all()
+    model.eval()
+    x = expected = torch.randn(2, 8, 16)
+    for number, block in enumerate(model.blocks, start=1):
+        expected = block(expected) + (expected if number in (3, 5, 7) else 0)
+    assert torch.allclose(model.transform(x), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", [4, 5, 11])
