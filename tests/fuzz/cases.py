@@ -224,7 +224,8 @@ CASES = {
         ["blocks.tsv", "epochs.tsv"],
         ["o.tsv", "o2.tsv", "o3.tsv", "o4.tsv", "o.html"],
     ),
-    "draw": Case("draw --figures figures.yaml --out o", ["figures.yaml", "grid.tsv"], ["o/means.png", "o/means.tsv"]),
+    "draw": Case("draw --figures figures.yaml --out o", ["grid.tsv"], ["o/means.png", "o/means.tsv"]),
+    "draw recipes": Case("draw --figures figures.yaml --out o", ["figures.yaml"]),  # which name the outputs
     "genome": Case("atac genome --genome source.fa --out o.fa --table o.tsv", ["source.fa"], ["o.fa", "o.tsv"]),
     "check": Case("atac check --reads A_1.gz A_2.gz --sample A --out o.tsv", ["A_1.gz", "A_2.gz"], ["o.tsv"]),
     "fragments": Case(
