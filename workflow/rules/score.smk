@@ -79,10 +79,11 @@ rule report_card_challenge:
 
 
 rule report_card_scores:
-    """Each claim of the paper on Figure 4b: printed numbers, this run's differences, and what they can say of it."""
+    """Each claim of the paper on Figure 4: printed numbers, this run's, and what they can say of it."""
     input:
+        epochs=lambda wildcards: finals.epochs_tables(results, wildcards.dataset),
         differences=lambda wildcards: f"{results.score_tables(wildcards.dataset)}/differences.tsv",
-        code=library("evaluation/claims", "evaluation/claims_scores", "evaluation/heads", "tables"),
+        code=library("evaluation/claims", "evaluation/claims_curves", "evaluation/claims_scores", "evaluation/heads", "tables"),
     output:
         table=f"{R}/tables/{{dataset}}/report_card_scores.tsv",
         page=report(
@@ -94,6 +95,7 @@ rule report_card_scores:
     params:
         note=lambda wildcards: results.run_note(wildcards.dataset),
         simulated=lambda wildcards: "--simulated" if results.is_simulated(wildcards.dataset) else "",
+        epochs=lambda wildcards, input: commands.option("--epochs", input.epochs),
     shell:
-        "python -m proformer report-card --figure 4 --run {input.differences:q} {params.simulated} --note {params.note:q}"
+        "python -m proformer report-card --figure 4 --run {input.differences:q} {params.simulated} {params.epochs} --note {params.note:q}"
         " --out {output.table:q} --html {output.page:q} > {log:q} 2>&1"

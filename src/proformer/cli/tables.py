@@ -70,6 +70,7 @@ def report_card(
     figure: Annotated[Literal["2", "3", "4", "5", "challenge"], "whose claims"] = "2",
     published: Annotated[Path | None, "grid table of the paper (default: the one that comes with the library)"] = None,
     dataset: Annotated[str, "data set to judge; 5: native_61150 or random_2954"] = "dream",
+    epochs: Annotated[Path | None, "4: table of the final models' epochs, for the claims on 4a"] = None,
     simulated: Annotated[bool, "the run's data are simulated"] = False,
     note: Annotated[str, "what the run was, in a sentence"] = "",
 ) -> None:
@@ -79,13 +80,16 @@ def report_card(
       proformer report-card --run results/tables/dream/grid/grid.tsv --out card.tsv --html card.html
       proformer report-card --figure 4 --run results/tables/dream/differences.tsv --out card.tsv --html card.html
     """
-    from proformer.evaluation import FIGURE_5, claims_challenge, claims_scores, grid_claims
+    import pandas as pd
+
+    from proformer.evaluation import FIGURE_5, claims_challenge, claims_curves, claims_scores, grid_claims
     from proformer.evaluation.claims import to_html
     from proformer.evaluation.statistics import checked, published_grid
 
     table = read_table(run)
     if figure == "4":
-        card = claims_scores.report_card(table, simulated)
+        curves = claims_curves.report_card(read_table(epochs) if epochs else None, simulated)
+        card = pd.concat([claims_scores.report_card(table, simulated), curves], ignore_index=True)
     elif figure == "5":
         if dataset not in FIGURE_5:
             known = " or ".join(FIGURE_5)

@@ -35,7 +35,7 @@ def report_card(differences: pd.DataFrame, simulated: bool = False) -> pd.DataFr
     def judge(claim: Claim) -> tuple[Finding, Finding]:
         return _run(claim, _pairs(claim, differences, published_head)), _published(claim, values)
 
-    return card(claims_on("4"), judge, simulated)
+    return card([claim for claim in claims_on("4") if claim.figure == "4b"], judge, simulated)
 
 
 def peers_card(pairs: pd.DataFrame, evaluation: str, simulated: bool = False) -> pd.DataFrame:

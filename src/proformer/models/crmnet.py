@@ -76,19 +76,25 @@ class Config:
             raise InputError(f"window is {self.window}; {len(self.widths)} widths halve it too often")
 
 
-def convolutions(kernel: int, *widths: int, norm: bool = True, squeeze: int = 2) -> nn.Sequential:
-    """Convolution, ReLU, squeeze-excitation and batch norm, from each width to the next."""
+def convolutions(kernel: int, *widths: int, norm: bool = True, squeeze: int = 2, fixed: bool = False) -> nn.Sequential:
+    """Convolution, ReLU, squeeze-excitation and batch norm, the last perhaps fixed, from each width to the next."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         layers += [SameConv1d(before, after, kernel), nn.ReLU()]
         narrow = max(1, after // squeeze)
         layers += [SqueezeExcitation(nn.Linear(after, narrow), nn.ReLU(), nn.Linear(narrow, after))]
         layers += [batch_norm(after)] if norm else []
+    if fixed:
+        layers[-1] = FixedNorm(widths[-1])
     return nn.Sequential(*layers)
 
 
 class FixedNorm(nn.BatchNorm1d):
     """A batch norm in inference mode for good: its moments stay 0 and 1, its scale and offset are trained."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-3)
+        self.train(False)
 
     def train(self, mode: bool = True) -> "FixedNorm":
         """Stay as it is."""
@@ -133,11 +139,9 @@ class CRMnet(Model):
         self.config = config
         kernel, widths, dim = config.kernel, config.widths, config.widths[-1]
         self.encoder = nn.ModuleList(
-            convolutions(kernel, before, after, after) for before, after in pairwise((5, *widths))
+            convolutions(kernel, before, after, after, fixed=config.second_norm == "fixed")
+            for before, after in pairwise((5, *widths))
         )
-        if config.second_norm == "fixed":
-            for stage in self.encoder:
-                stage[-1] = FixedNorm(stage[-1].num_features, eps=stage[-1].eps).eval()
         self.down = nn.ModuleList(Down(width, kernel) for width in widths[:-1])
         self.blocks = nn.ModuleList(
             TransformerBlock(CheaperAttention(dim, config.heads), dim, config.feed_forward, config.dropout, eps=1e-6)

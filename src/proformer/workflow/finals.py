@@ -54,6 +54,12 @@ def learning_curves(results: Results, dataset: str) -> Grid | None:
     return next((grid for grid in grids if results.pair(grid)), None)
 
 
+def epochs_tables(results: Results, dataset: str) -> list[str]:
+    """The table of Figure 4a's learning curves, where there is one."""
+    grid = learning_curves(results, dataset)
+    return [f"{results.folder}/tables/{dataset}/{grid.run}/epochs.tsv"] if grid else []
+
+
 def is_baseline(job: TrainingJob) -> bool:
     """Whether a model is what others have to beat."""
     return job.config["model"]["model"] == "kmers"
