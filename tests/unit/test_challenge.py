@@ -13,7 +13,7 @@ from proformer.errors import InputError
 from proformer.evaluation import bootstrap, challenge, claims_challenge
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED
 from proformer.evaluation.density import density_table
-from proformer.evaluation.dream import SCORES, WEIGHTS, Benchmark, rows_needed, score_table
+from proformer.evaluation.dream import APPROXIMATE, SCORES, WEIGHTS, Benchmark, rows_needed, score_table
 from proformer.evaluation.dream_files import ALL, SINGLES
 from proformer.figures import challenge as figures
 from proformer.figures import density, scores
@@ -215,3 +215,12 @@ def test_claims_are_judged_on_the_published_scores_and_on_a_run(benchmark, tmp_p
     weak = {name: benchmark.truth + 2 * random.normal(size=N) for name in ("a", "b", "c")}
     card = card_of(benchmark.without({"SNVs": "no table"}), weak, tmp_path / "weak")
     assert set(card.loc[["3", "4.1", "4.2", "5"], "verdict"]) == {UNDECIDED}
+
+
+def test_approximate_pairs_judge_the_order_of_changes_and_are_named(tmp_path):
+    for smallest, verdict in ((0.1, SUPPORTS), (0.5, CONTRADICTS)):
+        table = pd.DataFrame({
+            "subset": ["motif_perturbation", "motif_tiling", APPROXIMATE], "mean": [0.4, 0.2, smallest],
+        })  # fmt: skip
+        finding = claims_challenge.JUDGES["order_of_changes"]({"changes": table}, *table["subset"][:2], "SNVs")
+        assert (finding.verdict, finding.reason) == (verdict, "means; the pairs of SNVs are approximate")

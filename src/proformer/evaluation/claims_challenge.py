@@ -11,7 +11,7 @@ import pandas as pd
 
 from proformer.evaluation.challenge import MEASURED, disparity, published_challenge
 from proformer.evaluation.claims import CONTRADICTS, SUPPORTS, UNDECIDED, Claim, Finding, card, claims_on
-from proformer.evaluation.dream import PARTIAL, SCORES, WEIGHTS
+from proformer.evaluation.dream import APPROXIMATE, PARTIAL, SCORES, WEIGHTS
 from proformer.evaluation.dream_files import ALL, PAIRS
 from proformer.files import read_table
 
@@ -124,14 +124,17 @@ def _ensemble_gains(tables: Tables) -> Finding:
 
 
 def _order_of_changes(tables: Tables, *subsets: str) -> Finding:
-    """Whether mean measured changes fall from subset to subset."""
+    """Whether mean measured changes fall from subset to subset; rebuilt pairs of SNVs stand in for the challenge's."""
     if "changes" not in tables:
         return Finding("–", UNDECIDED, "drawn, not printed")
-    mean = tables["changes"].set_index("subset")["mean"].reindex(list(subsets))
+    mean, reason = tables["changes"].set_index("subset")["mean"], "means"
+    if "SNVs" in subsets and "SNVs" not in mean.index and APPROXIMATE in mean.index:
+        mean, reason = mean.rename({APPROXIMATE: "SNVs"}), "means; the pairs of SNVs are approximate"
+    mean = mean.reindex(list(subsets))
     numbers = "; ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in mean.dropna().items())
     if not mean.dropna().is_monotonic_decreasing:
-        return Finding(numbers, CONTRADICTS, "means")
-    return _without({*mean.index[mean.isna()]}, numbers) if mean.isna().any() else Finding(numbers, SUPPORTS, "means")
+        return Finding(numbers, CONTRADICTS, reason)
+    return _without({*mean.index[mean.isna()]}, numbers) if mean.isna().any() else Finding(numbers, SUPPORTS, reason)
 
 
 def _without(missing: set[str], numbers: str = "–") -> Finding:
