@@ -83,7 +83,9 @@ rule report_card_scores:
     input:
         epochs=lambda wildcards: finals.epochs_tables(results, wildcards.dataset),
         differences=lambda wildcards: f"{results.score_tables(wildcards.dataset)}/differences.tsv",
-        code=library("evaluation/claims", "evaluation/claims_curves", "evaluation/claims_scores", "evaluation/heads", "tables"),
+        code=library(
+            "evaluation/claims", "evaluation/claims_curves", "evaluation/claims_scores", "evaluation/heads", "tables"
+        ),
     output:
         table=f"{R}/tables/{{dataset}}/report_card_scores.tsv",
         page=report(
