@@ -3,8 +3,8 @@
 Four invariants: the exit code is 0 or 2 (75 for a training that was stopped), and with 2 the error is one line; there
 is no traceback, crash or hang; inputs keep their bytes; outputs are whole or not there, and nothing else is left.
 
-Last full run (1 December 2026, 1,500 s, seeds from 1796103249; damaged files from 1796400000): 5,160 commands, no failure.
-Runs before it, some 8,000 commands over two weeks, ended with 20 failures of ours, all mended, and three of the fuzzer's.
+Last full run (1 December 2026, 1,500 s, seeds from 1796103249; damaged files from 1796400000): 5,160 commands tried, no
+failure. Before it some 9,000 commands had found ten flaws of ours, all mended.
 """
 
 from __future__ import annotations
