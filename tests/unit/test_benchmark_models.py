@@ -149,6 +149,27 @@ def test_bpnet_is_the_padded_and_trimmed_network_of_the_original(layers):
     assert torch.allclose(net(codes), torch.cat([counts, logits], 1)[:, None], atol=1e-5)
 
 
+def test_the_published_sizes_compute_what_bpnet_lite_computes():
+    """All weights are carried over; 2,114 bp to a profile of 1,000 and log(1 + counts)."""
+    pytest.importorskip("bpnetlite", reason="pip install --no-deps bpnet-lite==1.1.0, beside make explain")
+    from bpnetlite import BPNet, ChromBPNet
+
+    ours = build({"model": "chrombpnet", **find_recipe("chrombpnet", "as-released")["model"]}).eval()
+    parts = []
+    for net, layers in ((ours.bias, 4), (ours.accessibility, 8)):
+        part = BPNet(net.config.filters, layers, n_outputs=1, n_control_tracks=0, verbose=False)
+        pairs = [(part.iconv, net.first), *zip(part.rconvs, net.dilated, strict=True)]
+        for theirs, own in [*pairs, (part.fconv, net.final.profile), (part.linear, net.final.counts)]:
+            theirs.load_state_dict(own.state_dict())
+        parts.append(part)
+    codes = codes_of(2114)[:2]
+    with torch.no_grad():
+        logits, counts = ChromBPNet(*parts).eval()(F.one_hot(codes.long(), 4).float().transpose(1, 2))
+        found = ours(codes)[:, 0]
+    assert found[:, 1:].numpy() == pytest.approx(logits[:, 0].numpy(), abs=1e-4)
+    assert found[:, :1].numpy() == pytest.approx(counts.numpy(), abs=1e-4)
+
+
 def test_logits_of_the_bias_are_added_and_counts_joined():
     model, codes = build({**TINY, "bias": TINY_BIAS}).eval(), codes_of(60)
     both, one, other = model(codes), model.accessibility(codes), model.bias(codes)
