@@ -61,6 +61,7 @@ rule atac_check:
         f"{A}/qc/{{sample}}.pairs.tsv",
     wildcard_constraints:
         sample=experiment.among("reads"),
+    priority: 2
     threads: 2
     resources:
         **asks(1000, 15, per_gb=2),
@@ -135,6 +136,7 @@ rule atac_mark:
         marked=f"{A}/qc/{{sample}}.markdup.txt",
     wildcard_constraints:
         sample=experiment.among("bam"),
+    priority: 2
     conda:
         "../../envs/align.yaml"
     threads: experiment.setting("threads") or 1
