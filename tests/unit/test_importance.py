@@ -187,6 +187,7 @@ def test_models_of_shorter_windows_are_asked_about_the_middles(tmp_path):
         store.append(codes=codes, target=np.zeros((3, 1, 1), np.float32), group=np.zeros(3, np.int64))
     short, long = tiny("danq", length=60), tiny("danq", length=90)
     assert np.array_equal(middles(store.path, [short, short]), codes[:, 10:70])
+    assert np.array_equal(middles(store.path, [short], 2), codes[:2, 10:70])
     for wrong in ([long], [short, tiny("danq", length=80)]):
         with pytest.raises(InputError, match="expected one length"):
             middles(store.path, wrong)

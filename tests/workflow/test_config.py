@@ -145,6 +145,7 @@ def test_demo_asks_for_no_gpu(fresh):
         ("explain: {runs: [legnt]}", "explain: found the run 'legnt'; did you mean 'legnet'"),
         ("explain: {datasets: {complx: {}}}", "explain: datasets: found 'complx'; did you mean 'complex'"),
         ("explain: {datasets: {complex: {edit: 3}}}", "explain: datasets: complex: unknown key 'edit'"),
+        ("explain: {datasets: {complex: {known: 5}}}", "explain.datasets.complex.known: found 5"),
         ("explain: {datasets: {complex: {edits: 0}}}", "explain: datasets: complex: edits"),
     ],
 )
@@ -155,9 +156,8 @@ def test_wrong_configurations_are_refused_by_name(root, tmp_path, change, messag
 
 
 def test_a_data_set_is_asked_questions_of_its_own(root, tmp_path):
-    (tmp_path / "o.yaml").write_text(
-        "explain: {edits: 7, datasets: {complex: {edits: 2, known: yeast-motifs-yetfasco}}}"[:]
-    )
+    own = "{complex: {edits: 2, known: yeast-motifs-yetfasco}, dream: null}"
+    (tmp_path / "o.yaml").write_text(f"explain: {{edits: 7, datasets: {own}}}")
     results = Results(read_configuration([tmp_path / "o.yaml"], root)[0], root)
     assert [explained.questions(results, name)["edits"] for name in ("complex", "dream")] == [2, 7]
     assert explained.known_motifs(results, "complex") == [results.raw("yeast-motifs-yetfasco")]

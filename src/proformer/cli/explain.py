@@ -186,7 +186,7 @@ def explain_patterns(
     from proformer.tables import to_page
 
     loaded = _loaded(models, names, device, threads)
-    tables = pattern_tables(loaded, middles(sequences, loaded.values())[:first], _known(known, simulated))
+    tables = pattern_tables(loaded, middles(sequences, loaded.values(), first), _known(known, simulated))
     counts = tables["filters"]
     logos = style.inline(explain.motifs(tables["filter_logos"])[0]) if "filter_logos" in tables else ""
     notes = [f"{row.run}, seed {row.seed}: {row.note}" for row in counts[counts["filters"] == 0].itertuples()]

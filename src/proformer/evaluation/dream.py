@@ -27,6 +27,7 @@ from proformer.simulate.perfect import perfect_sequences
 WEIGHTS = {ALL: 1.0, "high": 0.3, "low": 0.3, "yeast": 0.3, "random": 0.3, "challenging": 0.5}
 WEIGHTS |= {"SNVs": 1.25, "motif_perturbation": 0.3, "motif_tiling": 0.4}
 APPROXIMATE = "SNVs (approximate)"
+SHOWN = (*WEIGHTS, APPROXIMATE)  # in tables and figures, in this order
 PARTS = ("private", "public", "all")
 SCORE, PARTIAL = "score", "score of the subsets at hand"
 MEASURES = ("pearson", "r2", "spearman")

@@ -78,8 +78,8 @@ def study(
     return tables.joined()
 
 
-def middles(store: Path, models: Iterable[Predictor]) -> np.ndarray:
-    """The codes uint8 [N, L] of a store; of windows that are longer than what the models read, their middles.
+def middles(store: Path, models: Iterable[Predictor], first: int | None = None) -> np.ndarray:
+    """The codes uint8 [N, L] of a store's `first` rows; of windows longer than what the models read, their middles.
 
     Raises InputError for models of several lengths, which would see different parts of the windows.
     """
@@ -89,7 +89,7 @@ def middles(store: Path, models: Iterable[Predictor]) -> np.ndarray:
         found = f"windows of {window} nt, and models that read {', '.join(map(str, lengths))}"
         raise InputError(f"{store}: found {found}, expected one length, at most the windows'")
     start = (window - lengths[0]) // 2
-    return np.array(codes[:, start : start + lengths[0]])
+    return np.array(codes[:first, start : start + lengths[0]])
 
 
 def _sample(codes: np.ndarray, number: int, simulated: bool) -> np.ndarray:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from proformer.evaluation.challenge import QUANTILES, disparity, published_challenge
-from proformer.evaluation.dream import APPROXIMATE, PARTIAL, SCORES, TITLES, WEIGHTS
+from proformer.evaluation.dream import PARTIAL, SCORES, SHOWN, TITLES, WEIGHTS
 from proformer.evaluation.heads import without_seed
 from proformer.figures import style
 
@@ -81,7 +81,7 @@ def draw_correlations(correlations: pd.DataFrame, letter: str = "") -> style.Dra
     A table of `challenge.correlations`. Returns the figure (180 mm wide) and the table.
     """
     style.needed(correlations, ["subset", "a", "b", "pearson"], "correlations")
-    subsets = [name for name in (*WEIGHTS, APPROXIMATE) if name in set(correlations["subset"])]
+    subsets = [name for name in SHOWN if name in set(correlations["subset"])]
     models = [*dict.fromkeys(correlations["a"])]
     names, size = _names(models), len(models)
     rows = -(-(len(subsets) - 1) // 4)

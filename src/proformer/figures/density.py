@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from proformer.errors import InputError
 from proformer.evaluation.density import COLUMNS
-from proformer.evaluation.dream import APPROXIMATE, WEIGHTS
+from proformer.evaluation.dream import APPROXIMATE, SHOWN
 from proformer.evaluation.dream_files import ALL, PAIRS
 from proformer.evaluation.heads import without_seed
 from proformer.figures import style
@@ -28,10 +28,9 @@ def draw(density: pd.DataFrame, letter: str = "") -> style.Drawn:
     Each panel holds n, r and ρ. Returns the figure (180 mm wide) and the drawn cells.
     """
     style.one_dataset(style.needed(density, [*COLUMNS, *NUMBERS], "density"), ["model"])
-    subsets = [name for name in (*WEIGHTS, APPROXIMATE) if name in set(density["subset"])]
-    titles = {
-        name: f"{name.replace('_', ' ')}{', differences' if name in (*PAIRS, APPROXIMATE) else ''}" for name in subsets
-    }
+    subsets = [name for name in SHOWN if name in set(density["subset"])]
+    differences = (*PAIRS, APPROXIMATE)
+    titles = {name: f"{name.replace('_', ' ')}{', differences' if name in differences else ''}" for name in subsets}
     panels = {titles[name]: density[density["subset"] == name] for name in subsets}
     return _draw(panels, f"{density['model'].iloc[0]}; this run", letter), density[[*COLUMNS, *NUMBERS]]
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from proformer.evaluation.challenge import published_challenge
-from proformer.evaluation.dream import APPROXIMATE, PARTIAL, SCORE, SCORES, TITLES, WEIGHTS
+from proformer.evaluation.dream import APPROXIMATE, PARTIAL, SCORE, SCORES, SHOWN, TITLES, WEIGHTS
 from proformer.evaluation.dream_files import ALL
 from proformer.evaluation.heads import head_title, published_head, published_scores, without_seed
 from proformer.figures import style
@@ -83,7 +83,7 @@ def draw_subsets(scores: pd.DataFrame | None = None, letter: str = "") -> style.
     colours = matplotlib.colormaps["cividis"].with_extremes(bad="#eeeeee")
     title = table["subset"].iloc[-1]
     sizes = scores.groupby("subset")["n"].first()
-    shown = [*WEIGHTS, *([APPROXIMATE] if APPROXIMATE in sizes else [])]
+    shown = [name for name in SHOWN if name in WEIGHTS or name in sizes]
     at_hand = [f"\nn = {sizes[name]:,}" if sizes[name] else "\nnot at hand" for name in shown] + [""]
     for axes, (score, measure) in zip(panels, SCORES.items(), strict=True):
         chosen = table[table["measure"].isin([measure, score])]

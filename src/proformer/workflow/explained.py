@@ -22,7 +22,7 @@ def questions(results: Results, dataset: str) -> dict[str, Any]:
 def known_motifs(results: Results, dataset: str) -> list[str]:
     """Where the file of a data set's known motifs lies; nothing for JASPAR's."""
     known = questions(results, dataset)["known"]
-    return [results.raw(known)] if known in results.known_motifs else []
+    return [results.raw(known)] if known in results.motif_files else []
 
 
 def certain(results: Results) -> dict[str, list[TrainingJob]]:

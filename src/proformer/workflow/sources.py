@@ -120,10 +120,10 @@ class Sources:
         return found
 
     @property
-    def known_motifs(self) -> set[str]:
+    def motif_files(self) -> set[str]:
         """The names of the files of known motifs; JASPAR's are not among them, which pyjaspar has."""
         asked = self.config["explain"] or {}
-        named = [keys.get("known") for keys in (asked, *(asked.get("datasets") or {}).values())]
+        named = [(keys or {}).get("known") for keys in (asked, *(asked.get("datasets") or {}).values())]
         return {known for known in named if known and not known.startswith("jaspar")}
 
     def named_files(self, dataset: str, key: str) -> list[str]:
