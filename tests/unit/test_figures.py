@@ -324,3 +324,8 @@ def test_draw_draws_filtered_rows_and_refuses_bad_ones(tmp_path, capsys):
         assert error.count("\n") == 1
         assert re.search(message, error), error
         assert not list(tmp_path.glob("none*"))
+
+
+def test_no_figure_is_refused(tmp_path, capsys):
+    assert main(["draw", "--figures", "{}", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "proformer draw: error: --figures: found no figure, expected some\n"

@@ -178,7 +178,10 @@ def draw(
     """
     from proformer.figures.draw import draw_figure
 
-    for name, recipe in read_yaml(figures, "--figures").items():
+    recipes = read_yaml(figures, "--figures")
+    if not recipes:
+        raise InputError("--figures: found no figure, expected some")
+    for name, recipe in recipes.items():
         draw_figure(name, recipe, tables, out)
         print(f"{out / name}.png")
 
