@@ -438,6 +438,15 @@ def test_mouse_genome_for_human_reads():
         check_species(species, genome)
 
 
+def test_a_contig_named_twice_is_one_line_on_the_screen(tmp_path, capfd):
+    (tmp_path / "in.fa").write_text(">I\nACGTACGT\n>I\nACGT\n")
+    words = ["atac", "genome", "--genome", str(tmp_path / "in.fa"), "--out", str(tmp_path / "o.fa")]
+    assert main([*words, "--table", str(tmp_path / "o.tsv")]) == 2
+    said = capfd.readouterr().err
+    assert said.endswith("expected each name once\n")
+    assert said.count("\n") == 1
+
+
 def test_genomes_that_are_none(tmp_path):
     with pytest.raises(InputError, match=r"in.fa, line 1: not FASTA, expected >name"):
         make_genome(write(tmp_path / "in.fa", "ACGT\n"), tmp_path / "genome.fa")

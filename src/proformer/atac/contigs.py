@@ -66,7 +66,7 @@ def make_genome(source: Path, out: Path) -> pd.DataFrame:
     import pysam
 
     with open_text(existing(source, "genome")) as handle, scratch(out) as folder:
-        fasta = folder / "genome.fa"
+        fasta, loud = folder / "genome.fa", pysam.set_verbosity(0)  # what is wrong is said below, in one line
         try:
             if handle.read(1) != b">":
                 raise InputError(f"{source}, line 1: not FASTA, expected >name")
@@ -81,6 +81,8 @@ def make_genome(source: Path, out: Path) -> pd.DataFrame:
             raise InputError(f"{source}: the gz file is damaged or cut short ({error}); fetch it again") from None
         except pysam.SamtoolsError:
             raise InputError(f"{source}: cannot be indexed; are its lines of one length?") from None
+        finally:
+            pysam.set_verbosity(loud)
         genome = replace(open_genome(fasta), path=source)
         with open(fasta, "rb") as handle:  # the index leaves out what has a name that was there before
             found = 1 + sum(piece.count(b"\n>") for piece in _overlapping(handle))
