@@ -1,5 +1,6 @@
 """What models have learnt: attribution, logos, motifs, importance of patterns, design, certainty."""
 
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def logos(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     table = style.needed(table, ["run", "seed", "sequence", "position", "code", "contribution"], "logos")
     table = table.assign(name=_names(table))
     names, sequences = [*dict.fromkeys(table["name"])], sorted(set(table["sequence"]))
-    figure = style.new(style.DOUBLE, 8 + 15 * len(names), letter)
+    figure = style.new(style.DOUBLE, 8 + 18 * len(names), letter)
     panels = figure.subplots(len(names), len(sequences), squeeze=False, sharex="col")
     for row, name in enumerate(names):
         for column, sequence in enumerate(sequences):
@@ -75,7 +76,7 @@ def logos(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             heights = np.zeros((len(chosen), 4))
             heights[np.arange(len(chosen)), chosen["code"]] = chosen["contribution"]
             logo(panels[row, column], heights, chosen["position"].min())
-        panels[row, 0].set_ylabel(name.replace(" ", "\n"))
+        panels[row, 0].set_title(name, loc="left")
     for axes in panels[-1]:
         axes.set_xlabel("position (nt)")
     return figure, table.drop(columns="name")
@@ -99,7 +100,7 @@ def motifs(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             axes.set_title("no known motif" if pd.isna(target) else f"{str(target)[:24]}, q = {motif['q'].iloc[0]:.1g}")
         for axes in row[chosen["filter"].nunique() :]:
             axes.set_axis_off()
-        row[0].set_ylabel(name.replace(" ", "\n"))
+        row[0].set_ylabel(fill(name, 12))
     return figure, table.drop(columns="name")
 
 
