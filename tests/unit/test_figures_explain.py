@@ -62,3 +62,8 @@ def test_a_table_without_its_columns_is_refused(name):
 def test_of_two_patterns_the_interaction_is_drawn():
     _, drawn = explain.importance(TABLES["importance"])
     assert {*drawn.loc[drawn["experiment"] == "distances", "pattern"]} == {"A, C: interaction"}
+
+
+def test_seeds_may_be_text():
+    table = pd.DataFrame({"run": ["a", "a", "truth"], "seed": ["1", "2", ""]})
+    assert [*explain._names(table)] == ["a, seed 1", "a, seed 2", "truth"]

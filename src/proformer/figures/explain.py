@@ -24,9 +24,10 @@ MEASURES = {"auroc": "AUROC of binding sites", "r_truth": "r with the true effec
 
 def _names(table: pd.DataFrame) -> pd.Series:
     """Run and seed; the seed is left out where there is one."""
-    if table["seed"].dropna().nunique() < 2:
+    numbers = pd.to_numeric(table["seed"], errors="coerce")  # names that were given as text are text
+    if numbers.nunique() < 2:
         return table["run"].astype(str)
-    seeds = table["seed"].map(lambda seed: "" if pd.isna(seed) or seed == "" else f", seed {seed:g}")
+    seeds = numbers.map(lambda seed: "" if pd.isna(seed) else f", seed {seed:g}")
     return table["run"].astype(str) + seeds
 
 
