@@ -15,6 +15,7 @@ from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models import blocks, build
 from proformer.models.blocks import Shape
+from proformer.models.blocks.unlock_dna import NarrowAttention
 from proformer.models.composed import load_original
 from proformer.tasks import Task
 from proformer.training.config import read_job
@@ -399,3 +400,9 @@ def test_recipes_are_one_cycle_with_the_published_rates():
         assert settings.warmup_start == pytest.approx(peak / 25)
         assert settings.final_rate == pytest.approx(peak / 25 / 1e4)
         assert settings.warmup_epochs == pytest.approx(0.3 * settings.epochs)
+
+
+def test_unlock_dnas_attention_is_pytorchs():
+    attention, x = NarrowAttention(dim=16, heads=4), torch.randn(3, 7, 16)
+    expected, _ = torch.nn.MultiheadAttention.forward(attention, x, x, x)  # with weights: not its fused path
+    torch.testing.assert_close(attention(x), expected)

@@ -64,6 +64,9 @@ def test_of_two_patterns_the_interaction_is_drawn():
     assert {*drawn.loc[drawn["experiment"] == "distances", "pattern"]} == {"A, C: interaction"}
 
 
-def test_seeds_may_be_text():
-    table = pd.DataFrame({"run": ["a", "a", "truth"], "seed": ["1", "2", ""]})
-    assert [*explain._names(table)] == ["a, seed 1", "a, seed 2", "truth"]
+@pytest.mark.parametrize("seeds", [[np.nan, 1.0, 2.0], ["", "1", "2"]], ids=["from a file", "from the command line"])
+def test_seeds_of_a_run_are_named(seeds):
+    rows = TABLES["logos"].assign(run="legnet", seed=np.repeat(seeds, len(TABLES["logos"]) // 3))
+    figure, _ = explain.logos(rows)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert [title for title in titles if title] == ["legnet", "legnet, seed 1", "legnet, seed 2"]

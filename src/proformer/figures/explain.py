@@ -24,11 +24,10 @@ MEASURES = {"auroc": "AUROC of binding sites", "r_truth": "r with the true effec
 
 def _names(table: pd.DataFrame) -> pd.Series:
     """Run and seed; the seed is left out where there is one."""
-    numbers = pd.to_numeric(table["seed"], errors="coerce")  # names that were given as text are text
-    if numbers.nunique() < 2:
+    text = table["seed"].map(lambda seed: f"{seed:g}" if isinstance(seed, float) else str(seed), na_action="ignore")
+    if text.replace("", np.nan).nunique() < 2:
         return table["run"].astype(str)
-    seeds = numbers.map(lambda seed: "" if pd.isna(seed) else f", seed {seed:g}")
-    return table["run"].astype(str) + seeds
+    return table["run"].astype(str) + text.fillna("").map(lambda seed: seed and f", seed {seed}")
 
 
 def _colours(names: list[str]) -> dict[str, str]:
