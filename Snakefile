@@ -16,6 +16,8 @@ from proformer.planning.configuration import BASE, complete, read_file
 # Every job finds the library here, installed or not, and begins its log with where it runs and what it was asked.
 os.environ.update(PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]))
 os.environ.update(PROFORMER_JOB="1")
+# Where Snakemake is called by its path (.venv/bin/snakemake), its jobs' `python` is still the one beside it.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]))
 
 if config.get("demo", True):
     with one_line("configuration"):

@@ -106,8 +106,9 @@ def checkout(root: Path, folder: Path) -> Path:
 
 
 def snakemake_in(folder: Path) -> Snakemake:
-    """Run Snakemake in a checkout, as a user would with the environment's programs on PATH."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    """Run Snakemake in a checkout, as a user would who calls it by its path: the environment is not on PATH."""
+    own = {Path(sys.executable).parent, Path(sys.prefix) / "bin"}
+    path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if Path(part) not in own)
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(folder / "src")}
 
     def run(*arguments: str, **keywords: object) -> subprocess.CompletedProcess[str]:
