@@ -14,6 +14,7 @@ from proformer.datasets.prepare import Layout, prepare
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
 from proformer.models import build, find, find_recipe
+from proformer.models.dropout import dropout
 from proformer.models.keras import ActivatedAttention, BiLSTM, glorot_normal, he_normal, max_pool_same
 from proformer.predict import load
 from proformer.tasks import Task
@@ -293,7 +294,7 @@ def test_lstm_input_dropout_is_one_mask_for_all_times():
     layer.train()
     layer.kernel.data[1] = layer.kernel.data[0]
     torch.manual_seed(0)
-    masks = F.dropout(torch.ones(2, 2, 4, 1, 3, dtype=torch.float64), 0.5)[:, :, :, 0].permute(1, 2, 0, 3)
+    masks = dropout(torch.ones(2, 2, 4, 1, 3, dtype=torch.float64), 0.5)[:, :, :, 0].permute(1, 2, 0, 3)
     z = torch.einsum("dgbi,bi,gui->dbgu", masks, x[:, 0], layer.kernel[0].view(4, 4, 3)) + layer.bias[0].view(4, 4)
     i, f, g, o = z.unbind(2)
     c, states = torch.zeros_like(i), []

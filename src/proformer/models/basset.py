@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from proformer.models.base import Model
+from proformer.models.dropout import Dropout
 from proformer.models.keras import SameConv1d, glorot_normal, initialised
 from proformer.models.profile_layers import PLATEAU, Letters, Profile, activation, batch_norm
 from proformer.settings import BelowOne, Count
@@ -50,7 +51,7 @@ class Basset(Model):
         before *= size
         for width in config.dense:
             layer_ = initialised(nn.Linear(before, width), glorot_normal)
-            parts += [layer_, nn.ReLU(), nn.Dropout(config.dropout)]
+            parts += [layer_, nn.ReLU(), Dropout(config.dropout)]
             before = width
         self.layers = nn.Sequential(*parts, initialised(nn.Linear(before, config.tasks), glorot_normal))
 

@@ -32,6 +32,7 @@ from torch.nn import functional as F
 from proformer.errors import InputError
 from proformer.models.base import Model
 from proformer.models.construct import construct
+from proformer.models.dropout import Dropout, dropout
 from proformer.models.keras import SameConv1d, batch_norm, he_normal
 from proformer.models.layers import Rows, SelfAttention, SqueezeExcitation, TransformerBlock
 from proformer.models.rewrites import MergedAttention
@@ -157,7 +158,7 @@ class CRMnet(Model):
         sizes = (config.window * (head // 4), dense, dense // 2, dense // 4, dense // 8)
         self.dense = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.expression_dense = nn.Linear(sizes[-1], 1)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         positions = torch.arange(config.window // 2 ** (len(widths) - 1)) * config.turns
         factors = torch.sin(positions / len(positions))
         factors[0] = 0.0 if config.first_position == "zero" else 1.0
@@ -180,7 +181,7 @@ class CRMnet(Model):
             x = stage(torch.cat([up(x), skip], dim=1))
         x = self.head(x).transpose(1, 2).flatten(1)
         for dense, rate in zip(self.dense, DENSE_DROPOUT, strict=True):
-            x = F.dropout(F.leaky_relu(dense(x), 0.1), rate, self.training)
+            x = dropout(F.leaky_relu(dense(x), 0.1), rate, self.training)
         return self.expression_dense(x)[:, :, None]
 
     def transform(self, x: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ One strand is read: the model is not strand-symmetric.
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from proformer.models.base import Model
+from proformer.models.dropout import Dropout
 from proformer.models.keras import ConvolutionLSTM, Dense, Input, Window, recipes
 from proformer.settings import BelowOne, Count
 
@@ -46,7 +47,7 @@ class DanQ(Model):
         self.config = config
         self.window = Window(config)
         self.states = ConvolutionLSTM(config)
-        self.dropout = nn.Dropout(config.recurrent_dropout)
+        self.dropout = Dropout(config.recurrent_dropout)
         self.dense = Dense(self.states.positions * 2 * config.units, config.dense, config.outputs)
 
     def forward(self, codes: Tensor) -> Tensor:

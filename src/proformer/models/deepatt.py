@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from proformer.errors import InputError
 from proformer.models import keras
 from proformer.models.base import Model
+from proformer.models.dropout import Dropout
 from proformer.settings import BelowOne, Count
 
 
@@ -58,7 +59,7 @@ class DeepAtt(Model):
         states, sizes = 2 * config.units, (config.width, config.heads)
         self.window = keras.Window(config)
         self.states = keras.ConvolutionLSTM(config, keras.glorot_uniform if self.by_category else keras.he_normal)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         if self.by_category:
             linear = nn.Identity(), keras.glorot_uniform
             self.attention = keras.ActivatedAttention(config.outputs, states, *sizes, *linear)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models.base import Loss, Model
+from proformer.models.dropout import Dropout
 from proformer.models.keras import Dense, Input, SameConv1d, Window, initialised, max_pool_same, recipes
 from proformer.settings import BelowOne, Count, NotNegative
 from proformer.tasks import Task
@@ -58,7 +59,7 @@ class DeepSEA(Model):
         for size in config.pools:
             width = -(-width // size)
         self.convolutions = nn.ModuleList(initialised(SameConv1d(a, b, config.kernel)) for a, b in pairwise(channels))
-        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in config.dropouts)
+        self.dropouts = nn.ModuleList(Dropout(rate) for rate in config.dropouts)
         self.first = initialised(nn.Linear(width * channels[-1], config.dense[0]))
         self.dense = Dense(config.dense[0], config.dense[1:], config.outputs)
 

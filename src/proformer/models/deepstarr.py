@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from proformer.errors import InputError
 from proformer.models import keras
 from proformer.models.base import Model
+from proformer.models.dropout import Dropout
 from proformer.settings import BelowOne, Count, NotNegative
 
 
@@ -54,7 +55,7 @@ class DeepSTARR(Model):
         widths = ((config.window >> len(config.filters)) * config.filters[-1], *config.dense)
         self.dense = nn.ModuleList(keras.initialised(nn.Linear(a, b)) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(keras.batch_norm(size) for size in (*config.filters, *config.dense))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.heads = nn.ModuleList(keras.initialised(nn.Linear(widths[-1], 1)) for _ in range(config.tasks))
 
     def forward(self, codes: Tensor) -> Tensor:

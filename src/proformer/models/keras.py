@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from proformer.errors import InputError
 from proformer.models.blocks import Processor, Shape
 from proformer.models.construct import construct
+from proformer.models.dropout import Dropout, dropout
 from proformer.models.layers import attention
 from proformer.settings import Count, Flanks, NotNegative
 
@@ -142,7 +143,7 @@ class Dense(nn.Module):
         super().__init__()
         sizes = (inputs, *hidden)
         self.hidden = nn.ModuleList(initialised(nn.Linear(a, b), kernels) for a, b in pairwise(sizes))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.output = initialised(nn.Linear(sizes[-1], outputs), he_normal if outputs == 1 else glorot_uniform)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -189,7 +190,7 @@ class BiLSTM(nn.Module):
     def _steps(self, x: Tensor) -> Tensor:
         both = torch.stack([x, x.flip(1)]).unsqueeze(1)  # [2, 1, B, T, c]
         if self.dropout and self.training:
-            masks = F.dropout(x.new_ones(len(x), 2, 4, 1, x.shape[2]), self.dropout)
+            masks = dropout(x.new_ones(len(x), 2, 4, 1, x.shape[2]), self.dropout)
             both = both * masks.permute(1, 2, 0, 3, 4)
         kernel = self.kernel.view(2, 4, 1, self.units, -1).transpose(3, 4)
         inputs = (both @ kernel).permute(3, 0, 2, 1, 4).flatten(3)  # [T, 2, B, 4 units]
@@ -247,7 +248,7 @@ class ConvolutionLSTM(nn.Module):
         if self.positions < 1:
             raise InputError(f"window is {config.window}, too short for kernel {config.kernel} and pool {config.pool}")
         self.convolution = initialised(nn.Conv1d(4, config.filters, config.kernel), kernels)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.lstm = BiLSTM(config.filters, config.units, config.gates, kernels)
 
     def forward(self, x: Tensor) -> Tensor:

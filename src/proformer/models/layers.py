@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from proformer.models.dropout import Dropout
+
 SYMBOLS = 6  # A, C, G, T, N, M
 LN_EPS = 1e-6
 
@@ -94,7 +96,7 @@ class FeedForward(nn.Module):
         self.ln = nn.LayerNorm(dim, eps=LN_EPS)
         self.dense1 = nn.Linear(dim, 4 * dim, bias=False)
         self.dense2 = nn.Linear(2 * dim, dim, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, R, d] to [B, R, d]."""
@@ -116,7 +118,7 @@ class SeparableConv(nn.Module):
         self.ln = nn.LayerNorm(dim, eps=LN_EPS)
         self.depthwise = nn.Conv1d(dim, dim, width, padding=width // 2, groups=dim, bias=False)
         self.pointwise = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, R, d] to [B, R, d]."""
@@ -238,7 +240,7 @@ class TransformerBlock(nn.Module):
         self.attention = attention
         self.feed_forward = nn.Sequential(dense(dim, hidden), nn.ReLU(), dense(hidden, dim))
         self.norms = nn.ModuleList(nn.LayerNorm(dim, eps=eps) for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, L, d] to the same shape."""

@@ -15,6 +15,7 @@ from proformer.datasets.batches import Batch, reverse_complement
 from proformer.errors import InputError
 from proformer.models import keras
 from proformer.models.base import Loss, Model
+from proformer.models.dropout import Dropout
 from proformer.settings import BelowOne, Count, Flanks, NotNegative
 from proformer.tasks import Task
 
@@ -53,7 +54,7 @@ class MPRAnn(Model):
         super().__init__()
         self.config = config
         self.window = keras.Window(config)
-        first, second, third = (nn.Dropout(rate) for rate in config.dropouts)
+        first, second, third = (Dropout(rate) for rate in config.dropouts)
         layers: list[nn.Module] = []
         before = 4
         for number, (after, kernel) in enumerate(zip(config.filters, config.kernels, strict=True)):

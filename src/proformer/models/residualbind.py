@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from proformer.errors import InputError
 from proformer.models.base import Model
+from proformer.models.dropout import Dropout
 from proformer.models.keras import initialised
 from proformer.models.profile_layers import PLATEAU, Letters, Profile, activation, batch_norm, per_task
 from proformer.settings import BelowOne, Count, CountOrZero
@@ -69,7 +70,7 @@ class Residual(nn.Module):
         super().__init__()
         parts: list[nn.Module] = []
         for number in range(layers):
-            parts += [nn.ReLU(), nn.Dropout(0.1)] if number else []
+            parts += [nn.ReLU(), Dropout(0.1)] if number else []
             layer = nn.Conv1d(channels, channels, 3, padding="same", dilation=2**number)
             parts += [initialised(layer), batch_norm(channels, momentum)]
         self.layers = nn.Sequential(*parts)
@@ -91,7 +92,7 @@ class ResidualBind(Model):
             first = activation(config.activation if number == 0 else "relu")
             parts += [*self._convolution(before, after, KERNELS[number]), first]
             parts += [Residual(after, config.blocks[number], self.momentum)] if config.blocks[number] else []
-            parts += [nn.MaxPool1d(config.pools[number]), nn.Dropout(config.dropouts[number])]
+            parts += [nn.MaxPool1d(config.pools[number]), Dropout(config.dropouts[number])]
         self.body = nn.Sequential(*parts)
         self.middle = nn.Sequential(*(self._flat() if config.middle == "flat" else self._position_wise()))
         self.end = None if config.output == "label" else self._end(config)
@@ -111,7 +112,7 @@ class ResidualBind(Model):
 
     def _dense(self, before: int, after: int, dropout: float) -> list[nn.Module]:
         layer = initialised(nn.Linear(before, after))
-        return [layer, batch_norm(after, self.momentum), nn.ReLU(), nn.Dropout(dropout)]
+        return [layer, batch_norm(after, self.momentum), nn.ReLU(), Dropout(dropout)]
 
     def _flat(self) -> list[nn.Module]:
         """Dense layers over all positions, to `bottleneck` channels at each of the profile, or to the labels."""
@@ -120,7 +121,7 @@ class ResidualBind(Model):
         parts = [nn.Flatten(), *self._dense(size, config.dense, 0.3)]
         if config.output == "label":
             return [*parts, initialised(nn.Linear(config.dense, config.tasks))]
-        wide = [*self._convolution(config.bottleneck, config.wide, 7), nn.ReLU(), nn.Dropout(config.wide_dropout)]
+        wide = [*self._convolution(config.bottleneck, config.wide, 7), nn.ReLU(), Dropout(config.wide_dropout)]
         wide += [Residual(config.wide, config.last_block, self.momentum)] if config.last_block else []
         self.wide = nn.Sequential(*wide)
         return [*parts, *self._dense(config.dense, config.positions * config.bottleneck, 0.1)]
@@ -128,7 +129,7 @@ class ResidualBind(Model):
     def _position_wise(self) -> list[nn.Module]:
         config, kernel = self.config, 7 if self.config.middle == "conv" else 1
         layers = self._convolution(config.filters[2], config.wide, kernel)
-        return [*layers, nn.ReLU(), nn.Dropout(config.wide_dropout)]
+        return [*layers, nn.ReLU(), Dropout(config.wide_dropout)]
 
     def _end(self, config: Config) -> nn.Module:
         if config.heads == "all":
@@ -136,7 +137,7 @@ class ResidualBind(Model):
         width = config.head * config.tasks
         each = per_task(nn.Conv1d(config.wide, width, 7, padding="same"), config.tasks)
         last = per_task(nn.Conv1d(width, config.tasks, 1, groups=config.tasks), config.tasks)
-        return nn.Sequential(each, batch_norm(width, self.momentum), nn.ReLU(), nn.Dropout(0.1), last)
+        return nn.Sequential(each, batch_norm(width, self.momentum), nn.ReLU(), Dropout(0.1), last)
 
 
 build = ResidualBind

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from proformer.datasets.batches import both_strands
 from proformer.models.base import Model
+from proformer.models.dropout import Dropout
 from proformer.models.keras import ADAM, OWN_DATA, Input, SameConv1d, Window, he_normal
 from proformer.settings import BelowOne, Count, NotNegative
 
@@ -84,7 +85,7 @@ class Convolutional(Model):
         )
         self.joined = nn.Sequential(Deep(2 * n, config), nn.ReLU(), Deep(n, config), nn.ReLU(), nn.Flatten())
         sizes = (config.window * n, config.dense, config.dense)
-        layers = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Dropout(config.dropout)) for a, b in pairwise(sizes)]
+        layers = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), Dropout(config.dropout)) for a, b in pairwise(sizes)]
         self.dense = nn.Sequential(*layers, nn.Linear(config.dense, 1))
         self.apply(_initialise)
 

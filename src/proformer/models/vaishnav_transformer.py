@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from proformer.errors import InputError
 from proformer.models import keras
 from proformer.models.base import Model
+from proformer.models.dropout import Dropout
 from proformer.models.keras import COMPLEX_MEDIUM, OWN_DATA, batch_norm, he_normal, initialised
 from proformer.models.layers import TransformerBlock
 from proformer.settings import BelowOne, Count, NotNegative
@@ -101,7 +102,7 @@ class Transformer(Model):
         self.convolutions = nn.Sequential(*(Convolution(width, n, k) for width in widths))
         self.blocks = nn.Sequential(*(self._block() for _ in range(config.blocks)))
         self.lstm = keras.BiLSTM(n, config.heads, "hard", he_normal, config.dropout)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         states, dense = config.window * 2 * config.heads, (config.dense, config.dense)
         self.dense = keras.Dense(states, dense, 1, he_normal, config.dropout)
 

@@ -13,6 +13,7 @@ from proformer.models import blocks
 from proformer.models.blocks import Labels, Shape
 from proformer.models.blocks.autosome import bin_probabilities
 from proformer.models.construct import construct
+from proformer.models.dropout import Dropout
 from proformer.sequences import N
 from proformer.settings import BelowOne, Count, CountOrZero, Share
 from proformer.tasks import LossName, Task
@@ -110,7 +111,7 @@ class Parallel(nn.Module):
         self.branches = nn.ModuleList(
             nn.Conv1d(before, after // len(kernels), kernel, padding="same") for kernel in kernels
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, before, L] to [N, after, L]."""
@@ -145,7 +146,7 @@ class Core(blocks.Block):
         super().__init__(takes._replace(channels=lstm))
         self.lstm = nn.LSTM(takes.channels, lstm, batch_first=True, bidirectional=True)
         self.convolutions = Parallel(2 * lstm, lstm, kernels, dropout)
-        self.dropout = nn.Dropout(last_dropout)
+        self.dropout = Dropout(last_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, L] to [N, lstm, L]."""

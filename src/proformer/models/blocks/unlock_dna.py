@@ -8,6 +8,7 @@ from proformer.errors import InputError
 from proformer.models import blocks, layers
 from proformer.models.blocks import Labels, Shape, proformer
 from proformer.models.construct import construct
+from proformer.models.dropout import Dropout
 from proformer.models.rewrites import FusedFeedForward, RowsConv
 from proformer.sequences import N
 from proformer.settings import BelowOne, Count, CountOrZero
@@ -120,7 +121,7 @@ class Final(blocks.FinalBlock):
         super().__init__(Shape(1, 1))
         self.heads, self.tokens = heads, takes.tokens
         self.expression_dense = nn.Linear(takes.channels, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.nucleotide_dense = nn.Linear(takes.channels, N + 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
