@@ -114,6 +114,14 @@ class StraightBPNet(nn.Module):
 STRAIGHT = {"basenji": StraightBasenji, "bpnet": StraightBPNet}
 
 
+def straight_of(name: str, model: nn.Module) -> nn.Module:
+    """The straight form of a model of ours, whose layers it takes, with PyTorch's own dropout."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.__class__, layer.inplace = nn.Dropout, False
+    return STRAIGHT[name](model)
+
+
 def straight_batches(path: Path, bin_: int, rows: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches made by NumPy: pieces and strands drawn row by row, one-hot letters, mean coverage in bins."""
     store, random, letters = open_store(path), np.random.default_rng(1), np.eye(4, dtype=np.float32)
@@ -228,7 +236,7 @@ def main(args: Any) -> None:
         for name, bin_ in BINS.items():
             run, other = (run_of(name, path, bin_, args.rows, device) for _ in range(2))
             other.model.load_state_dict(run.model.state_dict())
-            straight = STRAIGHT[name](other.model).to(device)
+            straight = straight_of(name, other.model).to(device)
             difference = apart(run, straight, args.rows)
             batches = run.train.batches(args.rows, run.train.order(1, 0).repeat(args.repeats + 2), draw=7)
             ways = {

@@ -15,6 +15,7 @@ from proformer.datasets.batches import Batch
 from proformer.errors import InputError
 from proformer.models import blocks, build
 from proformer.models.blocks import Shape
+from proformer.models.blocks.autosome import GroupedConvolution
 from proformer.models.blocks.unlock_dna import NarrowAttention
 from proformer.models.composed import load_original
 from proformer.tasks import Task
@@ -406,3 +407,19 @@ def test_unlock_dnas_attention_is_pytorchs():
     attention, x = NarrowAttention(dim=16, heads=4), torch.randn(3, 7, 16)
     expected, _ = torch.nn.MultiheadAttention.forward(attention, x, x, x)  # with weights: not its fused path
     torch.testing.assert_close(attention(x), expected)
+
+
+@pytest.mark.parametrize(("channels", "group"), [(32, 2), (24, 4), (12, 2), (16, 16), (8, 1), (32, 3)])
+def test_merged_groups_compute_what_each_group_does(channels, group):
+    """Outputs and gradients; where eight channels do not divide, groups stay as they are."""
+    channels -= channels % group
+    layer = GroupedConvolution(channels, 2 * channels, 5, padding="same", groups=channels // group).double()
+    plain = torch.nn.Conv1d(channels, 2 * channels, 5, padding="same", groups=channels // group).double()
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(3, channels, 11, dtype=torch.float64)
+    found, expected = layer(x), plain(x)
+    assert torch.allclose(found, expected, atol=1e-12)
+    for each in (found, expected):
+        each.square().sum().backward()
+    assert torch.allclose(layer.weight.grad, plain.weight.grad, atol=1e-10)
+    assert torch.allclose(layer.bias.grad, plain.bias.grad, atol=1e-10)

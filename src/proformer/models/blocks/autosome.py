@@ -115,9 +115,27 @@ class Initialised(blocks.Block):
                 nn.init.zeros_(module.bias)
 
 
+class GroupedConvolution(nn.Conv1d):
+    """A convolution that on a CPU takes small groups eight channels at a time, with zeros between those of one group.
+
+    Over groups of two channels oneDNN takes twice as long.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, L] to [N, C', L]."""
+        merged = 8 // self.weight.shape[1]
+        if x.device.type != "cpu" or merged < 2 or self.groups % merged:
+            return super().forward(x)
+        groups = self.groups // merged
+        own = self.weight.unflatten(0, (groups, merged, -1))[:, :, :, None]
+        same = torch.eye(merged, dtype=own.dtype)[:, None, :, None, None]
+        weight = (own * same).flatten(0, 2).flatten(1, 2)
+        return F.conv1d(x, weight, self.bias, self.stride, self.padding, self.dilation, groups)
+
+
 def convolution(before: int, after: int, kernel: int, groups: int = 1) -> list[nn.Module]:
     """Convolution without bias, batch norm, SiLU."""
-    layer = nn.Conv1d(before, after, kernel, padding="same", groups=groups, bias=False)
+    layer = GroupedConvolution(before, after, kernel, padding="same", groups=groups, bias=False)
     return [layer, nn.BatchNorm1d(after), nn.SiLU()]
 
 
