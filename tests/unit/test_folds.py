@@ -231,10 +231,58 @@ def test_gains_that_grow_with_the_data():
     )
 
 
-def test_attention_at_2114_is_a_claim_that_the_model_itself_bears_out():
+@pytest.mark.parametrize(
+    ("gain", "verdict", "reason"),
+    [
+        (-0.05, "supports", "significantly, by paired t tests over the test folds"),
+        (0.0, "cannot decide", "without a significant difference everywhere, which is no proof of equality"),
+        (0.05, "contradicts", "significantly, by paired t tests over the test folds: wtc11, y: better"),
+    ],
+)
+def test_a_model_that_does_not_beat_the_standard(gain, verdict, reason):
+    folds = values((0.0, 0.0, gain), dataset="wtc11")
+    card = report_card(folds, paired_tests(folds, "standard"), "human").set_index("claim")
+    assert card.loc["3.4", ["verdict", "reason"]].tolist() == [verdict, reason]
+
+
+@pytest.mark.parametrize(("gain", "how"), [(0.05, "better"), (-0.05, "worse"), (0.0, None)])
+def test_a_model_that_equals_the_standard(gain, how):
+    folds = values((0.1, gain), ("chrombpnet", "profile-dream-rnn", "profile-dream-cnn"), "chromatin")
+    folds = folds.assign(metric="counts_pearson")
+    row = report_card(folds, paired_tests(folds, "chrombpnet"), "chromatin").set_index("claim").loc["6.1"]
+    assert row["verdict"] == ("contradicts" if how else "cannot decide")
+    assert row["reason"].endswith(f"chromatin, y: {how}" if how else "no proof of equality")
+
+
+def test_the_best_of_the_dream_models_is_compared_with_them_alone():
+    models = ("standard", "dream-cnn", "dream-rnn", "dream-attn", "mpra_legnet")
+    folds = values((0.02, 0.06, 0.0, 0.2), models)  # a peer is far better
+    card = report_card(folds, paired_tests(folds, "standard"), "drosophila").set_index("claim")
+    assert card.loc["2", "verdict"] == "supports"
+    assert "over dream-cnn, starrseq, y: +0.04" in card.loc["2", "run"]
+    folds = values((0.06, 0.02, 0.0), models[:4])
+    row = report_card(folds, paired_tests(folds, "standard"), "drosophila").set_index("claim").loc["2"]
+    assert row["verdict"] == "contradicts"
+    assert row["reason"].endswith("over dream-cnn, starrseq, y: worse")
+    folds = values((0.03, 0.03, 0.0), models[:4])
+    assert report_card(folds, folds.pipe(paired_tests, "standard"), "drosophila")["verdict"].iloc[3] == "cannot decide"
+    few = folds[folds["model"] != "dream-attn"]
+    row = report_card(few, paired_tests(few, "standard"), "drosophila").set_index("claim").loc["2"]
+    assert row["reason"] == "the run does not compare dream-rnn with dream-attn"
+
+
+def test_one_data_set_of_three_supports_no_claim_on_all_three():
+    folds = values((0.05, 0.05, 0.05), dataset="hepg2")
+    row = report_card(folds, paired_tests(folds, "standard"), "human").set_index("claim").loc["3.1"]
+    assert row[["verdict", "reason"]].tolist() == [
+        "cannot decide", "the run does not compare the models on k562, wtc11"]  # fmt: skip
+
+
+def test_what_another_implementation_cannot_train_is_not_tested():
     folds = values((0.0,), ("chrombpnet", "profile-dream-rnn"), "chromatin")
-    card = report_card(folds, paired_tests(folds, "chrombpnet"), "chromatin").set_index("claim")
-    assert card.loc["7", "verdict"] == "supports"
+    row = report_card(folds, paired_tests(folds, "chrombpnet"), "chromatin").set_index("claim").loc["7"]
+    assert row[["run", "verdict"]].tolist() == ["not tested", "cannot decide"]
+    assert "grows with the length, not with its square" in row["reason"]
 
 
 def test_figures_show_folds_targets_and_ceilings():

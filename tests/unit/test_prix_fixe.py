@@ -137,6 +137,36 @@ def test_claims_are_judged_by_seeds_and_tests(table):
         "as simulated: yes", "as simulated: no", "as simulated: cannot decide"}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("gap", "verdict", "reason"),
+    [
+        (0.1, "supports", "paired signed-rank tests"),
+        (0.0, "cannot decide", "not significantly, by paired signed-rank tests"),
+        (-0.1, "contradicts", "BHI's is better, by a paired signed-rank test"),
+    ],
+)
+def test_the_verdict_on_a_block_follows_the_planted_difference(gap, verdict, reason):
+    grid, epochs, _ = tables()
+    random = np.random.default_rng(1)
+    r = 0.5 + gap * (grid["processor"] == "autosome") + random.normal(0, 0.002, len(grid))
+    table = combinations(grid.assign(r=r), epochs.assign(validation_r=1.0))
+    assert report_card(table).set_index("claim").loc["4.1", ["verdict", "reason"]].tolist() == [verdict, reason]
+
+
+def test_a_team_s_own_combination_is_not_its_own_rival():
+    """BHI's own is the best of its core: no other combination has improved it."""
+    grid, epochs, _ = tables(seeds=(1, 2, 3))
+    own = (grid[ROLES] == "bhi").all(axis=1)
+    grid.loc[own, "r"] = 0.9
+    epochs.loc[(epochs[ROLES] == "bhi").all(axis=1), "validation_r"] = 0.9
+    card = report_card(combinations(grid, epochs)).set_index("claim")
+    assert card.loc["3.2", ["verdict", "reason"]].tolist() == ["contradicts", "in 0 of 3 seeds"]
+    assert card.loc["3.1", "verdict"] == "supports"
+    assert card.loc["3.1", "run"].startswith("autosome unlock_dna autosome autosome: 0.7")
+    grid.loc[(grid["core"] == "autosome") & ~(grid[ROLES] == "autosome").all(axis=1), "parameters"] = 10**8
+    assert report_card(combinations(grid, epochs)).set_index("claim").loc["3.1", "verdict"] == "contradicts"  # larger
+
+
 @pytest.mark.parametrize(("name", "column"), [("grid", "core"), ("epochs", "validation_r"), ("scores", "measure")])
 def test_tables_of_other_models_are_refused(tmp_path, proformer, name, column):
     options = []

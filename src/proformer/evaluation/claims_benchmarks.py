@@ -1,8 +1,8 @@
 """The judges of the claims on other data (Rafi et al. 2024, Fig. 3), by the values and the tests of `folds`."""
 
+import numpy as np
 import pandas as pd
 
-from proformer.errors import InputError
 from proformer.evaluation.claims import (
     ALPHA,
     CONTRADICTS,
@@ -14,11 +14,12 @@ from proformer.evaluation.claims import (
     claims_on,
     if_learned,
 )
-from proformer.evaluation.folds import COUNTS, PROFILE, RUN
+from proformer.evaluation.folds import COUNTS, PROFILE, RUN, paired_tests
 
 FEWEST = 3  # folds
 PRINTED = Finding("drawn, not printed", SUPPORTS, "as the paper says of its Figure 3")
 LOWER = (PROFILE,)  # metrics of which less is better
+BETTER, WORSE = "better", "worse"  # what a significant test finds a model to be
 
 
 def report_card(folds: pd.DataFrame, tests: pd.DataFrame, benchmark: str, simulated: bool = False) -> pd.DataFrame:
@@ -29,7 +30,7 @@ def report_card(folds: pd.DataFrame, tests: pd.DataFrame, benchmark: str, simula
 
     def judge(claim: Claim) -> tuple[Finding, Finding]:
         finding = globals()[claim.judge](own, tests, *claim.arguments)
-        return finding if claim.judge == "refused" else if_learned(finding, median), PRINTED
+        return finding if claim.judge == "not_tested" else if_learned(finding, median), PRINTED
 
     try:
         listed = claims_on(f"benchmark {benchmark}")
@@ -39,52 +40,41 @@ def report_card(folds: pd.DataFrame, tests: pd.DataFrame, benchmark: str, simula
 
 
 def beats(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]) -> Finding:
-    """A model is better than the standard in all tasks of data sets, by all metrics."""
-    chosen = _tests(tests, model, datasets, metrics)
-    if chosen.empty:
-        return Finding("–", UNDECIDED, f"the run does not compare {model} with the standard on these data")
-    gain = chosen["difference"].where(~chosen["metric"].isin(LOWER), -chosen["difference"])
-    sure = chosen["p"] < ALPHA
-    if chosen["folds"].min() < FEWEST:
-        return Finding(_text(chosen), UNDECIDED, f"fewer than {FEWEST} test folds")
-    verdict = SUPPORTS if (sure & (gain > 0)).all() else CONTRADICTS if (sure & (gain < 0)).any() else UNDECIDED
-    return Finding(_text(chosen), verdict, "paired t tests over the test folds")
+    """A model is better than the standard in all tasks of data sets, by all metrics; contradicted where it is worse."""
+    return _judged(_tests(tests, model, metrics), datasets, {BETTER}, {WORSE})
+
+
+def worse(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]) -> Finding:
+    """A model is worse than the standard; contradicted where it is better."""
+    return _judged(_tests(tests, model, metrics), datasets, {WORSE}, {BETTER})
+
+
+def does_not_beat(
+    folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]
+) -> Finding:
+    """A model is no better than the standard: supported where it is worse, as no test can prove them equal."""
+    return worse(folds, tests, model, datasets, metrics)
 
 
 def equals(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]) -> Finding:
     """A model is as good as the standard: contradicted by a significant test; no test can prove it."""
-    chosen = _tests(tests, model, datasets, metrics)
-    if chosen.empty or chosen["folds"].min() < FEWEST:
-        return Finding(_text(chosen), UNDECIDED, f"fewer than {FEWEST} test folds")
-    verdict = CONTRADICTS if (chosen["p"] < ALPHA).any() else UNDECIDED
-    return Finding(_text(chosen), verdict, "without a significant difference, which is no proof that there is none")
+    return _judged(_tests(tests, model, metrics), datasets, set(), {BETTER, WORSE})
 
 
-def worse(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]) -> Finding:
-    """A model is worse than the standard."""
-    turned = tests.assign(difference=-tests["difference"])
-    found = beats(folds, turned, model, datasets, metrics)
-    return Finding(_text(_tests(tests, model, datasets, metrics)), found.verdict, found.reason)
-
-
-def best(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metric: str) -> Finding:
-    """A model has the highest mean over the folds, in all tasks of data sets."""
-    chosen = folds[folds["dataset"].isin(datasets) & (folds["metric"] == metric)]
-    means = chosen.groupby(["dataset", "task", "model"], sort=False)["value"].mean().unstack("model")
-    if model not in means or len(means.columns) < 3:
-        return Finding("–", UNDECIDED, "the run has not trained the models to compare")
-    text = "; ".join(
-        f"{task}: {row.idxmax()} {row.max():.3f}, {model} {row[model]:.3f}" for (_, task), row in means.iterrows()
-    )
-    if chosen["fold"].nunique() < FEWEST:
-        return Finding(text, UNDECIDED, f"fewer than {FEWEST} test folds")
-    return Finding(
-        text, SUPPORTS if (means.idxmax(axis=1) == model).all() else CONTRADICTS, "means over the test folds"
-    )
+def best(
+    folds: pd.DataFrame, tests: pd.DataFrame, model: str, rivals: list[str], datasets: list[str], metrics: list[str]
+) -> Finding:
+    """A model is better than each of its rivals in all tasks of data sets; contradicted where it is worse."""
+    turned = [paired_tests(folds[folds["model"].isin([model, rival])], rival) for rival in rivals]
+    if absent := [rival for rival, found in zip(rivals, turned, strict=True) if found.empty]:
+        return Finding("–", UNDECIDED, f"the run does not compare {model} with {' and '.join(absent)}")
+    return _judged(_tests(pd.concat(turned), model, metrics), datasets, {BETTER}, {WORSE})
 
 
 def more_with_data(folds: pd.DataFrame, tests: pd.DataFrame, models: list[str], metric: str) -> Finding:
-    """What models gain over the standard grows with the size of the data set."""
+    """What models gain over the standard grows with the size of the data set: Spearman's ρ over all test folds."""
+    from scipy import stats
+
     sizes = folds.drop_duplicates(["dataset", "fold"]).groupby("dataset")["n"].sum().sort_values()
     chosen = tests[tests["model"].isin(models) & (tests["metric"] == metric)]
     gains = chosen.pivot_table(index="dataset", columns="model", values="difference").reindex(sizes.index).dropna()
@@ -93,27 +83,50 @@ def more_with_data(folds: pd.DataFrame, tests: pd.DataFrame, models: list[str], 
     text = "; ".join(f"{name} (n = {sizes[name]:,.0f}): {row.mean():+.3f}" for name, row in gains.iterrows())
     if chosen["folds"].min() < FEWEST:
         return Finding(text, UNDECIDED, f"fewer than {FEWEST} test folds")
-    grows = gains.mean(axis=1).is_monotonic_increasing
-    return Finding(text, SUPPORTS if grows else CONTRADICTS, "mean gains of the models, from the smallest data set on")
-
-
-def refused(folds: pd.DataFrame, tests: pd.DataFrame, recipe: str) -> Finding:
-    """A model cannot be built at the benchmark's length."""
-    from proformer.models import build, find_recipe
-
-    try:
-        build({"model": "chrombpnet"} | find_recipe("chrombpnet", recipe)["model"])
-    except InputError as error:
-        return Finding("2,114 bp", SUPPORTS, str(error))
-    return Finding("2,114 bp", CONTRADICTS, "the model was built")
-
-
-def _tests(tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]) -> pd.DataFrame:
-    return tests[(tests["model"] == model) & tests["dataset"].isin(datasets) & tests["metric"].isin(metrics)]
-
-
-def _text(tests: pd.DataFrame) -> str:
-    rows = tests.itertuples()
-    return (
-        "; ".join(f"{t.dataset}, {t.task}: {t.difference:+.3f} (p = {t.p:.2g}, {t.folds} folds)" for t in rows) or "–"
+    wide = folds[(folds["metric"] == metric) & folds["dataset"].isin(gains.index)].pivot_table(
+        index=["dataset", "fold"], columns="model", values="value"
     )
+    by_fold = (wide[models].mean(axis=1, skipna=False) - wide[chosen["standard"].iloc[0]]).dropna()
+    test = stats.spearmanr(by_fold.index.get_level_values("dataset").map(sizes), by_fold)
+    reason = (
+        f"size of the data set against the mean gain of the models, ρ = {test.statistic:.2f}, p = {test.pvalue:.2g}"
+    )
+    if not test.pvalue < ALPHA:
+        return Finding(text, UNDECIDED, reason)
+    return Finding(text, SUPPORTS if test.statistic > 0 else CONTRADICTS, reason)
+
+
+def not_tested(folds: pd.DataFrame, tests: pd.DataFrame, reason: str) -> Finding:
+    """A statement on another implementation, which a run of this one cannot judge."""
+    return Finding("not tested", UNDECIDED, reason)
+
+
+def _tests(tests: pd.DataFrame, model: str, metrics: list[str]) -> pd.DataFrame:
+    return tests[(tests["model"] == model) & tests["metric"].isin(metrics)]
+
+
+def _judged(tests: pd.DataFrame, datasets: list[str], holds: set[str], fails: set[str]) -> Finding:
+    """What tests of one model say on data sets: supported where all are among `holds`, contradicted by one of `fails`.
+
+    tests: of `paired_tests`, against one standard or several.
+    """
+    tests = tests[tests["dataset"].isin(datasets)]
+    if tests.empty:
+        return Finding("–", UNDECIDED, "the run does not compare the models on these data")
+    several = tests["standard"].nunique() > 1
+    names = ("over " + tests["standard"] + ", " if several else "") + tests["dataset"] + ", " + tests["task"]
+    rows = zip(names, tests.itertuples(), strict=True)
+    text = "; ".join(f"{name}: {t.difference:+.3f} (p = {t.p:.2g}, {t.folds} folds)" for name, t in rows)
+    if tests["folds"].min() < FEWEST:
+        return Finding(text, UNDECIDED, f"fewer than {FEWEST} test folds")
+    gain = tests["difference"].where(~tests["metric"].isin(LOWER), -tests["difference"])
+    found = pd.Series(np.where(gain > 0, BETTER, WORSE), tests.index).where(tests["p"] < ALPHA, "")
+    if found.isin(fails).any():
+        words = "; ".join(f"{name}: {how}" for name, how in zip(names, found, strict=True) if how in fails)
+        return Finding(text, CONTRADICTS, f"significantly, by paired t tests over the test folds: {words}")
+    pairs = set(zip(tests["standard"], tests["dataset"], strict=True))
+    if absent := [each for each in datasets for one in set(tests["standard"]) if (one, each) not in pairs]:
+        return Finding(text, UNDECIDED, f"the run does not compare the models on {', '.join(dict.fromkeys(absent))}")
+    if found.isin(holds).all():
+        return Finding(text, SUPPORTS, "significantly, by paired t tests over the test folds")
+    return Finding(text, UNDECIDED, "without a significant difference everywhere, which is no proof of equality")

@@ -49,28 +49,43 @@ def improves(table: pd.DataFrame, team: str) -> Finding:
 
 
 def as_good_and_small(table: pd.DataFrame, core: str) -> Finding:
-    """The best combination with a team's core is at least as good as the team's own, and no larger (by a tenth)."""
-    of_core = table[(table["core"] == core) & table["converged"]].set_index("seed")
-    own, best = of_core[of_core["original"]], of_core[of_core["best"]]
-    both = own.merge(best, left_index=True, right_index=True, suffixes=("_own", ""))
-    if both.empty:
+    """The best other combination with a team's core is at least as good as the team's own, and no larger (by a tenth).
+
+    The best is that of the highest mean over seeds, of those that converged with each seed of the team's own.
+    """
+    of_core = table[(table["core"] == core) & table["converged"]]
+    scores = of_core.pivot(index="seed", columns=ROLES, values=measure_of(table))
+    own = (core,) * len(ROLES)
+    if own not in scores:
         return Finding("–", UNDECIDED, "the team's own combination was not trained, or has not converged")
-    measure = measure_of(table)
-    names = ", ".join(dict.fromkeys(best[ROLES].agg(" ".join, axis=1)))
-    sizes = both["parameters"].astype(float) / both["parameters_own"]
-    text = f"{names}: {both[measure].mean():.3f} with {sizes.mean():.2f} times the parameters of the own "
-    text += f"({both[f'{measure}_own'].mean():.3f})"
-    good = both[measure] >= both[f"{measure}_own"]
-    return _by_seed(text, good & (sizes <= SIMILAR_SIZE), good & (sizes > SIMILAR_SIZE))
+    scores = scores[scores[own].notna()].dropna(axis=1)
+    others = scores.drop(columns=[own])
+    if others.empty:
+        return Finding("–", UNDECIDED, "no other combination was trained, or none has converged")
+    best = others.mean().idxmax()
+    sizes = of_core.drop_duplicates(ROLES).set_index(ROLES)["parameters"].astype(float)
+    ratio = sizes[best] / sizes[own]
+    text = f"{' '.join(best)}: {scores[best].mean():.3f} with {ratio:.2f} times the parameters of the own "
+    text += f"({scores[own].mean():.3f})"
+    holds = (scores[best] >= scores[own]) & (ratio <= SIMILAR_SIZE)
+    return _by_seed(text, holds, ~holds)
 
 
 def dominates(table: pd.DataFrame, role: str, team: str) -> Finding:
-    """A team's block of a role is better than each other one, whatever it is combined with."""
+    """A team's block of a role is better than each other one, whatever it is combined with.
+
+    Contradicted where another one is significantly better.
+    """
     tests = _tests(table, role)
     tests = tests[(tests["a"] == team) | (tests["b"] == team)]
     if tests.empty:
         return Finding("–", UNDECIDED, f"no two blocks are compared as {role}")
-    return Finding(_text(tests), SUPPORTS if _wins(tests, team) else UNDECIDED, "paired signed-rank tests")
+    if _wins(tests, team):
+        return Finding(_text(tests), SUPPORTS, "paired signed-rank tests")
+    for other in TEAMS:
+        if other != team and _wins(tests[(tests["a"] == other) | (tests["b"] == other)], other):
+            return Finding(_text(tests), CONTRADICTS, f"{TEAMS[other]}'s is better, by a paired signed-rank test")
+    return Finding(_text(tests), UNDECIDED, "not significantly, by paired signed-rank tests")
 
 
 def none_dominates(table: pd.DataFrame, role: str) -> Finding:

@@ -88,8 +88,8 @@ class ConformerBlock(layers.Block):
 class Core(blocks.Block):
     """Position embeddings and conformer blocks, as wide as what they are given.
 
-    most: positions beyond which it is refused, since what attention keeps grows with their square: Rafi et al. could
-    not train it on 2,114 bp.
+    most: positions beyond which it is refused, as Rafi et al. had no memory to train it on 2,114 bp. Here memory grows
+    with the positions (380 MB a sequence at 2,114), time with their square.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class Core(blocks.Block):
     ) -> None:
         if takes.length > most:
             raise InputError(
-                f"at most {most} positions, as attention compares each with each (Rafi et al. could not train it at "
-                "2,114); its option `most` allows more"
+                f"at most {most} positions: Rafi et al. did not train it on 2,114 bp, for lack of memory; its option "
+                "`most` allows more"
             )
         if takes.channels % heads:
             raise InputError(f"channels that {heads} heads can share")
