@@ -13,7 +13,7 @@ EXIT_INTERRUPTED = 75  # EX_TEMPFAIL: stopped in good order; run the same comman
 class InputError(Exception):
     """Something that was given is wrong; the message is one line: where, what was found, what was expected.
 
-    The command line prints it without a traceback and exits with code 2.
+    The command line prints it without a traceback, below its notes where it has some, and exits with code 2.
     """
 
 

@@ -300,6 +300,17 @@ def test_a_final_block_has_a_loss_of_its_own():
         small("bhi", "bhi", "bhi", "autosome").loss(batch, Task(scale="standardise", mean=(9.0,), sd=(2.0,)))
 
 
+@pytest.mark.parametrize(
+    ("keys", "letters"), [({"model": "composed", "processor": "bhi"}, "AGCT"), ({"model": "bhi"}, "ACGT")]
+)
+def test_bhi_s_channels_are_those_of_the_framework_and_of_the_submission(keys, letters):
+    model = build({"flanks": FLANKS, "length": 34, **keys}).train()
+    (x, *_) = model.processor.inputs(codes_of(3))
+    whole = model.processor.windows(codes_of(3))[:, :110]
+    assert torch.equal(x[:3], torch.stack([(whole == "ACGT".index(letter)).float() for letter in letters], dim=1))
+    assert torch.equal(x[3:], x[:3].flip(1, 2))
+
+
 def test_initialisation_is_each_team_s_own():
     model = composed("autosome", "bhi", "autosome", "autosome")
     inner = model.core.stages[0].block[3]
@@ -325,10 +336,15 @@ def test_original_weights_are_checked_by_name_and_shape():
     state = {"first.conv_list.0.conv.weight": torch.zeros(3), "first.block.0.weight": torch.zeros(1)}
     with pytest.raises(InputError) as caught:
         load_original(model, state)
-    text = str(caught.value)
-    assert "first.conv_list.0.conv.weight has shape (3,), expected (8, 6, 9)" in text
-    assert "first.block.0.weight has no place" in text
-    assert "core.pos_embedding.weight is missing" in text
+    (note,) = caught.value.__notes__
+    named, rest = str(caught.value).removeprefix("original weights: ").split("; and ")
+    assert named.split("; ") == note.splitlines()[:4]
+    shape, place, *absent = note.splitlines()
+    assert shape == "first.conv_list.0.conv.weight has shape (3,), expected (8, 6, 9)"
+    assert place == "first.block.0.weight has no place"
+    missing = model.state_dict().keys() - {"first.convolutions.branches.0.weight"}
+    assert set(absent) == {f"{name} is missing" for name in missing}
+    assert rest == f"{len(missing) - 2} more"
 
 
 def test_original_weights_of_dream_attn_under_their_names():
@@ -358,6 +374,102 @@ def test_original_weights_of_dream_attn_under_their_names():
     assert torch.allclose(model.final.dense[0](x.transpose(1, 2).flatten(1)), flat, atol=1e-4)
 
 
+class Branches(nn.Module):
+    """Convolutions side by side, under the original's names."""
+
+    def __init__(self, before, after):
+        super().__init__()
+        halves = [nn.Module(), nn.Module()]
+        for half, kernel in zip(halves, (9, 15), strict=True):
+            half.conv = nn.Conv1d(before, after // 2, kernel, padding="same")
+        self.conv_list = nn.ModuleList(halves)
+
+    def forward(self, x):
+        return torch.cat([half.conv(x).relu() for half in self.conv_list], dim=1)
+
+
+class OriginalCore(Branches):
+    def __init__(self, before, after):
+        super().__init__(2 * after, after)
+        self.lstm = nn.LSTM(before, after, batch_first=True, bidirectional=True)
+
+    def forward(self, x):
+        return super().forward(self.lstm(x.transpose(1, 2))[0].transpose(1, 2))
+
+
+class OriginalHead(nn.Module):
+    """The final blocks of the framework and of its benchmarks, under their names, on [N, 8, L]."""
+
+    def __init__(self, kind, length):
+        super().__init__()
+        self.kind = kind
+        if kind == "autosome":
+            self.mapper = nn.Sequential(nn.Conv1d(8, 18, 1))
+            self.register_buffer("bins", torch.arange(18))
+        elif kind == "bhi":
+            layers = nn.Linear(8 * length, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)
+            self.main = nn.Sequential(*layers)
+        elif kind == "unlock_dna":
+            self.expression_dense, self.nucleotide_dense = nn.Linear(8, 1), nn.Linear(8, 5)
+        elif kind == "human":
+            self.mapper, self.linear = nn.Conv1d(8, 256, 1), nn.Sequential(nn.Linear(256, 1))
+        else:
+            self.mapper1, self.linear1 = nn.Conv1d(8, 256, 1), nn.Sequential(nn.Linear(256, 1))
+            self.mapper2, self.linear2 = nn.Conv1d(8, 256, 1), nn.Sequential(nn.Linear(256, 1))
+
+    def forward(self, x):
+        if self.kind == "autosome":
+            return self.mapper(x).mean(2)
+        if self.kind == "bhi":
+            return self.main(x.flatten(1)).squeeze(1)
+        if self.kind == "unlock_dna":
+            return self.expression_dense(x[:, :, :8].transpose(1, 2)).mean(1).squeeze(1)
+        if self.kind == "human":
+            return self.linear(self.mapper(x).mean(2))
+        parts = (self.mapper1, self.linear1), (self.mapper2, self.linear2)
+        return torch.cat([linear(mapper(x).mean(2)) for mapper, linear in parts], dim=1)
+
+
+HEADS = {
+    "autosome": ("autosome", "autosome", {}),
+    "bhi": ("bhi", "bhi", {}),
+    "unlock_dna": ("unlock_dna", "unlock_dna", {}),
+    "human": ("benchmarks", "benchmarks", {}),
+    "fly": ("benchmarks", "benchmarks", {"tasks": 2}),
+}
+
+
+def original(head):
+    """A model with a head, and its original: networks of BHI's first and core block."""
+    torch.manual_seed(0)
+    processor, final, keys = HEADS[head]
+    sizes = {"first": {"width": 16}, "core": {"lstm": 8}, "processor": SMALL.get(processor, {}).get("processor", {})}
+    model = composed(processor, "bhi", "bhi", final, length=34, options=sizes, **keys).eval()
+    parts = {"first": Branches(model.processor.gives.channels, 16), "core": OriginalCore(16, 8)}
+    return model, nn.ModuleDict({**parts, "final": OriginalHead(head, model.core.gives.length)})
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_weights_of_every_original_head_give_its_outputs(head):
+    model, theirs = original(head)
+    load_original(model, theirs.state_dict())
+    x = torch.rand(3, model.processor.gives.channels, model.processor.gives.length)
+    found, expected = model.network(x), theirs["final"](theirs["core"](theirs["first"](x)))
+    assert torch.allclose(found[0] if head == "unlock_dna" else found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("other", HEADS)
+def test_weights_of_another_head_are_refused(head, other):
+    if head == other:
+        return
+    model, (_, theirs) = original(head)[0], original(other)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(InputError, match=r"original weights: .*final\."):
+        load_original(model, theirs.state_dict())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_weights_that_the_original_has_saved_become_a_folder(tmp_path, proformer):
     keys = {"first": "autosome", "core": "autosome", "options": {"core": {"widths": [8]}, "first": {"width": 8}}}
     model = build({"model": "composed", "flanks": FLANKS, **keys}).eval()
@@ -385,12 +497,37 @@ def test_weights_that_the_original_has_saved_become_a_folder(tmp_path, proformer
     assert found == pytest.approx(model(codes).item(), rel=1e-5)
     done = proformer(*options[:-1], tmp_path / "other", "--config", "{core: bhi}")
     assert done.returncode == 2
-    assert "core.seqextractor.resize_blc0.0.weight has no place" in done.stderr
+    *listed, last = done.stderr.splitlines()
+    assert "core.seqextractor.resize_blc0.0.weight has no place" in listed
+    assert "core.lstm.weight_hh_l0 is missing" in listed
+    assert last.endswith(f"; and {len(listed) - 4} more")
     (tmp_path / "best.pth").write_bytes(b"\x80\x02cos\nsystem\n(S'true'\ntR.")
     done = proformer(*options[:-1], tmp_path / "other")
     assert done.stderr.splitlines()[-1].endswith("best.pth: not a .pth file that holds tensors alone, or it is damaged")
     torch.save({"state_dict": state}, tmp_path / "best.pth")
     assert "state_dict is no tensor" in proformer(*options[:-1], tmp_path / "other").stderr
+
+
+def test_weights_of_the_fly_benchmark_become_a_folder_with_two_tasks(tmp_path, proformer):
+    torch.manual_seed(0)
+    theirs = nn.ModuleDict({"first": Branches(5, 16), "core": OriginalCore(16, 8), "final": OriginalHead("fly", 30)})
+    torch.save(theirs.state_dict(), tmp_path / "fly.pth")
+    blocks = "processor: benchmarks, first: bhi, core: bhi, final: benchmarks"
+    keys = f"{{{blocks}, length: 30, tasks: 2, options: {{first: {{width: 16}}, core: {{lstm: 8}}}}}}"
+    done = proformer(
+        "import-weights", "--model", "composed", "--weights", tmp_path / "fly.pth", "--out", tmp_path / "model",
+        "--flanks", "", "", "--config", keys,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "s.txt").write_text("ACGTT" * 6 + "\n")
+    proformer("predict", "--model", tmp_path / "model", "--sequences", tmp_path / "s.txt", "--out", tmp_path / "p.tsv")
+    header, row = (line.split("\t") for line in (tmp_path / "p.tsv").read_text().splitlines())
+    assert header == ["name", "sequence", "task 1", "task 2"]
+    channels = torch.zeros(1, 5, 30)
+    channels[0, ["AGCT".index(letter) for letter in "ACGTT" * 6], range(30)] = 1
+    for part in theirs.eval().values():
+        channels = part(channels)
+    assert [float(value) for value in row[2:]] == pytest.approx(channels.flatten().tolist(), rel=1e-4)
 
 
 def test_recipes_are_one_cycle_with_the_published_rates():

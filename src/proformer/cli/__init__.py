@@ -43,7 +43,7 @@ VERBS = {verb: module for group in GROUPS.values() for module, verbs in group.it
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb. Returns 0, or 2 after a one-line message when the input was wrong."""
+    """Run one verb. Returns 0, or 2 after a message, its last line, when the input was wrong."""
     from proformer import __version__
     from proformer.cli.options import read_words
     from proformer.errors import InputError, ending_in_order, printable
@@ -73,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"proformer {verb}: stopped", file=sys.stderr)
         return 128 + signal.SIGINT
     except (InputError, OSError) as error:
+        for line in "\n".join(getattr(error, "__notes__", [])).splitlines():
+            print(printable(line), file=sys.stderr)
         print(f"proformer {verb}: error: {printable(error)}", file=sys.stderr)
         return 2
     return 0

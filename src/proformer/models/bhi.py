@@ -57,7 +57,7 @@ class DeepGXP(Composed):
     """Codes uint8 [B, L] to expression [B, 1, 1], averaged over strands and shifted windows."""
 
     def __init__(self, config: Config) -> None:
-        processor = Processor(config.length, config.flanks, config.window, config.padding, config.shifts)
+        processor = Processor(config.length, config.flanks, config.window, config.padding, config.shifts, "ACGT")
         first = First(processor.gives, config.width, config.kernels, config.dropout)
         core = Core(first.gives, config.lstm, config.kernels, config.dropout, config.last_dropout)
         super().__init__(processor, first, core, Final(core.gives, config.dense, loss=None))

@@ -22,6 +22,7 @@ from proformer.settings import Count, Flanks, check, did_you_mean, within
 from proformer.tasks import Task
 
 ROLES: tuple[blocks.Role, ...] = get_args(blocks.Role)
+NAMED = 4  # weights that do not fit, in one line
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,10 @@ _NAMES = (
     (r"\.layernorm2\.", ".ln."),
     (r"^(core\.blocks\.\d+)\.conv\.0\.", r"\1.conv.depthwise."),
     (r"^(core\.blocks\.\d+)\.conv\.1\.", r"\1.conv.pointwise."),
+    (r"^final\.mapper1?\.(weight|bias)$", r"final.mappers.0.\1"),  # of the benchmarks: one output, or two
+    (r"^final\.mapper2\.", "final.mappers.1."),
+    (r"^final\.linear1?\.0\.", "final.dense.0."),
+    (r"^final\.linear2\.0\.", "final.dense.1."),
     (r"^final\.mapper\.0\.", "final.mapper."),
     (r"^final\.main\.", "final.dense."),
 )
@@ -187,7 +192,7 @@ _NAMES = (
 def load_original(model: Composed, state: Mapping[str, Tensor]) -> Composed:
     """Copy weights that the original framework saved (a `PrixFixeNet`'s state dict), in place; nothing unless all fits.
 
-    Raises InputError, which lists every name and shape that does not fit.
+    Raises InputError, which names the first names and shapes that do not fit; a note of it has all of them.
     """
     ours, found, wrong = model.state_dict(), {}, []
     for original, value in state.items():
@@ -201,7 +206,7 @@ def load_original(model: Composed, state: Mapping[str, Tensor]) -> Composed:
             continue
         if name.endswith("conv.pointwise.weight") and value.dim() == 3:
             value = value.squeeze(2)
-        if name == "final.dense.0.weight" and value.shape == ours[name].shape:
+        if isinstance(model.final, bhi.Final) and name == "final.dense.0.weight" and value.shape == ours[name].shape:
             # The original flattens channels before positions.
             value = value.unflatten(1, (-1, model.core.gives.length)).transpose(1, 2).flatten(1)
         if value.shape != ours[name].shape:
@@ -209,6 +214,9 @@ def load_original(model: Composed, state: Mapping[str, Tensor]) -> Composed:
         found[name] = value
     wrong += [f"{name} is missing" for name in ours if name not in found]
     if wrong:
-        raise InputError(f"original weights: {'; '.join(wrong)}")
+        rest = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        error = InputError(f"original weights: {'; '.join(wrong[:NAMED])}{rest}")
+        error.add_note("\n".join(wrong))
+        raise error
     model.load_state_dict(found)
     return model

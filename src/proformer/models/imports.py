@@ -107,9 +107,10 @@ def import_weights(
     keys = {"model": name, **config}
     keys = resolve(keys, {"length": keys.get("length", original.length), "flanks": ends})
     model = import_module(f"{__package__}.{original.module}").load_original(build(keys), read_tensors(weights))
-    number = len(original.tasks)
+    number = keys.get("tasks", len(original.tasks))
+    names = original.tasks if number == len(original.tasks) else ()
     moments = (original.mean if mean is None else mean, original.sd if sd is None else sd)
-    task = replace(Task.named(original.tasks, number), mean=moments[:1] * number, sd=moments[1:] * number)
+    task = replace(Task.named(names, number), mean=moments[:1] * number, sd=moments[1:] * number)
     description = {
         "model": keys,
         "layout": {"length": keys["length"], "flanks": list(ends), "too_long": "error", "wrong_flank": "error"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from proformer.models.blocks import Labels, Shape
 from proformer.models.blocks.autosome import bin_probabilities
 from proformer.models.construct import construct
 from proformer.models.dropout import Dropout
-from proformer.sequences import N
+from proformer.sequences import ALPHABET, N
 from proformer.settings import BelowOne, Count, CountOrZero, Share
 from proformer.tasks import LossName, Task
 
@@ -41,8 +42,10 @@ ADAPTERS = ("TGCATTTTTTTCACATC", "GGTTACGGCTGTT")
 class Processor(blocks.Processor):
     """Both strands of a window around the construct; short constructs are continued into the vector.
 
-    padding: probabilities of the 3′ side, the 5′ side and both. shifts: windows are moved by up to so many nt at
-    prediction. The reverse strands follow all forward strands of a batch.
+    padding: probabilities of the 3′ side, the 5′ side and both, drawn for every sequence each time it is trained on
+    (Prix Fixe draws once, when it reads the file, validation sequences too); at prediction both sides are padded.
+    shifts: windows are moved by up to so many nt at prediction. letters: the order of the channels, that of Prix Fixe;
+    the team's own model has ACGT. The reverse strands follow all forward strands of a batch.
     """
 
     views = 2
@@ -54,8 +57,11 @@ class Processor(blocks.Processor):
         window: Count = 110,
         padding: tuple[Share, Share, Share] = (0.333, 0.667 * 0.334, 0.667 * 0.666),
         shifts: CountOrZero = 0,
+        letters: Literal["AGCT", "ACGT"] = "AGCT",
     ) -> None:
-        super().__init__(Shape(4, window), torch.eye(6, 4))  # N and M are zeros
+        table = torch.zeros(6, 4)  # N and M are zeros
+        table[[ALPHABET.index(letter) for letter in letters], range(4)] = 1.0
+        super().__init__(Shape(4, window), table)
         self.flanks, self.padding, self.shifts = flanks, padding, shifts
         # Constructs of other libraries lie in other vectors; they are padded with N.
         self.vector = VECTOR if flanks == ADAPTERS else ("", "")
