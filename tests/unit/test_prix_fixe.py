@@ -197,11 +197,28 @@ def test_every_combination_has_a_cell(table, keys):
 
 def test_figures_of_blocks_sizes_and_curves(table):
     epochs = tables()[1]
-    for figure, drawn in (figures.modules(table), figures.best(table), figures.curves(epochs)):
+    for figure, drawn in (figures.modules(table), figures.best(table), figures.curves(epochs, table)):
         assert_nothing_is_cut(figure)
         assert_no_two_texts_overlap(figure)
         assert len(drawn) in (44, 90)
     assert figures.best(table)[1]["best"].sum() == 3
+
+
+def test_curves_show_trainings_that_became_undefined_and_those_that_have_not_converged():
+    grid, epochs, scores = tables()
+    bhi = (epochs[ROLES] == "bhi").all(axis=1)
+    epochs.loc[bhi & (epochs["epoch"] == 2), "validation_r"] = np.nan
+    figure, drawn = figures.curves(epochs, combinations(grid, epochs, scores))
+    assert drawn.loc[drawn["undefined"], [*ROLES, "epoch", "validation_r"]].to_numpy().tolist() == [
+        ["bhi"] * 4 + [2, 0]
+    ]
+    lost = drawn.loc[~drawn["converged"], ROLES].drop_duplicates().to_numpy().tolist()
+    assert lost == [["bhi"] * 4, [*FAILED]]
+    marks = [points.get_offsets() for axes in figure.axes for points in axes.collections if len(points.get_offsets())]
+    assert sorted(float(y) for (mark,) in marks for y in mark[1:]) == pytest.approx([0, 0, 0.02])  # a circle and two ×
+    assert all(mark[0][0] == 2 for mark in marks)
+    assert {"undefined, drawn at 0", "has not converged"} <= {text.get_text() for text in figure.legends[0].get_texts()}
+    assert_nothing_is_cut(figure)
 
 
 def test_the_demo_trains_the_45_that_fit(root):

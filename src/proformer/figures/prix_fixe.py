@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.colors import CenteredNorm, Normalize
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from proformer.evaluation.dream import TITLES
@@ -119,14 +120,19 @@ def best(table: pd.DataFrame, letter: str = "") -> style.Drawn:
 
 
 @style.styled
-def curves(epochs: pd.DataFrame, letter: str = "") -> style.Drawn:
+def curves(epochs: pd.DataFrame, combinations: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw validation r after each epoch, a panel per processor and core block: a colour per first, a line style per
     final block (Suppl. Fig. 9).
 
-    Returns the figure (180 mm wide) and the drawn means over seeds.
+    An undefined r (of constant predictions, or none that is finite) is 0, with a circle; a curve of a combination that
+    has not converged ends with ×. Returns the figure (180 mm wide) and the drawn means over seeds.
     """
     table = style.one_dataset(style.needed(epochs, ["dataset", *ROLES, "epoch", "validation_r"], "epochs"))
-    drawn = table.groupby(["dataset", *ROLES, "epoch"], as_index=False, sort=False)["validation_r"].mean()
+    table = table.assign(undefined=table["validation_r"].isna(), validation_r=table["validation_r"].fillna(0.0))
+    groups = table.groupby(["dataset", *ROLES, "epoch"], as_index=False, sort=False)
+    drawn = groups.agg({"validation_r": "mean", "undefined": "any"})
+    converged = _checked(combinations).groupby(ROLES)["converged"].all()
+    drawn = drawn.join(converged, on=ROLES)
     levels = {role: _levels(table[role]) for role in ROLES}
     figure = style.new(style.DOUBLE, 16 + 34 * len(levels["core"]), letter, _note(table))
     panels = figure.subplots(len(levels["core"]), len(levels["processor"]), squeeze=False, sharey=True, sharex=True)
@@ -141,12 +147,20 @@ def curves(epochs: pd.DataFrame, letter: str = "") -> style.Drawn:
                 look: dict[str, Any] = {"color": colours[first], "linestyle": styles[final], "marker": marker}
                 name = f"first {TEAMS.get(first, first)}, final {TEAMS.get(final, final)}"
                 entries.setdefault(name, axes.plot(line["epoch"], line["validation_r"], **look)[0])
+                last = line["epoch"] == line["epoch"].max()
+                for where, sign in ((line["undefined"], "o"), (last & (line["converged"] == False), "x")):  # noqa: E712
+                    places = line.loc[where, ["epoch", "validation_r"]].to_numpy().T
+                    mark = {"s": 16, "marker": sign, "linewidths": 0.8, "zorder": 3}
+                    face = {"facecolors": "none", "edgecolors": look["color"]} if sign == "o" else {"c": look["color"]}
+                    axes.scatter(*places, **mark, **face)
             axes.set_title(f"{TEAMS.get(processor, processor)}'s trainer, {TEAMS.get(core, core)}'s core")
             style.integer_axis(axes)
     for axes in panels[-1]:
         axes.set_xlabel("epoch")
     for axes in panels[:, 0]:
         axes.set_ylabel("Pearson r, validation")
+    for sign, text in (("o", "undefined, drawn at 0"), ("x", "has not converged")):
+        entries[text] = Line2D([], [], color=style.DARK, linestyle="", marker=sign, markersize=4, fillstyle="none")
     figure.legend(entries.values(), entries, loc="outside upper center", ncols=3)
     return figure, drawn
 
