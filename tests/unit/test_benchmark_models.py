@@ -151,7 +151,7 @@ def test_bpnet_is_the_padded_and_trimmed_network_of_the_original(layers):
 
 def test_the_published_sizes_compute_what_bpnet_lite_computes():
     """All weights are carried over; 2,114 bp to a profile of 1,000 and log(1 + counts)."""
-    pytest.importorskip("bpnetlite", reason="pip install --no-deps bpnet-lite==1.1.0, beside make explain")
+    pytest.importorskip("bpnetlite", reason="bpnet-lite, or tangermeme, is not installed (make testtools explain)")
     from bpnetlite import BPNet, ChromBPNet
 
     ours = build({"model": "chrombpnet", **find_recipe("chrombpnet", "as-released")["model"]}).eval()
