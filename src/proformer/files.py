@@ -13,7 +13,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from gzip import GzipFile
 from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -72,6 +72,19 @@ def protected(arguments: Iterable[object]) -> Iterator[None]:
         yield
     finally:
         _inputs.clear()
+
+
+@contextmanager
+def removed_if_empty(folder: Path) -> Iterator[None]:
+    """After an error, remove the folder, and its parents, that were made within the block and are empty."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        yield
+    except InputError:
+        with suppress(OSError):
+            for each in made:
+                each.rmdir()
+        raise
 
 
 def _place(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -215,6 +217,35 @@ def test_a_bias_model_of_other_windows_is_refused(tmp_path):
         build({**TINY, "length": 64, "bias": TINY_BIAS, "bias_weights": str(tmp_path / "bias")}).fit(data)
     with pytest.raises(InputError, match="found no bias_weights"):
         build({**TINY, "bias": TINY_BIAS}).fit(data)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"filters": 5}, "expected a chrombpnet of bias"),
+        ({"layers": 3}, "expected a chrombpnet of bias"),
+        ({"length": 64}, "found a bias model whose length is 64, expected 60"),
+    ],
+)
+@pytest.mark.parametrize("before", [False, True])
+def test_a_refused_bias_model_leaves_nothing_behind(tmp_path, proformer, keys, message, before):
+    data = profiles(tmp_path)
+    bias = build(made := {**TINY, **TINY_BIAS, **keys})
+    write_folder(tmp_path / "bias", bias.state_dict(), {"model": made, "task": asdict(data.task), "layout": {}})
+    out = tmp_path / "models/chrombpnet"
+    if before:
+        out.mkdir(parents=True)
+    model = {**TINY, "bias": TINY_BIAS, "bias_weights": str(tmp_path / "bias")}
+    config = json.dumps({"model": model, "training": {"epochs": 1}})
+    stores = ["--train", tmp_path / "all.safetensors", "--validation", tmp_path / "all.safetensors"]
+    done = proformer("train", *stores, "--out", out, "--config", config)
+    assert (done.returncode, re.search(message, done.stderr) is not None) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert out.exists() == before
+    assert not list(tmp_path.glob("models/**/*.*"))
+    assert before or not (tmp_path / "models").exists()
+    proformer("train", *stores, "--out", out, "--config", config, "--checkpoint", tmp_path / "kept.pt")
+    assert json.loads((tmp_path / "kept.progress.json").read_text())["state"] == "failed"  # for `proformer status`
 
 
 def test_a_window_too_short_for_the_convolutions():

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from proformer.cli.options import CpuThreads, Device, read_yaml
 from proformer.errors import InputError
-from proformer.files import Output, OutputFolder, existing, write_table
+from proformer.files import Output, OutputFolder, existing, removed_if_empty, write_table
 from proformer.settings import Count, Flanks, Positive, Threads
 from proformer.units import aligned
 
@@ -42,10 +42,11 @@ def train(
     from proformer.training.lock import exclusive
     from proformer.training.progress import ProgressFile, progress_path
 
-    settings, checkpoint = read_yaml(config, "--config"), checkpoint or out / "checkpoint.pt"
-    state = ProgressFile(progress_path(checkpoint))
+    settings, own = read_yaml(config, "--config"), checkpoint or out / "checkpoint.pt"
+    state = ProgressFile(progress_path(own), keep=checkpoint is not None)
     owner = sha256(repr((settings, train, validation)).encode()).hexdigest()
-    with nullcontext() if state.silent else exclusive(checkpoint.with_suffix(".lock"), owner), state:
+    locked = nullcontext() if state.silent else exclusive(own.with_suffix(".lock"), owner)
+    with removed_if_empty(out), locked, state:
         from proformer.training import run as job
 
         job.train(
@@ -53,7 +54,7 @@ def train(
             train,
             validation,
             out,
-            checkpoint,
+            own,
             device=device,
             threads=threads,
             checkpoint_minutes=checkpoint_minutes,

@@ -127,7 +127,8 @@ class ChromBPNet(Model):
         for key in ("length", "target"):
             if (found := made.get(key)) != (expected := getattr(own, key)):
                 raise InputError(f"{folder}: found a bias model whose {key} is {found}, expected {expected}")
-        if not isinstance(trained.model, BPNet) or (trained.model.state_dict().keys() != self.bias.state_dict().keys()):
+        shapes = [{name: value.shape for name, value in m.state_dict().items()} for m in (trained.model, self.bias)]
+        if not isinstance(trained.model, BPNet) or shapes[0] != shapes[1]:
             raise InputError(f"{folder}: found the model {made['model']}, expected a chrombpnet of bias: {own.bias}")
         self.bias.load_state_dict(trained.model.state_dict())
 

@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proformer.errors import InputError
+
 if TYPE_CHECKING:
     from proformer.training.loop import Run
 
@@ -40,11 +42,12 @@ class ProgressFile(Watcher):
 
     `state` is "starting", "running", "stopped" (saved after a signal; to be run again) or "failed" with `reason`;
     `updated` and `started` are seconds since 1970. There is no file any more once the model folder is complete.
-    Between two writes a step only reads the clock, and nothing from the device.
+    Between two writes a step only reads the clock, and nothing from the device. Without `keep`, a training that is
+    refused before its first step leaves no file.
     """
 
-    def __init__(self, path: Path, every: float = SECONDS) -> None:
-        self.path, self.every = path, every
+    def __init__(self, path: Path, every: float = SECONDS, keep: bool = True) -> None:
+        self.path, self.every, self.keep = path, every, keep
         self.fields: dict[str, Any] = {
             "host": platform.node(),
             "process": os.getpid(),
@@ -99,7 +102,8 @@ class ProgressFile(Watcher):
             os.replace(temporary, self.path)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None and not self.silent:
+        refused = isinstance(error, InputError) and not (self.run and self.run.progress.step) and not self.keep
+        if (error is None or refused) and not self.silent:
             with suppress(OSError):
                 self.path.unlink()
         elif isinstance(error, SystemExit):
