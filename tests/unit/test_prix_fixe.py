@@ -167,6 +167,24 @@ def test_a_team_s_own_combination_is_not_its_own_rival():
     assert report_card(combinations(grid, epochs)).set_index("claim").loc["3.1", "verdict"] == "contradicts"  # larger
 
 
+def test_the_verb_writes_why_combinations_cannot_be_trained(tmp_path, proformer):
+    options = []
+    for each, table in zip(("grid", "epochs", "scores"), tables(), strict=True):
+        table.to_csv(tmp_path / f"{each}.tsv", sep="\t", index=False)
+        options += [f"--{each}", tmp_path / f"{each}.tsv"]
+    for each in ("out", "tests", "importance", "card", "html", "reasons"):
+        options += [f"--{each}", tmp_path / f"{each}.out"]
+    done = proformer("prix-fixe", *options, "--left-out", "{unlock_dna bhi bhi bhi: 'it masks, and does not predict'}")
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "reasons.out", sep="\t")
+    assert rows.to_numpy().tolist() == [["unlock_dna", "bhi", "bhi", "bhi", "it masks, and does not predict"]]
+    assert proformer("prix-fixe", *options).returncode == 0
+    assert pd.read_csv(tmp_path / "reasons.out", sep="\t").empty
+    done = proformer("prix-fixe", *options, "--left-out", "{bhi: no}")
+    assert done.returncode == 2
+    assert "--left-out: found 'bhi', expected the names of four blocks" in done.stderr
+
+
 @pytest.mark.parametrize(("name", "column"), [("grid", "core"), ("epochs", "validation_r"), ("scores", "measure")])
 def test_tables_of_other_models_are_refused(tmp_path, proformer, name, column):
     options = []
@@ -228,7 +246,10 @@ def test_the_demo_trains_the_45_that_fit(root):
     (grid,) = results.block_grids
     jobs = results.jobs_of(grid)
     assert len(jobs) == 45
-    assert len([path for path in results.skipped if "run~prixfixe" in path]) == 36
+    left_out = results.left_out(grid)
+    assert len(left_out) == 36
+    reason = "data processor bhi does not mask nucleotides; final block unlock_dna predicts masked nucleotides"
+    assert left_out["bhi autosome bhi unlock_dna"] == f"model composed: {reason}"
     names = {" ".join(job.axes.values()): job.config for job in jobs}
     assert names["autosome bhi bhi autosome"]["recipe"] == "autosome"
     bhi = names["bhi bhi bhi autosome"]  # its trainer, on bins

@@ -40,6 +40,7 @@ rule prix_fixe:
         table=f"{R}/tables/{{dataset}}/{{run}}/combinations.tsv",
         tests=f"{R}/tables/{{dataset}}/{{run}}/blocks.tsv",
         importance=f"{R}/tables/{{dataset}}/{{run}}/importance.tsv",
+        reasons=f"{R}/tables/{{dataset}}/{{run}}/left_out.tsv",
         card=f"{R}/tables/{{dataset}}/{{run}}/claims.tsv",
         page=report(
             f"{R}/tables/{{dataset}}/{{run}}/claims.html",
@@ -49,9 +50,11 @@ rule prix_fixe:
         ),
     params:
         scores=lambda wildcards, input: option("--scores", input.scores),
+        left_out=lambda wildcards: as_yaml(results.left_out(wildcards)),
         note=lambda wildcards: results.run_note(wildcards.dataset),
         simulated=lambda wildcards: "--simulated" if results.is_simulated(wildcards.dataset) else "",
     shell:
         "python -m proformer prix-fixe --grid {input.grid:q} --epochs {input.epochs:q} {params.scores} {params.simulated}"
         " --note {params.note:q} --out {output.table:q} --tests {output.tests:q} --importance {output.importance:q}"
+        " --left-out {params.left_out:q} --reasons {output.reasons:q}"
         " --card {output.card:q} --html {output.page:q} > {log:q} 2>&1"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from proformer.cli.options import read_yaml
 from proformer.files import Output
 
 
@@ -16,6 +17,8 @@ def prix_fixe(
     importance: Annotated[Output, "table: how much of the spread follows from each role"],
     card: Annotated[Output, "table of the paper's claims"],
     html: Annotated[Output, "the claims as a page"],
+    left_out: Annotated[str | Path, "YAML file, or text: PROCESSOR FIRST CORE FINAL: why it cannot be trained"] = "{}",
+    reasons: Annotated[Output | None, "table of --left-out"] = None,
     simulated: Annotated[bool, "the run's data are simulated"] = False,
     note: Annotated[str, "what the run was, in a sentence"] = "",
 ) -> None:
@@ -29,7 +32,10 @@ def prix_fixe(
     from proformer.evaluation.claims import to_html
     from proformer.evaluation.prix_fixe_claims import report_card
     from proformer.files import read_table, write_table, write_text
+    from proformer.settings import within
 
+    with within("--left-out"):
+        refused = evaluation.left_out(read_yaml(left_out, "--left-out"))
     scored = read_table(scores, evaluation.SCORED, dtype=evaluation.TYPES) if scores else None
     runs, curves = (
         read_table(path, columns, dtype=evaluation.TYPES)
@@ -41,5 +47,7 @@ def prix_fixe(
     write_table(tests, evaluation.module_tests(table))
     write_table(importance, evaluation.importance(table))
     write_table(card, claims)
+    if reasons:
+        write_table(reasons, refused)
     write_text(html, to_html(claims, note, "Report card: the claims on the Prix Fixe grid"))
     print(f"{int(table['converged'].sum())} of {len(table)} trainings have converged")

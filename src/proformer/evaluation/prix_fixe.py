@@ -3,6 +3,7 @@
 A combination is named by its data processor, first, core and final block; `composed` builds it.
 """
 
+from collections.abc import Mapping
 from itertools import combinations as pairs_of
 
 import numpy as np
@@ -49,6 +50,14 @@ def combinations(grid: pd.DataFrame, epochs: pd.DataFrame, scores: pd.DataFrame 
     ranked = table[measure_of(table)].where(table["converged"], -np.inf)
     table["best"] = table["converged"] & (ranked == ranked.groupby([table["core"], table["seed"]]).transform("max"))
     return table
+
+
+def left_out(reasons: Mapping[str, object]) -> pd.DataFrame:
+    """One row per combination that cannot be trained, by its four blocks, and why."""
+    rows = [(*str(name).split(), str(reason)) for name, reason in reasons.items()]
+    if wrong := [row for row in rows if len(row) != len(ROLES) + 1]:
+        raise InputError(f"found {' '.join(wrong[0][:-1])!r}, expected the names of four blocks")
+    return pd.DataFrame(rows, columns=[*ROLES, "reason"])
 
 
 def measure_of(table: pd.DataFrame) -> str:

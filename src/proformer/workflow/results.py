@@ -68,6 +68,7 @@ class Results(Sources):
         self.sources = self._sources()
         self.costs, self.skipped = job_costs(jobs, Path(self.folder) / "costs.json")
         self.jobs = {job.path: job for job in jobs if job.path in self.costs}
+        self._left_out = [job for job in jobs if job.path in self.skipped]
         profiles.judged(self)  # which checks them
 
     def store(self, dataset: str) -> str:
@@ -131,6 +132,11 @@ class Results(Sources):
     def block_grids(self) -> list[Grid]:
         """The grids of all combinations of blocks."""
         return [grid for grid in self.grids if self.combines_blocks(grid.run)]
+
+    def left_out(self, grid: Grid) -> dict[str, str]:
+        """The combinations of a grid of blocks that cannot be built, by their levels: why."""
+        jobs = [job for job in self._left_out if (job.run, job.dataset) == (grid.run, grid.dataset)]
+        return {" ".join(map(str, job.axes.values())): self.skipped[job.path] for job in jobs}
 
     def scores_blocks(self, grid: Grid) -> bool:
         """Whether a grid of blocks is scored on the DREAM test set."""
