@@ -158,6 +158,10 @@ def test_every_block_gives_what_it_states_and_combinations_learn_from_a_batch(i,
             "processor autosome does not mask nucleotides; final block unlock_dna predicts masked nucleotides",
         ),
         (
+            {"processor": "bhi", "options": {"processor": {"padding": [0.5, 0.5, 0.5]}}},
+            "data processor bhi expects padding with three probabilities that add up to 1, found .0.5, 0.5, 0.5.",
+        ),
+        (
             {"first": "unlock_dna", "options": {"processor": {"window": 151}}},
             "gives 6 channels of 151 positions; first block unlock_dna expects an even number of positions",
         ),
@@ -504,6 +508,13 @@ def test_weights_that_the_original_has_saved_become_a_folder(tmp_path, proformer
     (tmp_path / "best.pth").write_bytes(b"\x80\x02cos\nsystem\n(S'true'\ntR.")
     done = proformer(*options[:-1], tmp_path / "other")
     assert done.stderr.splitlines()[-1].endswith("best.pth: not a .pth file that holds tensors alone, or it is damaged")
+    for damaged in (b"", b"a", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M"):
+        (tmp_path / "best.pth").write_bytes(damaged)
+        assert "best.pth: n" in proformer(*options[:-1], tmp_path / "other").stderr.splitlines()[-1]
+    torch.save(state | {"final.mapper.0.bias": torch.full((18,), torch.nan)}, tmp_path / "best.pth")
+    done = proformer(*options[:-1], tmp_path / "other", "--config", yaml.safe_dump(keys, default_flow_style=True))
+    assert done.stderr.endswith("best.pth: found final.mapper.0.bias with numbers that are not finite\n")
+    assert not (tmp_path / "other").exists()
     torch.save({"state_dict": state}, tmp_path / "best.pth")
     assert "state_dict is no tensor" in proformer(*options[:-1], tmp_path / "other").stderr
 

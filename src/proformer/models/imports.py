@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from proformer.errors import InputError
@@ -61,11 +60,12 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
             if odd := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
                 raise ValueError(f"{odd[0]} is no tensor")
             return state
+        if not zipfile.is_zipfile(path):
+            raise ValueError("no archive of arrays")
         return {name: torch.from_numpy(array) for name, array in np.load(path, allow_pickle=False).items()}
     except pickle.UnpicklingError:  # torch's own text says how to run what is in it
         raise InputError(f"{path}: not a .pth file that holds tensors alone, or it is damaged") from None
-    except (ValueError, TypeError, AttributeError, RuntimeError, OSError, EOFError, SafetensorError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
         raise InputError(
             f"{path}: neither .npz, .safetensors, .h5 nor .pth ({' '.join(str(error).split())[:120]})"
         ) from None
@@ -106,7 +106,10 @@ def import_weights(
     ends = original.flanks if flanks is None else flanks
     keys = {"model": name, **config}
     keys = resolve(keys, {"length": keys.get("length", original.length), "flanks": ends})
-    model = import_module(f"{__package__}.{original.module}").load_original(build(keys), read_tensors(weights))
+    state = read_tensors(weights)
+    if bad := [name for name, value in state.items() if not torch.isfinite(value).all()]:
+        raise InputError(f"{weights}: found {bad[0]} with numbers that are not finite")
+    model = import_module(f"{__package__}.{original.module}").load_original(build(keys), state)
     number = keys.get("tasks", len(original.tasks))
     names = original.tasks if number == len(original.tasks) else ()
     moments = (original.mean if mean is None else mean, original.sd if sd is None else sd)

@@ -59,6 +59,8 @@ class Processor(blocks.Processor):
         shifts: CountOrZero = 0,
         letters: Literal["AGCT", "ACGT"] = "AGCT",
     ) -> None:
+        if abs(sum(padding) - 1) > 1e-6:
+            raise InputError(f"padding with three probabilities that add up to 1, found {list(padding)}")
         table = torch.zeros(6, 4)  # N and M are zeros
         table[[ALPHABET.index(letter) for letter in letters], range(4)] = 1.0
         super().__init__(Shape(4, window), table)
