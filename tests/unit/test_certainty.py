@@ -34,12 +34,30 @@ def test_intervals_are_wider_where_models_disagree():
     assert np.ptp(Intervals(*rows(300, 0), "constant").half(new, 0.9)) == 0
 
 
+@pytest.mark.parametrize(("number", "nominal"), [(20, 0.9), (10, 0.8)])
+def test_few_rows_do_not_promise_too_much(number, nominal):
+    """Of n rows the ⌈(n + 1) · c⌉-th smallest error holds ⌈(n + 1) · c⌉ / (n + 1)."""
+    found = []
+    for seed in range(1000):
+        intervals, (new, measured) = Intervals(*rows(number, seed)), rows(100, 10_000 + seed)
+        found.append((np.abs(measured - intervals.centre(new)) <= intervals.half(new, nominal)).mean())
+    place = np.ceil((number + 1) * nominal)
+    assert np.mean(found) == pytest.approx(place / (number + 1), abs=0.02)
+
+
 def test_too_few_rows_promise_nothing():
-    known, measured = rows(9, 0)
+    known, measured = rows(10, 0)
     assert np.isinf(Intervals(known, measured).half(known, 0.95)).all()
     assert np.isfinite(Intervals(known, measured).half(known, 0.9)).all()
-    with pytest.raises(InputError, match="found 1 rows, expected at least 2"):
-        Intervals(known.rows(np.array([0])), measured[:1])
+    with pytest.raises(InputError, match="found 9 rows, expected at least 10"):
+        Intervals(known.rows(np.arange(9)), measured[:9])
+
+
+def test_a_row_without_which_there_is_no_line_has_no_error():
+    known, measured = Ensemble.of([np.eye(12)[3]]), np.random.default_rng(0).normal(size=12)
+    intervals = Intervals(known, measured)
+    assert np.isinf(intervals.half(known, 0.9)).all()
+    assert np.isfinite(intervals.half(known, 0.8)).all()
 
 
 def test_a_constant_model_has_the_mean_in_the_middle():

@@ -3,10 +3,11 @@
 The mean of several models, such as the seeds of a run, is the prediction, their standard deviation its spread. Measured
 rows that no model was trained on calibrate it: a line maps predictions to the units that are measured (models of the
 DREAM challenge learn bins, its test set was measured otherwise), and the interval is as wide as the ⌈(n + 1) · c⌉-th
-smallest error of these n rows. For rows of the same kind it then holds a share of at least c of the measured values,
-whatever the model is; of another kind, it need not. Three widths: "constant", one for all; "spread", in proportion to
-the spread of the models (where there are several); "local", by the errors of the calibration rows with the nearest
-predictions (in ten groups).
+smallest error of these n rows. Each row's error is that from the line through the others, e / (1 - h) with its leverage
+h: from a line that has seen the row, few rows would promise too much. For rows of the same kind the interval then holds
+a share of about c of the measured values, whatever the model is; of another kind, it need not. Three widths:
+"constant", one for all; "spread", in proportion to the spread of the models (where there are several); "local", by the
+errors of the calibration rows with the nearest predictions (in ten groups).
 """
 
 import math
@@ -23,7 +24,8 @@ from proformer.evaluation.dream import Benchmark
 NOMINAL = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 WIDTHS = ("constant", "spread", "local")
 GROUPS = 10
-FEWEST = 20  # rows of a local group
+LOCAL = 20  # fewest rows of a local group
+FEWEST = 10  # rows that calibrate
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,23 @@ class Ensemble:
 
 
 class Intervals:
-    """Intervals calibrated on measured rows. width: see the module. Raises InputError for fewer than two rows."""
+    """Intervals calibrated on measured rows. width: see the module. Raises InputError for fewer than ten rows."""
 
     def __init__(self, predicted: Ensemble, measured: np.ndarray, width: str = "constant") -> None:
-        if len(measured) < 2:
-            raise InputError(f"calibration: found {len(measured)} rows, expected at least 2")
-        slope = float(np.polyfit(predicted.mean, measured, 1)[0]) if np.ptp(predicted.mean) > 0 else 0.0
+        if len(measured) < FEWEST:
+            raise InputError(f"calibration: found {len(measured)} rows, expected at least {FEWEST}")
+        away = predicted.mean - predicted.mean.mean()
+        total = float(away @ away) or np.inf  # of equal predictions: the line is flat
+        slope = float(away @ measured) / total
         self.line = slope, float(measured.mean() - slope * predicted.mean.mean())
+        leverage = 1 / len(measured) + away**2 / total
         self.width = width
         self.floor = float(np.median(predicted.sd)) if width == "spread" else 1.0
-        groups = max(1, min(GROUPS, len(measured) // FEWEST)) if width == "local" else 1
+        groups = max(1, min(GROUPS, len(measured) // LOCAL)) if width == "local" else 1
         self.edges = np.quantile(predicted.mean, np.linspace(0, 1, groups + 1)[1:-1])
-        errors = np.abs(measured - self.centre(predicted)) / self._scale(predicted)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            errors = np.abs(measured - self.centre(predicted)) / (1 - leverage) / self._scale(predicted)
+        errors[leverage > 1 - 1e-9] = np.inf  # no other row tells where the line would be
         group = np.searchsorted(self.edges, predicted.mean, side="right")
         self.errors = [np.sort(errors[group == number]) for number in range(groups)]
 
@@ -83,12 +90,19 @@ def coverage_table(
 ) -> pd.DataFrame:
     """Nominal against real coverage of the DREAM test set, subset by subset.
 
-    calibration: names of sets of rows that calibrate, and the rows; none of them may be scored. Columns: calibrated_on,
-    width, subset, nominal, real, low, high (95 % of the real coverage, Wilson), mean_width, n.
+    calibration: names of sets of rows that calibrate, and the rows; none of them may be scored, and sets of fewer than
+    ten are left out. Columns: calibrated_on, calibration (how many rows), width, subset, nominal, real, low, high
+    (95 % of the real coverage, Wilson), mean_width, n. Raises InputError where no set is large enough.
     """
+    known = np.isfinite(predicted.mean) & np.isfinite(benchmark.truth)
+    sets = {name: rows[known[rows]] for name, rows in calibration.items()}
+    if max(map(len, sets.values()), default=0) < FEWEST:
+        sizes = ", ".join(f"{len(rows)} {name}" for name, rows in sets.items())
+        raise InputError(f"calibration: found {sizes or 'no rows'}, expected at least {FEWEST}")
     tables = []
-    for name, rows in calibration.items():
-        rows = rows[np.isfinite(predicted.mean[rows]) & np.isfinite(benchmark.truth[rows])]
+    for name, rows in sets.items():
+        if len(rows) < FEWEST:
+            continue
         for width in WIDTHS:
             if width == "spread" and not predicted.sd.any():
                 continue
@@ -97,7 +111,7 @@ def coverage_table(
                 if members.ndim == 1:
                     chosen = np.setdiff1d(members, rows)
                     tables.append(_covered(intervals, predicted.rows(chosen), benchmark.truth[chosen], nominal).assign(
-                        calibrated_on=name, width=width, subset=subset
+                        calibrated_on=name, calibration=len(rows), width=width, subset=subset
                     ))  # fmt: skip
     return pd.concat(tables, ignore_index=True)
 
