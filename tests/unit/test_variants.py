@@ -1,13 +1,19 @@
 """Effects of variants against predictions of both alleles; what of a VCF or a table is refused, and what is counted."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_models import FLANKS, LENGTH, saved
+from tiny_models import FLANKS, LENGTH, saved, tiny
 
+from proformer.errors import InputError
+from proformer.evaluation.effects import amounts
+from proformer.explain.attribution import Attributor
+from proformer.explain.variants import Pairs, check_models, effects
 from proformer.predict import load
+from proformer.tasks import Task
 
 GENOME = "".join(np.random.default_rng(3).choice(list("ACGT"), 300))
 HEADER = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
@@ -79,6 +85,8 @@ WRONG = {
     f"chrII\t10\t.\t{GENOME[9]}\tA": "line 4: found the contig 'chrII', expected one of the genome's: chrI",
     "chrI\t301\t.\tA\tC": "line 4: found chrI:301, expected a position of 1 to 300",
     f"chrI\t10\t.\t{GENOME[9]}\t<DEL>": "line 4: found the alternative '<DEL>'",
+    "chrI\t10\t.\t\tA": "line 4: found the reference ''",
+    "chrI\tten\t.\tA\tC": "line 4: found the position 'ten', expected a whole number",
 }
 
 
@@ -93,6 +101,17 @@ def test_what_cannot_be_predicted_is_named_or_counted(proformer, tmp_path, model
     assert done.returncode == 0
     assert "1 left out: " in done.stderr
     assert len(pd.read_csv(tmp_path / "effects.tsv", sep="\t")) == 1
+
+
+def test_all_that_cannot_be_predicted_is_counted(proformer, tmp_path, models, genome):
+    wrong = [f"chrI\t{at + 1}\t.\t{other(GENOME[at])}\tA" for at in (9, 19)] + ["chrII\t1\t.\tA\tC"]
+    done = run(proformer, tmp_path, models[:1], wrong, genome)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "line 3: found the reference" in done.stderr
+    assert "in all 2 another reference, 1 contig unknown" in done.stderr
+    done = run(proformer, tmp_path, models[:1], wrong, genome, "--drop")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "found no variant that can be predicted (left out: 2 another reference, 1 contig unknown)" in done.stderr
 
 
 def test_a_packed_vcf_and_a_packed_genome(proformer, tmp_path, models, genome):
@@ -123,6 +142,55 @@ def test_a_table_of_sequences(proformer, tmp_path, models):
     done = proformer("variants", "--model", models[0], *options)
     assert done.returncode == 2
     assert "line 2: found the position '100', expected one of 1 to 66" in done.stderr
+
+
+def test_sequences_that_a_model_does_not_read_are_named_or_counted(proformer, tmp_path, models):
+    good = FLANKS[0] + GENOME[:36] + FLANKS[1]
+    wrong = (GENOME[:60], good.replace(FLANKS[1], GENOME[:20] + FLANKS[1]), good[:30] + "X" + good[31:])
+    rows = "".join(f"{sequence}\t20\t{other(sequence[19])}\n" for sequence in (good, *wrong))
+    (tmp_path / "changes.tsv").write_text(f"sequence\tposition\talternative\n{rows}")
+    options = ("--model", models[0], "--table", tmp_path / "changes.tsv", "--out", tmp_path / "effects.tsv")
+    done = proformer("variants", *options)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "changes.tsv, line 3: found " in done.stderr
+    assert "a sequence that begins with" in done.stderr
+    assert "in all 3 not read by the model" in done.stderr
+    done = proformer("variants", *options, "--drop")
+    assert done.returncode == 0, done.stderr
+    assert "3 left out: not read by the model" in done.stderr
+    row = pd.read_csv(tmp_path / "effects.tsv", sep="\t").iloc[0]
+    changed = good[:19] + other(good[19]) + good[20:]
+    before, after = load(models[0], "cpu").predict([good, changed])[:, 0]
+    assert row["effect"] == pytest.approx(after - before, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("task", "amount"),
+    [
+        (Task("binary", ("a",)), lambda values: 1 / (1 + np.exp(-values))),
+        (Task("values", ("a",), scale="log1p"), lambda values: values),
+    ],
+)
+def test_log2_is_of_amounts(task, amount):
+    model, random = Attributor(tiny("danq", task=task)), np.random.default_rng(0)
+    codes = random.integers(0, 4, (2, 6, LENGTH)).astype(np.uint8)
+    table = effects([model], Pairs(pd.DataFrame({"name": range(6)}), *codes), "log2")
+    before, after = (amount(model.predict(each)[:, 0]) for each in codes)
+    with np.errstate(invalid="ignore"):
+        assert table["effect"].to_numpy() == pytest.approx(np.log2(after / before), abs=1e-5, nan_ok=True)
+    assert table["predicted_reference"].to_numpy() == pytest.approx(before, abs=1e-5)
+    check_models([model], [Path("a")], "log2")
+
+
+def test_counts_are_reads_in_a_ratio():
+    task = Task("counts and profile", ("a",), bin=1)
+    assert amounts(task, np.log1p([[3.0]])) == pytest.approx(3)
+
+
+@pytest.mark.parametrize("task", [Task(mean=(0.0,), sd=(1.0,)), Task("values", ("a",), scale="none"), Task("bins")])
+def test_logarithms_have_no_ratio(task):
+    with pytest.raises(InputError, match=r"found log2 for folder, which predicts .*: logarithms already"):
+        check_models([Attributor(tiny("danq", task=task))], [Path("folder")], "log2")
 
 
 @pytest.mark.parametrize(

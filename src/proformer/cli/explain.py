@@ -59,7 +59,8 @@ def variants(
     out: Annotated[Output, "table to write: a row per variant, alternative and task"],
     tasks: Tasks = (),
     effect: Annotated[
-        Literal["difference", "log2"], "alternative less reference, or log2 of their ratio"
+        Literal["difference", "log2"],
+        "alternative less reference, or log2 of the ratio of coverage, reads or probabilities",
     ] = "difference",
     drop: Annotated[bool, "leave out, and count, variants that cannot be predicted"] = False,
     trimmed: Annotated[bool, "sequences of the table come without the constant flanks"] = False,
@@ -85,19 +86,20 @@ def variants(
     if (vcf is None) != (genome is None):
         raise InputError(f"--genome: found {genome or 'none'}, expected a FASTA file with --vcf, and only with it")
     models = [Attributor(load_model(folder, device, threads), tasks) for folder in model]
-    found.same_tasks(models, model)
+    found.check_models(models, model, effect)
     checks = found.Checks(vcf or table, drop)  # type: ignore[arg-type]
     predictor = models[0].predictor
     if vcf and genome:
         with found.genome_of(genome, out) as opened:
             blocks = found.read_vcf(vcf, opened, predictor.layout.length, checks)
-            count = found.write_effects(models, blocks, out, effect)
+            count = found.write_effects(models, blocks, out, checks, effect)
     else:
 
         def encoded(texts: list[str]) -> np.ndarray:
             return predictor.codes(texts, trimmed)
 
-        count = found.write_effects(models, found.read_changes(table, encoded, checks), out, effect)  # type: ignore[arg-type]
+        blocks = found.read_changes(checks.path, encoded, checks)
+        count = found.write_effects(models, blocks, out, checks, effect)
     print(f"{count:,} variants in {out}")
     for reason, number in checks.dropped.items():
         print(f"{number:,} left out: {reason}", file=sys.stderr)

@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from proformer.atac.contigs import Genome, open_genome, translate
 from proformer.errors import InputError
+from proformer.evaluation.effects import is_logarithm, log_ratio
 from proformer.evaluation.judgement import Judgement
 from proformer.evaluation.metrics import METRICS
 from proformer.evaluation.profile_windows import COLUMNS, VARIANTS, WHOLE, predicted
@@ -165,7 +166,6 @@ def predicted_effects(model: TrainedModel, variants: Variants, plan: Judgement) 
         raise InputError(f"variant_window: found {window} bp for a model that reads {length}, expected {expected}")
     drawn = np.random.default_rng(plan.seed).permutation(room + 1)[: plan.shifts if room else 0]
     at = np.array([room // 2, *drawn], np.int64)
-    ratio = model.task.kind not in ("value", "values")
     found = np.full((len(variants.table), 2), np.nan)
     for rows in variants.table.groupby("element", sort=False).indices.values():
         codes, changed = variants.codes[rows], variants.alternative[rows]
@@ -186,8 +186,7 @@ def predicted_effects(model: TrainedModel, variants: Variants, plan: Judgement) 
         for way, chosen in enumerate((values[:, :, :1], values[:, :, 1:])):
             if chosen.shape[2]:
                 alternative, own = chosen.mean(axis=2)
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    found[rows, way] = np.log2(alternative / own) if ratio else alternative - own
+                found[rows, way] = alternative - own if is_logarithm(model.task) else log_ratio(alternative, own)
     return found
 
 
