@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,11 @@ from proformer.figures import benchmarks
 from proformer.files import write_table
 from proformer.planning.configuration import read_configuration
 from proformer.points import folds_of, training_jobs
+from proformer.predict import load
 from proformer.sequences import decode, encode, reverse_complement
 from proformer.simulate.benchmarks import CELLS, write_benchmarks
 from proformer.tasks import Task
+from proformer.training.run import train
 
 ARMS = ["2L", "2R", "X"]
 
@@ -325,6 +328,28 @@ def test_same_seed_same_bytes(tmp_path):
     assert [(tmp_path / "a" / f).read_bytes() for f in files] == [(tmp_path / "b" / f).read_bytes() for f in files]
     with pytest.raises(InputError, match="expected at least 50 of each"):
         write_benchmarks(tmp_path, 10, 50, 1)
+
+
+@pytest.mark.learns
+@pytest.mark.parametrize(("dataset", "number"), [("starrseq", 1), ("hepg2", 2)])
+def test_a_model_of_the_demo_learns_the_simulated_grammar(dataset, number, root, tmp_path, seed, reaches):
+    config, _ = read_configuration([], root)
+    keys, sizes = config["datasets"][dataset], config["simulate_benchmarks"]
+    write_benchmarks(tmp_path, sizes["enhancers"], sizes["elements"], seed)
+    layout = Layout(length=keys["length"], flanks=tuple(keys["flanks"]))
+    file, store = tmp_path / Path(keys["train"]).name, tmp_path / "all"
+    prepare(file, store, layout, targets=keys["targets"], split_by=keys["split_by"])
+    jobs = training_jobs({**config, "seeds": [seed]})
+    r = []
+    for fold in folds_of(keys)[:number]:
+        (job,) = [job for job in jobs if (job.run, job.dataset, job.fold) == ("dream-cnn", dataset, fold.name)]
+        held = [*([] if fold.nested else [fold.validation]), fold.test]
+        *parts, test = parts_of(store, tmp_path, chromosomes=[[], *held], nested=fold.nested)
+        out, checkpoint = tmp_path / fold.name, tmp_path / "checkpoint.pt"
+        train(job.config, *[part.path for part in parts], out, checkpoint, device="cpu", threads=1)
+        predicted = load(out, "cpu").predict(test.codes).reshape(len(test), -1)
+        r.append([np.corrcoef(x, y)[0, 1] for x, y in zip(predicted.T, test.target[:, :, 0].T, strict=True)])
+    reaches("r", float(np.mean(r, axis=0).max()), 0.4)
 
 
 def test_a_file_of_an_archive(tmp_path, proformer):
