@@ -62,7 +62,7 @@ rule atac_check:
     wildcard_constraints:
         sample=experiment.among("reads"),
     priority: 2
-    threads: 2
+    threads: min(2, experiment.setting("threads") or 1)
     resources:
         **asks(1000, 15, per_gb=2),
     shell:
