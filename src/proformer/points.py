@@ -193,6 +193,7 @@ def _jobs(config: Mapping[str, Any], run: str, keys: Mapping[str, Any]) -> Itera
                 seed=seed,
                 config=settings
                 | {"training": {**settings["training"], "seed": seed}}
+                | ({"diverged": "keep"} if keys.get("diverged") == "keep" else {})
                 | {"point": {"run": run, "dataset": dataset, "axes": point, "seed": seed}},
                 axes=axes,
                 data=facts(config, dataset),

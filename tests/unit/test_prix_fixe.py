@@ -256,6 +256,7 @@ def test_the_demo_trains_the_45_that_fit(root):
     assert (bhi["recipe"], bhi["training"]["target_mean"], bhi["training"]["target_sd"]) == ("bhi", 0, 1)
     assert "target_mean" not in names["bhi bhi bhi bhi"]["training"]
     assert set(bhi["model"]["options"]) == {"processor", "first", "core"}
+    assert {job.config["diverged"] for job in jobs} == {"keep"}
 
 
 def test_the_block_of_the_documentation_stands_in_the_grid(root, stores, tmp_path, monkeypatch):

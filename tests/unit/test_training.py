@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,11 @@ from proformer.cli import main
 from proformer.datasets.batches import Batch
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
+from proformer.evaluation.collect import collect
 from proformer.models import build
 from proformer.models.fill_mask import fill_mask_loss
+from proformer.models.folder import read_folder
+from proformer.models.proformer import Proformer
 from proformer.tasks import Task
 from proformer.training import checkpoint, validation
 from proformer.training.config import Training, digest
@@ -283,6 +287,31 @@ def test_not_finite_loss_stops_with_step_and_batch(stores, tmp_path):
     assert batch["codes"].shape == (16, 100)
     assert batch["target"].shape == (16, 1, 1)
     assert not (tmp_path / "model.json").exists()
+
+
+@pytest.mark.parametrize("select", ["pearson", "loss", "spearman"])
+@pytest.mark.parametrize("finite", [0, 2])
+def test_a_diverged_training_that_is_kept_ends_with_its_best_epoch(stores, tmp_path, monkeypatch, finite, select):
+    """The loss is no number after so many epochs."""
+    losses, steps = Proformer.loss, iter(range(10**6))
+    per_epoch = -(-len(open_store(stores[0])) // 16)
+
+    def loss(self, batch, task):
+        found = losses(self, batch, task)
+        return replace(found, total=found.total * (1 if next(steps) < finite * per_epoch + 1 else torch.nan))
+
+    monkeypatch.setattr(Proformer, "loss", loss)
+    keys = CONFIG["training"] | {"epochs": 5, "select": select}
+    config = {"model": MODEL, "training": keys, "diverged": "keep"}
+    train(config, *stores, tmp_path / "model", tmp_path / "c.pt", device="cpu", threads=1)
+    metrics = pd.read_csv(tmp_path / "model/metrics.tsv", sep="\t")
+    assert metrics["epoch"].tolist() == [*range(1, finite + 2)]
+    assert metrics["validation_r"].isna().tolist() == [False] * finite + [True]
+    trained = read_folder(tmp_path / "model")  # whose numbers are finite
+    assert 1 <= trained.description["best_epoch"] <= max(finite, 1)
+    grid, epochs = collect("x", [tmp_path / "model"], open_store(stores[1]))
+    assert (grid["collapsed"][0], len(epochs)) == (finite == 0, finite + 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_early_stopping(stores, tmp_path, monkeypatch):

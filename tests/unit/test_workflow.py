@@ -229,6 +229,11 @@ def points(**keys):
     return training_jobs({"datasets": sets, "atac": None, "seeds": [1, 2], "runs": {"run": POINTS | keys, "off": None}})
 
 
+def test_a_run_says_what_becomes_of_a_training_that_diverges():
+    assert {job.config.get("diverged") for job in points(diverged="keep")} == {"keep"}
+    assert {job.config.get("diverged") for job in [*points(diverged="error"), *points()]} == {None}
+
+
 def test_axes_are_keys_shorthands_or_named_levels():
     rates = {"slow": {"training": {"learning_rate": 0.001}}, "wide": {"keys": {"kmer": 5}}, "off": None}
     found = points(vary={"blocks": [1, 2], "width": ["8/2"], "rate": rates, "none": None})

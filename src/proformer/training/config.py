@@ -87,6 +87,7 @@ class _Job:
     training: dict[str, Any] | None = None
     recipe: str | None = None
     point: dict[str, Any] | None = None  # which point of a workflow's runs it is, for model.json
+    diverged: Literal["error", "keep"] = "error"
 
 
 def read_job(
@@ -108,6 +109,11 @@ def read_job(
         if data and data.get(name) and found.get(name, data[name]) != data[name]:
             raise InputError(f"model: {name} is {found[name]}, {source} has {data[name]}")
     return found, settings
+
+
+def keeps_diverged(config: Mapping[str, Any]) -> bool:
+    """Whether a training whose loss is no longer finite ends with its best epoch, rather than with an error."""
+    return read(_Job, config, "config").diverged == "keep"
 
 
 def read_training(config: Mapping[str, Any]) -> Training:

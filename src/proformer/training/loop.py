@@ -4,7 +4,9 @@ All randomness of a step follows from (seed, step), and the order of an epoch fr
 anywhere goes on from its last checkpoint and ends with the same numbers, bit for bit on a CPU with as many threads.
 """
 
+import math
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,10 +27,14 @@ from proformer.training.config import Training
 from proformer.training.distributed import ONE, Ranks
 from proformer.training.optimiser import clip, make_optimiser, make_schedule
 from proformer.training.progress import Watcher
-from proformer.training.validation import score_of, validate
+from proformer.training.validation import COLUMNS, column_of, score_of, validate
 
 # Columns of metrics.tsv, and the parts of the loss in them: 0 where a model has no such part.
 LOSSES = {"train_loss": "total", "train_mse": "task", "train_nucleotides": "nucleotides"}
+
+
+class Diverged(Exception):
+    """The loss is no longer finite."""
 
 
 @dataclass
@@ -65,7 +71,8 @@ class Step(nn.Module):
 class Run:
     """One training run. `digest` ties checkpoints to configuration and data.
 
-    ranks: the processes that share the work; each executes a `Run` of its own, and rank 0 alone writes files.
+    keeps_diverged: a loss that is no longer finite ends the run with its best epoch, or its first weights, without an
+    error. ranks: the processes that share the work; each executes a `Run` of its own, and rank 0 alone writes files.
     """
 
     model: Model
@@ -75,6 +82,7 @@ class Run:
     digest: str
     checkpoint: Path
     checkpoint_minutes: float = 10.0
+    keeps_diverged: bool = False
     ranks: Ranks = ONE
     watchers: Sequence[Watcher] = ()
 
@@ -97,20 +105,41 @@ class Run:
     def execute(self) -> Progress:
         """Train to the end, resuming from a checkpoint when there is one; `best` then holds the best epoch's weights.
 
-        Raises InputError when the loss is no longer finite, SystemExit(75) after a termination signal was answered
-        with a checkpoint.
+        Raises InputError when the loss is no longer finite, unless `keeps_diverged`; SystemExit(75) after a termination
+        signal was answered with a checkpoint.
         """
         for watcher in self.watchers:
             watcher.start(self)
         self.model.fit(self.train)
+        start = self._weights() if self.keeps_diverged else {}
         self._restore()
         try:
             with self._save_on_signal():
                 while self.progress.epoch < self.settings.epochs and not self._out_of_patience():
                     self._epoch()
+        except Diverged as error:
+            self._end_early(str(error), start)
         finally:
             del self.compute  # it holds connections to the other ranks, which end before this run does
         return self.progress
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+
+    def _end_early(self, reason: str, start: dict[str, Tensor]) -> None:
+        """End with an epoch that has no numbers, and the best weights before it."""
+        state, select = self.progress, self.settings.select
+        state.epoch += 1
+        names = ["epoch", *LOSSES, "train_r", *COLUMNS.values(), "validation_r_batches", column_of(select)]
+        names = [*(state.rows[-1] if state.rows else names), "learning_rate", "sequences_per_second"]
+        row = dict.fromkeys(names, math.nan)
+        state.rows.append(row | {"epoch": state.epoch, "learning_rate": state.learning_rate})
+        if not self.best:
+            self.best, state.best_epoch = start, state.epoch
+        for watcher in self.watchers:
+            watcher.epoch(state.rows[-1])
+        if self.ranks.first:
+            print(f"{reason}: ended with the best epoch before it", file=sys.stderr, flush=True)
 
     def _out_of_patience(self) -> bool:
         patience = self.settings.patience
@@ -193,6 +222,8 @@ class Run:
         """Stop if a loss was not finite; the batch that caused it follows from its step."""
         if (step := int(self.first_bad)) < 0:
             return
+        if self.keeps_diverged:
+            raise Diverged(f"the loss is not finite at step {step}")
         from safetensors.torch import save_file
 
         epoch, batch = divmod(step, self.steps_per_epoch)
@@ -222,7 +253,7 @@ class Run:
         score = score_of(row, self.settings.select)
         if self._keeps(score):
             state.best_epoch, state.best_r = state.epoch + 1, score if score == score else float("-inf")
-            self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+            self.best = self._weights()
         state.epoch += 1
         state.sums, state.sequences, state.train_r, state.seconds = Progress().sums, 0, {}, 0.0
         for watcher in self.watchers:

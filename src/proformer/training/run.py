@@ -19,7 +19,7 @@ from proformer.files import existing, write_rows
 from proformer.models import FILES, SEAL, build, find
 from proformer.models.folder import read_description, seal, write_folder
 from proformer.training import products
-from proformer.training.config import digest, read_job, read_training
+from proformer.training.config import digest, keeps_diverged, read_job, read_training
 from proformer.training.device import NO_BF16, choose_device, hardware, has_bf16, set_up
 from proformer.training.distributed import find_ranks
 from proformer.training.loop import Run
@@ -43,10 +43,11 @@ def train(
     """Train one model and write `model.safetensors`, `model.json` and `metrics.tsv` (a row per epoch) to `out`.
 
     config: {"model": {…}, "training": {…}, "recipe": name}; its keys go before those of the recipe. "point", which
-    point of a workflow's runs this is, goes into model.json. The checkpoint is removed once the folder is complete. A
-    folder that holds the same run already is left as it is, unless its model is older than one of the files `since` or
-    than the model's own code; that of another one is refused, unless `replace_other` or where its seal was removed.
-    `state` receives every step and epoch.
+    point of a workflow's runs this is, goes into model.json. With "diverged": "keep", a training whose loss is no
+    longer finite ends with its best epoch (of none: its first weights) and a row of metrics.tsv without numbers. The
+    checkpoint is removed once the folder is complete. A folder that holds the same run already is left as it is, unless
+    its model is older than one of the files `since` or than the model's own code; that of another one is refused,
+    unless `replace_other` or where its seal was removed. `state` receives every step and epoch.
     """
     settings = read_training(config)
     ranks = find_ranks()
@@ -112,6 +113,7 @@ def train(
             digest=identity,
             checkpoint=checkpoint,
             checkpoint_minutes=checkpoint_minutes,
+            keeps_diverged=keeps_diverged(config),
             ranks=ranks,
             watchers=watchers,
         )

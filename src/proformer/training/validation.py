@@ -61,9 +61,14 @@ def validate(model: Model, data: DeviceData, settings: Training, ranks: Ranks = 
     return row | {f"validation_{name}": _mean(measure(name, prediction, truth)) for name in others}
 
 
+def column_of(select: MetricName | str) -> str:
+    """The column of the metric that picks the best epoch."""
+    return COLUMNS.get(select, f"validation_{select}")
+
+
 def score_of(row: dict[str, float], select: MetricName | str) -> float:
     """The number of an epoch's row that picks the best: more is better."""
-    value = row[COLUMNS.get(select, f"validation_{select}")]
+    value = row[column_of(select)]
     return -value if select == "loss" or METRICS[select].sign < 0 else value  # type: ignore[index]
 
 
