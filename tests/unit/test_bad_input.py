@@ -37,7 +37,11 @@ FILES = {
     "no value further down": (f"{A}\t1\n{B}\n", ", line 2: found one column, expected 2, as in the first line"),
     "a column too many": (f"{A}\t1\n{B}\t2\t3\n", ", line 2: found 3 columns, expected 2, as in the first line"),
     "columns that come and go": (f"{A}\t1\n{B}\n{A}\t2\t3\n", ", line 2: found one column"),
-    "an empty value": (f"{A}\t1\n{B}\t\n", ", line 2: found one column"),
+    "an empty value": (f"{A}\t1\n{B}\t\n", ", line 2: found an empty cell, expected a finite number"),
+    "an empty value of a column": (
+        f"sequence\tDev\tHk\n{A}\t1\t2\n{B}\t3\t\n",
+        ", line 3: found an empty cell in the column 'Hk', expected a finite",
+    ),
     "a word for a number": (f"{A}\t1\n{B}\thigh\n", ", line 2: found 'high', expected a finite number"),
     "not a number": (f"{A}\tnan\n", ", line 1: found 'nan', expected a finite number"),
     "infinite in float32": (f"{A}\t1\n{B}\t1e39\n", ", line 2: found '1e39', expected a number that float32 holds"),

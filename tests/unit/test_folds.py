@@ -30,6 +30,7 @@ from proformer.tasks import Task
 from proformer.training.run import train
 
 ARMS = ["2L", "2R", "X"]
+SAMPLES = ("train", "val", "test")
 
 
 def strands(number=60, length=30, seed=0):
@@ -96,6 +97,69 @@ def test_a_fold_column_that_is_missing(tmp_path):
     (tmp_path / "plain.txt").write_text("ACGT\t1\n")
     with pytest.raises(InputError, match="found no header line, expected one that names fold"):
         prepare(tmp_path / "plain.txt", tmp_path / "a.safetensors", split_by="fold")
+
+
+def test_an_empty_cell_of_the_fold_column(tmp_path):
+    table = strands(4)
+    table.loc[[2, 5], "chrom"] = ""
+    table.to_csv(tmp_path / "windows.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match=r"windows.tsv, line 4: found an empty cell, expected the chromosome or fold"):
+        prepare(tmp_path / "windows.tsv", tmp_path / "a.safetensors", targets=["dev"], split_by="chrom")
+
+
+def test_stretches_of_a_table_with_starts_keep_strands_together(tmp_path):
+    table = strands()
+    table["start"] = 100 * (np.arange(120) // 2)
+    table.to_csv(tmp_path / "windows.tsv", sep="\t", index=False)
+    store = tmp_path / "all.safetensors"
+    prepare(tmp_path / "windows.tsv", store, Layout(length=30), targets=["dev", "hk"], split_by="chrom")
+    names = [[], ["1"], ["0"]]
+    parts = parts_of(store, tmp_path, chromosomes=names, stretches=(1000, 4))
+    fold = open_store(store).columns["start"] // 1000 + np.tile(np.repeat([0, 1, 2], 2), 20)
+    assert [len(part) for part in parts] == [np.isin(fold % 4, folds).sum() for folds in ([2, 3], [1], [0])]
+    groups = [set(part.columns["group"].tolist()) for part in parts]
+    assert [2 * len(group) for group in groups] == [len(part) for part in parts]
+    prepare(tmp_path / "windows.tsv", store, Layout(length=30), targets=["dev", "hk"])
+    table.drop(columns="start").to_csv(tmp_path / "plain.tsv", sep="\t", index=False)
+    prepare(tmp_path / "plain.tsv", store, Layout(length=30), targets=["dev", "hk"], split_by="chrom")
+    with pytest.raises(InputError, match="found no starts of rows, expected a column `start`"):
+        parts_of(store, tmp_path, chromosomes=names, stretches=(1000, 4))
+    table["start"] = table["start"] + 0.5
+    table.to_csv(tmp_path / "windows.tsv", sep="\t", index=False)
+    with pytest.raises(InputError, match=r"windows.tsv, line 2: found the start '0.5', expected a whole number"):
+        prepare(tmp_path / "windows.tsv", store, targets=["dev"], split_by="chrom")
+
+
+def test_rows_that_stood_above_are_left_out_and_counted(tmp_path, proformer):
+    table, store = strands(6), tmp_path / "all.safetensors"
+    other = pd.concat([table.iloc[[3, 3, 5]], table.iloc[[4]].assign(dev=0.5)])
+    for name, part in (("a", table), ("b", other)):
+        part.to_csv(tmp_path / f"{name}.tsv", sep="\t", index=False)
+    words = ("prepare", "--sequences", tmp_path / "a.tsv", tmp_path / "b.tsv", "--targets", "dev", "hk", "--out", store)
+    done = proformer(*words, "--split-by", "chrom", "--repeats", "drop", "--counts", tmp_path / "counts.tsv")
+    assert done.returncode == 0, done.stderr
+    counts = pd.read_csv(tmp_path / "counts.tsv", sep="\t").set_index(["file", "what"])["count"]
+    assert [counts[file, what] for file in ("a.tsv", "b.tsv") for what in ("rows", "repeated", "kept")] == [
+        12, 0, 12, 4, 3, 1
+    ]  # fmt: skip
+    assert len(open_store(store)) == 13
+    assert proformer(*words).returncode == 0
+    assert len(open_store(store)) == 16
+
+
+def test_the_sample_of_enhancers_is_scored_on_a_tenth_of_its_windows(root, tmp_path, mirrored):
+    files = [mirrored(f"*/de-Boer-Lab/*/*/benchmarks/drosophila/data/sample_{part}.txt") for part in SAMPLES]
+    keys = read_configuration([root / "config/sample.yaml"], root)[0]["datasets"]["starrseq"]
+    how = {name: keys[name] for name in ("targets", "split_by", "repeats")}
+    counts = prepare(files, tmp_path / "all", Layout(length=249), **how)
+    assert counts.query("what == 'kept'")["count"].sum() == 2969
+    folds, (fold,) = keys["cross_validation"], folds_of(keys)
+    stretches = (folds["block"], len(folds["test"]))
+    parts = parts_of(
+        tmp_path / "all", tmp_path, chromosomes=[[], fold.validation, fold.test], stretches=stretches, parted="error"
+    )
+    assert [len(part) for part in parts] == [2319, 330, 309]
+    assert sum(len({*part.columns["group"].tolist()}) for part in parts) == sum(map(len, parts)) - 47
 
 
 def test_fasta_beside_values_in_the_same_order(tmp_path):

@@ -136,6 +136,16 @@ def test_demo_asks_for_no_gpu(fresh):
         ),
         ("datasets: {dream: {leaderboard: [nowhere]}}", "'nowhere': neither a name in the catalogue"),
         ("datasets: {dream: {test: public, subsets: []}}", "found test: public, expected subsets and leaderboard"),
+        ("datasets: {starrseq: {split_by: ''}}", "datasets: starrseq: cross_validation: found no split_by, expected"),
+        ("datasets: {starrseq: {cross_validation: {trim: 4}}}", "found trim, which is for windows of a genome"),
+        (
+            "datasets: {hepg2: {cross_validation: {test: [0, 1], only: null}}}",
+            "found 2 test folds and validation: others, expected at least 3",
+        ),
+        (
+            "datasets: {starrseq: {cross_validation: {validation: {X: [chrX]}, only: [X]}}}",
+            "found chrX in the test and the validation part of X",
+        ),
         ("near: {within: 11}", "near.within: found 11, expected a whole number of at least 0 and at most 10"),
         ("near: {within: 2}", "expected warn_distance at most within"),
         ("profiles: {coverage: {test: coverge}}", "'coverge' is no data set; did you mean 'coverage'"),

@@ -1,7 +1,7 @@
 """Verbs for data: files of sequences to stores, and stores to parts."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from proformer.cli.options import DREAM_FLANKS, Medium, one_of
 from proformer.errors import InputError
@@ -16,6 +16,9 @@ def prepare(
     targets: Annotated[tuple[str, ...], "columns of values, by their names in the header line"] = (),
     values: Annotated[Path | None, "table beside a FASTA file: name, value(s); or values in the same order"] = None,
     split_by: Annotated[str, "column of chromosomes or folds, kept for `split --chromosomes`"] = "",
+    repeats: Annotated[
+        Literal["keep", "drop"], "what to do with rows whose sequence, values and fold stood above already"
+    ] = "keep",
     counts: Annotated[Output | None, "table of what was kept and filtered"] = None,
     length: Annotated[Length | None, "nucleotides kept per strand (default: of the longest)"] = None,
     flanks: Annotated[Flanks, "constant ends, cut off"] = ("", ""),
@@ -49,7 +52,8 @@ def prepare(
     keys = {"flanks": flanks, "too_long": too_long, "wrong_flank": wrong_flank}
     size = length or longest(sequences, read(Layout, keys, "layout"), medium, targets, values)
     layout = read(Layout, {"length": size, **keys}, "layout")
-    table = prepare(sequences, out, layout, medium, targets=targets, values=values, split_by=split_by)
+    more: dict[str, Any] = {"targets": targets, "values": values, "split_by": split_by, "repeats": repeats}
+    table = prepare(sequences, out, layout, medium, **more)
     if not length:
         print(f"length {size}: that of the longest sequence; shorter ones are padded with N on both sides")
     write_table(counts, table)

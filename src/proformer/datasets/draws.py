@@ -65,6 +65,8 @@ def by_names(
     contig, known = _contigs(store), store.meta.get("contigs", [])
     whole = np.ones(len(store), dtype=bool)
     if stretches:
+        if "start" not in store.columns:
+            raise InputError(f"{store.path}: found no starts of rows, expected a column `start` to cut into stretches")
         first, size = np.asarray(store.columns["start"]), stretches[0]
         whole = (first + store.codes.shape[1] - 1) // size == first // size
         contig, known = (first // size + contig) % stretches[1], [*map(str, range(stretches[1]))]

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -94,15 +95,17 @@ def prepare(
     targets: Sequence[str] = (),
     values: str | Path | None = None,
     split_by: str = "",
+    repeats: Literal["keep", "drop"] = "keep",
 ) -> pd.DataFrame:
     """Encode files into one store, one after the other; returns the counts of what was filtered, per file.
 
     Each is a table or FASTA, plain or gz (see `datasets.rows.read_rows`, also for `targets` and `values`), or a CSV
     table of measured promoters (see `datasets.measured`), of `medium` if that is given. Several columns of values make
     as many tasks, named by the header line. split_by: a column of chromosomes or folds, kept as the store's column
-    contig. Without a layout, sequences are taken whole, padded to the longest. Flat
-    memory; rows keep their order; only the forward strand is stored. The header records the layout and the SHA-256 of
-    the sources.
+    contig; a column `start` beside it is kept, too. repeats: whether rows are kept, or left out and counted, whose
+    sequence, values and chromosome stood above already, in this file or another one. Without a layout, sequences are
+    taken whole, padded to the longest. Flat memory (16 bytes a row with `repeats`); rows keep their order; only the
+    forward strand is stored. The header records the layout and the SHA-256 of the sources.
 
     Raises InputError, with file and line, for the first row that is wrong.
     """
@@ -118,6 +121,7 @@ def prepare(
     tables = []
     task: Task | None = None
     contigs: dict[str, int] = {}
+    seen: set[bytes] = set()
     with StoreWriter(out, meta) as writer:
         for path in paths:
             counts: Counter[str] = Counter(kept=-writer.rows)
@@ -128,11 +132,14 @@ def prepare(
                 if len(found.names) != len(task.names) or (len(task.names) > 1 and found != task):
                     raise InputError(f"{path}: found the values {', '.join(found.names)}, expected those of {paths[0]}")
                 more = {"contig": _contigs(rows, contigs)} if split_by else {}
+                more |= {"start": _starts(rows, rows.start)} if rows.start is not None else {}
+                if repeats == "drop":
+                    trimmed = _without_repeats(rows, numbers, more.get("contig"), trimmed, seen)
                 counts.update(append(writer, layout, rows, numbers[:, :, None], trimmed, **more))
             counts["kept"] += writer.rows
             if not counts["kept"]:
                 raise InputError(f"{path}: not one of {counts['rows']} rows is usable (layout: {asdict(layout)})")
-            what = ["rows", "wrong_flank", "too_long", "kept", "with_n"]
+            what = ["rows", "wrong_flank", "too_long", *["repeated"] * (repeats == "drop"), "kept", "with_n"]
             tables.append(pd.DataFrame({"file": path.name, "what": what, "count": [counts[name] for name in what]}))
         writer.meta["task"] = asdict(task)  # type: ignore[arg-type]
         writer.meta |= {"contigs": list(contigs)} if split_by else {}
@@ -165,8 +172,40 @@ def _contigs(rows: Rows, known: dict[str, int]) -> np.ndarray:
     """The number of each row's chromosome or fold, in the order in which they come: int64 [n]."""
     if rows.contig is None:
         raise InputError(f"{rows.path}: found no column of chromosomes or folds to split by")
+    if not rows.contig.lengths.all():
+        row = int(np.argmin(rows.contig.lengths))
+        raise rows.fail(row, "an empty cell", "the chromosome or fold that the row is split by")
     names = (rows.text(row, rows.contig) for row in range(len(rows)))
     return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
+
+
+def _starts(rows: Rows, column: Spans) -> np.ndarray:
+    """Where each row begins on its chromosome: int64 [n]."""
+    starts = replace(rows, targets=(column,), names=("start",)).values()
+    wrong = (starts < 0) | (starts % 1 != 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise rows.fail(row, f"the start {rows.text(row, column)!r}", "a whole number from 0 on")
+    return starts.astype(np.int64)
+
+
+def _without_repeats(
+    rows: Rows,
+    numbers: np.ndarray,
+    contig: np.ndarray | None,
+    trimmed: tuple[np.ndarray, Spans, Counter[str]],
+    seen: set[bytes],
+) -> tuple[np.ndarray, Spans, Counter[str]]:
+    """What `Layout.trim` keeps without rows that are among those seen, to which the others are added."""
+    kept, spans, counts = trimmed
+    new = np.ones(len(kept), dtype=bool)
+    for place, row in enumerate(kept.tolist()):
+        where = -1 if contig is None else int(contig[row])
+        whole = repr((rows.text(place, spans).upper(), numbers[row].tolist(), where))
+        key = blake2b(whole.encode(), digest_size=16).digest()
+        new[place] = key not in seen
+        seen.add(key)
+    return kept[new], spans.select(new), counts + Counter(repeated=int((~new).sum()))
 
 
 def longest(

@@ -19,6 +19,7 @@ from proformer.units import plain_number
 SEQUENCE = ("sequence", "seq")
 VALUE = ("expression", "value", "activity", "target")
 LABEL = ("name", "id")
+START = "start"
 RECORDS = 1 << 16  # of FASTA, at once
 
 
@@ -33,6 +34,7 @@ class Columns:
     names: tuple[str, ...] = ()
     label: int | None = None
     contig: int | None = None
+    start: int | None = None
     header: bool = False
 
 
@@ -48,7 +50,8 @@ def read_rows(
 
     targets: names of the columns of values, in a header line. values: a table of the values of FASTA records, by name,
     or in their order where it has no names. key: names of the column that is read as the sequence. split_by: name of
-    the column of chromosomes or folds; in FASTA it is the beginning of a record's name, up to "_" or ":".
+    the column of chromosomes or folds, beside which a column `start` says where a row begins; in FASTA it is the
+    beginning of a record's name, up to "_" or ":".
     Blank lines at the end are accepted. Raises InputError for the first line that is wrong.
     """
     if path.suffix == ".safetensors":
@@ -125,10 +128,11 @@ def rows_of(
     def column(index: int) -> Spans:
         return Spans(bounds[index] + 1, bounds[index + 1] - bounds[index] - 1)
 
-    label, contig = (None if index is None else column(index) for index in (columns.label, columns.contig))
+    beside = (columns.label, columns.contig, columns.start)
+    label, contig, start = (None if index is None else column(index) for index in beside)
     targets = tuple(column(index) for index in columns.targets)
     sequences = column(columns.sequence)
-    return Rows(path, letters, to_codes(letters), sequences, targets, columns.names, label, contig, line, lines)
+    return Rows(path, letters, to_codes(letters), sequences, targets, columns.names, label, contig, start, line, lines)
 
 
 def rows_of_strings(sequences: Iterable[str], name: str = "sequences") -> Rows:
@@ -192,13 +196,14 @@ def find_columns(
             raise InputError(f"{path}, line 1: no column {name!r}{did_you_mean(name, cells)}")
     label = next((index for index, name in enumerate(names) if name in LABEL and index not in found), None)
     contig = names.index(split_by.lower()) if split_by else None
+    start = names.index(START) if split_by and START in names else None
     wanted = [names.index(name.lower()) for name in targets]
     wanted = wanted or [index for index, name in enumerate(names) if name in VALUE]
-    wanted = wanted or [index for index in range(found[0] + 1, len(cells)) if index not in (label, contig)]
+    wanted = wanted or [index for index in range(found[0] + 1, len(cells)) if index not in (label, contig, start)]
     chosen = tuple(cells[index] for index in wanted)
     if len(set(chosen)) < len(chosen):
         raise InputError(f"{path}, line 1: found the columns {', '.join(chosen)}, expected each name once")
-    return Columns(separator, len(cells), found[0], tuple(wanted), chosen, label, contig, header=True)
+    return Columns(separator, len(cells), found[0], tuple(wanted), chosen, label, contig, start, header=True)
 
 
 def without_quotes(path: Path, text: bytes, line: int, separator: str) -> bytes:

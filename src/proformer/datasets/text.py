@@ -46,7 +46,7 @@ class Rows:
 
     `letters`: the text, uint8; `codes`: its nucleotide codes; `spans`: the sequence of each row; `targets`: its columns
     of values; `names`: of these columns, where a header line or a table has them; `label`: the column of row names;
-    `contig`: that of the chromosomes, or folds, that rows are split by;
+    `contig`, `start`: those of the chromosomes, or folds, that rows are split by, and of where they begin there;
     `line`: number of the first row's line; `lines`: of every row, where rows are not lines; `unit`: what these count.
     """
 
@@ -58,6 +58,7 @@ class Rows:
     names: tuple[str, ...] = ()
     label: Spans | None = None
     contig: Spans | None = None
+    start: Spans | None = None
     line: int = 1
     lines: Sequence[int] | None = None
     unit: str = "line"
@@ -110,7 +111,7 @@ class Rows:
         good = np.abs(values) <= FLOAT32_MAX
         if not good.all():
             row = int(np.argmin(good))
-            raise self.fail(row, *self._no_number(row, self.text(row, column)))
+            raise self.fail(row, *self._no_number(row, column))
         return values
 
     def _no_value(self, row: int) -> tuple[str, str]:
@@ -119,10 +120,13 @@ class Rows:
         blank = ", separated by blanks" if " " in self.text(row).strip() else ""
         return f"one column{blank}", "a sequence and a number, with a tab or comma between them"
 
-    def _no_number(self, row: int, text: str) -> tuple[str, str]:
-        sequence = self.text(row)
-        if not text:
+    def _no_number(self, row: int, column: Spans) -> tuple[str, str]:
+        sequence, text = self.text(row), self.text(row, column)
+        if not text and self.label and self.lines:
             return self._no_value(row)
+        if not text:
+            name = dict(zip(map(id, self.targets), self.names, strict=False)).get(id(column))
+            return f"an empty cell{f' in the column {name!r}' if name else ''}", "a finite number"
         if np.isfinite(plain_number(sequence)) and is_sequence(text):
             return f"{sequence!r} before the sequence", _SWAP
         if re.fullmatch(r"\s*[+-]?[0-9]*,[0-9]+\s*", text):

@@ -6,7 +6,7 @@ from typing import Any
 from proformer.datasets.coverage import Windows
 from proformer.errors import InputError
 from proformer.explain.questions import Study
-from proformer.points import active, active_datasets, active_evaluations
+from proformer.points import active, active_datasets, active_evaluations, folds_of
 from proformer.settings import did_you_mean, read
 
 BOTH = "both"  # the media of a data set whose models are compared with sets of either
@@ -40,6 +40,7 @@ def check(config: Mapping[str, Any]) -> None:
             raise InputError(f"datasets: {name}: found {keys['fractions']}, expected fractions of 1 in all")
         if keys["folds"] and keys["folds"]["test"] >= (number := keys["folds"]["number"]):
             raise InputError(f"datasets: {name}: found {keys['folds']}, expected a test fold below {number}")
+        _check_folds(keys, f"datasets: {name}")
         if keys["source"] == "coverage":
             read(Windows, keys["windows"], f"datasets: {name}: windows")
     for name, keys in active_evaluations(config).items():
@@ -53,3 +54,21 @@ def check(config: Mapping[str, Any]) -> None:
     near = config["near"]
     if near and near["warn_distance"] > near["within"]:
         raise InputError(f"near: found {dict(near)}, expected warn_distance at most within")
+
+
+def _check_folds(keys: Mapping[str, Any], where: str) -> None:
+    """Raise InputError for a cross-validation that the data set's files cannot have."""
+    folds = keys["cross_validation"]
+    if not folds:
+        return
+    where += ": cross_validation"
+    if keys["source"] == "file" and not keys["split_by"]:
+        raise InputError(f"{where}: found no split_by, expected the column of chromosomes or folds")
+    if keys["source"] == "file" and (wrong := [key for key in ("outliers", "closed", "trim") if folds[key]]):
+        raise InputError(f"{where}: found {wrong[0]}, which is for windows of a genome")
+    number = len(active(folds["test"]) if isinstance(folds["test"], Mapping) else folds["test"])
+    if folds["validation"] == "others" and number < 3:
+        raise InputError(f"{where}: found {number} test folds and validation: others, expected at least 3")
+    for fold in folds_of(keys):
+        if both := sorted({*fold.test} & {*fold.validation}):
+            raise InputError(f"{where}: found {both[0]} in the test and the validation part of {fold.test_name}")

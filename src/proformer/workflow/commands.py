@@ -37,6 +37,7 @@ def prepare_options(keys: Mapping[str, Any]) -> str:
     options += f" --too-long {keys['too_long']} --wrong-flank {keys['wrong_flank']}"
     keys = {**keys, "medium": None if keys["medium"] == BOTH else keys["medium"]}
     more = [option(f"--{name}", keys[name]) for name in ("medium", "targets", "values")]
+    more += ["--repeats drop"] if keys["repeats"] == "drop" else []
     return " ".join([options, *filter(None, [*more, option("--split-by", keys["split_by"])])])
 
 
