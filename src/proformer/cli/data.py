@@ -124,6 +124,8 @@ def split(
           --chromosomes '' chr9 chr8
       proformer split --store starrseq.safetensors --out train.safetensors validation.safetensors test.safetensors \\
           --chromosomes '' chr2L,chr2LHet --nested 10 3
+      proformer split --store starrseq.safetensors --out train.safetensors validation.safetensors test.safetensors \\
+          --chromosomes '' 1 0 --stretches 100000 10
       proformer split --store mpra.safetensors --out train.safetensors validation.safetensors test.safetensors \\
           --folds 10 0
 
