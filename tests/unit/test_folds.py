@@ -17,10 +17,11 @@ from proformer.datasets.parts import split
 from proformer.datasets.prepare import Layout, prepare
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
+from proformer.evaluation import PUBLISHED
 from proformer.evaluation.claims_benchmarks import report_card
 from proformer.evaluation.folds import COUNTS, PROFILE, paired_tests, score_folds, with_ceilings
 from proformer.figures import benchmarks
-from proformer.files import write_table
+from proformer.files import read_table, write_table
 from proformer.planning.configuration import read_configuration
 from proformer.points import folds_of, training_jobs
 from proformer.predict import load
@@ -30,6 +31,7 @@ from proformer.tasks import Task
 from proformer.training.run import train
 
 ARMS = ["2L", "2R", "X"]
+DREAM = ["dream-cnn", "dream-rnn", "dream-attn"]
 SAMPLES = ("train", "val", "test")
 
 
@@ -243,13 +245,17 @@ def test_counts_and_profiles_are_scored_on_peaks_alone(tmp_path):
     from scipy.spatial.distance import jensenshannon
 
     folder = results_of(tmp_path, "counts and profile", ("old",), ("a-0",))
-    table = score_folds(folder, ["set"], ["old"], ["a-0"]).set_index("metric")["value"]
+    scored = score_folds(folder, ["set"], ["old"], ["a-0"]).set_index("metric")
+    table = scored["value"]
     x = open_store(folder / "predictions/dataset~set/run~old_fold~a-0_seed~1/test.safetensors").target[:40, 0]
     y = open_store(folder / "data/set/fold~a-0/test.safetensors").target[:40, 0]
     assert table[COUNTS] == pytest.approx(stats.pearsonr(np.log1p(x.sum(1)), np.log1p(y.sum(1))).statistic)
     assert table[PROFILE] == pytest.approx(
         np.median([jensenshannon(a, b) for a, b in zip(x, y, strict=True)]), abs=1e-6
     )
+    uniform = np.median([jensenshannon(np.ones(len(b)), b) for b in y])
+    assert scored.loc[PROFILE, "uniform"] == pytest.approx(uniform, abs=1e-6)
+    assert np.isnan(scored.loc[COUNTS, "uniform"])
 
 
 def values(gains, models=("standard", "dream-cnn", "dream-rnn", "dream-attn"), dataset="starrseq", n=100):
@@ -359,13 +365,50 @@ def test_figures_show_folds_targets_and_ceilings():
     folds = with_ceilings(folds, known, {"starrseq": "sim"})
     figure, drawn = benchmarks.draw(folds, paired_tests(folds, "deepstarr"), "deepstarr")
     labels = figure.legends[0].get_texts()
-    assert {text.get_text() for text in labels} == {"test fold", "mean", "published or measured again", "perfect model"}
+    assert [text.get_text() for text in labels] == [
+        "test fold",
+        "mean",
+        "perfect model",
+        "target, of real data: someone",
+    ]
     assert len(drawn) == 12
     bars, counts = benchmarks.parameters(folds)
     assert counts["parameters"].tolist() == [10, 10]
     for each in (figure, bars):
         assert_nothing_is_cut(each)
         assert_no_two_texts_overlap(each)
+
+
+def texts_of(axes):
+    return {text.get_text(): text for text in axes.texts}
+
+
+def test_targets_of_models_that_are_not_in_the_run_have_a_row_and_their_number():
+    published = read_table(PUBLISHED / "benchmarks.tsv")
+    cells = [values((0.02, 0.01, 0), ("mprann", *DREAM), dataset=cell) for cell in ("hepg2", "k562", "wtc11")]
+    of_cells = published[published["dataset"] != "starrseq"]
+    folds = pd.concat([*cells, of_cells.replace({"task": {"mean_value": "y"}})], ignore_index=True)
+    figure, drawn = benchmarks.draw(folds, paired_tests(folds, "mprann"), "mprann")
+    rows = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert rows == ["mprann\n(standard)", *DREAM, "mpra-legnet"]
+    for axes, title, number in zip(figure.axes, ("HepG2", "K562", "WTC11"), (".781", ".810", ".727"), strict=True):
+        assert axes.get_title().startswith(title)
+        assert texts_of(axes)[number].xy[1] == rows.index("mpra-legnet")
+        p = [text for text in axes.texts if text.get_text().startswith("p = ")]
+        assert [text.get_position()[1] for text in p] == [1, 2, 3]
+    assert texts_of(figure.axes[1])[".825"].xy[1] == pytest.approx(rows.index("dream-rnn") + benchmarks.BELOW)
+    assert {text.get_text().partition(":")[0] for text in figure.legends[0].get_texts()[2:]} == {"target"}
+    assert len(drawn) == len(folds)
+    assert_nothing_is_cut(figure)
+    assert_no_two_texts_overlap(figure)
+
+
+def test_a_uniform_profile_is_drawn_beside_profiles():
+    folds = values((0.1,), ("chrombpnet", "other"), "chromatin").assign(metric=PROFILE, uniform=0.7)
+    figure, drawn = benchmarks.draw(folds, paired_tests(folds, "chrombpnet"), "chrombpnet")
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "uniform profile"]
+    assert line.get_xdata()[0] == pytest.approx(0.3)
+    assert drawn["uniform"].tolist() == pytest.approx([0.3] * len(drawn))
 
 
 def test_simulated_benchmarks_have_the_moments_that_they_should(tmp_path):

@@ -37,6 +37,7 @@ TESTS = [
     "p_holm",
 ]
 COUNTS, PROFILE = "counts_pearson", "jensen_shannon_median"
+UNIFORM = "uniform"  # the column of what a profile reaches that is everywhere alike
 PEAKS = 0  # region_set of the peaks, in stores of windows around given regions
 
 
@@ -46,8 +47,9 @@ def score_folds(
     """Score the models of these runs on the test folds of data sets: a table with the columns `FOLDS`.
 
     Numbers: Pearson and Spearman, task by task. Counts and profile: r of log(1 + counts), and the median of the
-    Jensen-Shannon distances; on peaks alone, where windows are of peaks and others. Published numbers of the same data
-    sets stand below, with their source. Raises InputError when nothing is there to score.
+    Jensen-Shannon distances, beside that of a uniform profile (`UNIFORM`, a column of its own); on peaks alone, where
+    windows are of peaks and others. Published numbers of the same data sets stand below, with their source.
+    Raises InputError when nothing is there to score.
     """
     rows: list[dict[str, Any]] = []
     for dataset in datasets:
@@ -60,7 +62,8 @@ def score_folds(
     if not rows:
         raise InputError(f"{results}: found no models of {', '.join(runs)} on folds of {', '.join(datasets)}")
     published = read_table(PUBLISHED / "benchmarks.tsv", keep_default_na=False)
-    return pd.concat([pd.DataFrame(rows), published[published["dataset"].isin(datasets)]], ignore_index=True)[FOLDS]
+    table = pd.concat([pd.DataFrame(rows), published[published["dataset"].isin(datasets)]], ignore_index=True)
+    return table[[*FOLDS, *[UNIFORM] * (UNIFORM in table)]]
 
 
 def _members(
@@ -101,15 +104,17 @@ def _values(truth: Store, predicted: np.ndarray) -> Iterator[dict[str, Any]]:
     measured = np.asarray(truth.target[chosen], dtype=np.float64)
     predicted = predicted[chosen]
     for number, name in enumerate(task.names):
+        more: dict[str, dict[str, float]] = {}
         x, y = predicted[:, number], measured[:, number]
         if task.kind == "counts and profile":
             log_counts = (np.log1p(values.sum(axis=1)) for values in (x, y))
-            distances = METRICS["jensen_shannon"].rows(x, y)
+            distances, flat = (METRICS["jensen_shannon"].rows(each, y) for each in (x, np.ones_like(y)))
             values = {COUNTS: METRICS["pearson"].rows(*log_counts), PROFILE: np.nanmedian(distances)}
+            more = {PROFILE: {UNIFORM: float(np.nanmedian(flat))}}
         else:
             values = {metric: METRICS[metric].rows(x.ravel(), y.ravel()) for metric in ("pearson", "spearman")}
         for metric, value in values.items():
-            yield {"task": name, "metric": metric, "value": float(value), "n": len(x)}
+            yield {"task": name, "metric": metric, "value": float(value), "n": len(x)} | more.get(metric, {})
 
 
 def with_ceilings(folds: pd.DataFrame, ceilings: pd.DataFrame, files: Mapping[str, str]) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """Cross-validated models on other data (Rafi et al. 2024, Fig. 3): values by fold beside targets, and parameters."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,74 +9,86 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from proformer.evaluation.folds import COUNTS, FOLDS, PROFILE, RUN
+from proformer.evaluation.folds import COUNTS, FOLDS, PROFILE, RUN, UNIFORM
 from proformer.figures import style
 
 METRICS = style.METRICS | {COUNTS: "r of log(1 + counts)", PROFILE: "1 − median Jensen–Shannon distance"}
 SHOWN = ("pearson", COUNTS, PROFILE)
+SETS = {"starrseq": "Drosophila", "hepg2": "HepG2", "k562": "K562", "wtc11": "WTC11"}
+TASKS = {"Dev_log2_enrichment": "developmental", "Hk_log2_enrichment": "housekeeping", "mean_value": "", "cuts": ""}
 COLUMNS = 3  # panels side by side
+MARKERS = "Ds^vP"  # of targets, by where they are from
+BELOW = 0.32  # rows, by which targets stand below their model's row, or above
 
 
 @style.styled
 def draw(folds: pd.DataFrame, tests: pd.DataFrame, standard: str = "", letter: str = "") -> style.Drawn:
-    """Draw a panel for each data set, task and metric: points are test folds, lines their means, diamonds targets.
+    """Draw a panel for each data set, task and metric: points are test folds, lines their means.
 
+    Open marks are targets, one kind for each source, with their mean; models that have targets alone have rows, too.
     Returns the figure (180 mm wide) and the drawn values. Raises InputError for missing columns and no rows.
     """
     folds = style.needed(folds, FOLDS, "folds")
     folds = style.needed(folds[folds["metric"].isin(SHOWN)], [], "folds").copy()
     of_profiles = folds["metric"] == PROFILE
-    folds.loc[of_profiles, "value"] = 1 - folds.loc[of_profiles, "value"]
-    own = folds[folds["source"] == RUN]
+    for column in ("value", *([UNIFORM] if UNIFORM in folds else [])):
+        folds.loc[of_profiles, column] = 1 - folds.loc[of_profiles, column]
+    own, targets = folds[folds["source"] == RUN], folds[folds["source"] != RUN]
     keys = list(own.groupby(["dataset", "task", "metric"], sort=False).groups)
-    models = list(dict.fromkeys(own["model"]))
+    models = list(dict.fromkeys([*own["model"], *targets["model"]]))
     n = int(own.groupby("dataset")["fold"].nunique().max())
-    note = f"this run: {style.counted(len(models), 1)}, {n} test fold{'s' * (n > 1)}"
-    height = (14, 16 + 4.2 * len(models))
+    note = f"this run: {style.counted(own['model'].nunique(), 1)}, {n} test fold{'s' * (n > 1)}"
+    note += f"; p: t tests against {standard}, after Holm" if tests["p_holm"].notna().any() else ""
+    marks = dict(zip(dict.fromkeys(targets["source"]), MARKERS, strict=False))
+    height = (14 + 3 * -(-len(marks) // 2), 14 + 6 * len(models))
     figure, panels = style.panels(len(keys), COLUMNS, height, letter, note, sharey=True)
     for axes, key in zip(panels, keys, strict=True):
         here = (folds[["dataset", "task", "metric"]] == list(key)).all(axis=1)
         of_panel = (tests[["dataset", "task", "metric"]] == list(key)).all(axis=1)
-        _panel(axes, folds[here], tests[of_panel], models)
-        axes.set_title(f"{key[0]}: {key[1].removesuffix('_log2_enrichment')}")
+        _panel(axes, folds[here], tests[of_panel], models, marks)
+        axes.set_title(", ".join(filter(None, [SETS.get(key[0], key[0]), TASKS.get(key[1], key[1])])))
         axes.set_xlabel(METRICS[key[2]])
-    panels[0].set_yticks(range(len(models)), [f"{model} *" if model == standard else model for model in models])
+    names = [f"{model}\n(standard)" if model == standard else model for model in models]
+    panels[0].set_yticks(range(len(models)), names)
     panels[0].set_ylim(len(models) - 0.4, -0.6)
     entries: dict[str, Any] = {}
     for axes in panels:
         entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(entries.values(), entries, loc="outside upper center", ncols=4)
+    ordered = sorted(entries, key=lambda label: label.startswith("target"))
+    figure.legend([entries[label] for label in ordered], ordered, loc="outside upper center", ncols=2 if marks else 4)
     return figure, folds.reset_index(drop=True)
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, tests: pd.DataFrame, models: list[str]) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, tests: pd.DataFrame, models: list[str], marks: Mapping[str, str]) -> None:
     place = {model: y for y, model in enumerate(models)}
-    own, targets = rows[rows["source"] == RUN], rows[(rows["source"] != RUN) & rows["model"].isin(models)]
+    own, targets = rows[rows["source"] == RUN], rows[rows["source"] != RUN]
     shift = np.random.default_rng(1).uniform(-0.12, 0.12, len(own))
-    axes.plot(
-        own["value"],
-        own["model"].map(place) + shift,
-        "o",
-        color=style.BLUE,
-        markersize=2.4,
-        alpha=0.7,
-        label="test fold",
-    )
+    look: dict[str, Any] = {"color": style.BLUE, "markersize": 2.4, "alpha": 0.7, "label": "test fold"}
+    axes.plot(own["value"], own["model"].map(place) + shift, "o", **look)
     means = own.groupby("model")["value"].mean()
-    axes.vlines(
-        means, means.index.map(place) - 0.3, means.index.map(place) + 0.3, colors="black", linewidth=1.2, label="mean"
-    )
-    if len(targets):
-        look: dict[str, Any] = {"markersize": 3.2, "color": "white", "markeredgecolor": style.VERMILLION}
-        axes.plot(targets["value"], targets["model"].map(place) + 0.3, "D", label="published or measured again", **look)
+    y = means.index.map(place)
+    axes.vlines(means, y - 0.22, y + 0.22, colors="black", linewidth=1.2, label="mean")
+    real = "target, of real data" if "ceiling" in own and own["ceiling"].notna().any() else "target"
+    seen: Counter[str] = Counter()
+    for (model, source), group in targets.groupby(["model", "source"], sort=False):
+        y = place[model] + (0.0 if model not in means else BELOW if seen[model] % 2 == 0 else -BELOW)
+        seen[model] += 1
+        look = {"markersize": 3.2, "color": "white", "markeredgecolor": style.VERMILLION, "label": f"{real}: {source}"}
+        axes.plot(group["value"], [y] * len(group), marks[source], linestyle="", **look)
+        words: dict[str, Any] = {"size": style.SMALL, "color": style.VERMILLION, "va": "center", "bbox": style.PLATE}
+        text = f"{group['value'].mean():.3f}".replace("0.", ".", 1)
+        axes.annotate(
+            text, (group["value"].max(), y), (3.5, 0), textcoords="offset points", annotation_clip=False, **words
+        )
     for test in tests.itertuples():
         if np.isfinite(test.p_holm):
-            words: dict[str, Any] = {"size": style.SMALL, "color": style.GREY, "ha": "right", "va": "bottom"}
-            words["bbox"] = style.PLATE
-            axes.text(
-                1, place[test.model] - 0.2, f"p = {test.p_holm:.2g}", transform=axes.get_yaxis_transform(), **words
-            )
+            words = {"size": style.SMALL, "color": style.GREY, "va": "center"}
+            axes.text(1.02, place[test.model], f"p = {test.p_holm:.2g}", transform=axes.get_yaxis_transform(), **words)
     style.ceiling(axes, own, upright=True)
+    if UNIFORM in own and own[UNIFORM].notna().any():
+        line: dict[str, Any] = {"color": style.GREY, "linewidth": 0.7, "linestyle": (0, (1, 2)), "zorder": 0}
+        axes.axvline(own[UNIFORM].mean(), label="uniform profile", **line)
+    axes.margins(x=0.16 if len(targets) else 0.05)  # room for the numbers
     axes.tick_params(axis="y", length=0)
 
 
