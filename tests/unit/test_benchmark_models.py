@@ -15,12 +15,15 @@ from torch.nn import functional as F
 from proformer.datasets.batches import Batch, DeviceData, reverse_complement
 from proformer.datasets.store import StoreWriter, open_store
 from proformer.errors import InputError
+from proformer.evaluation.metrics import METRICS
 from proformer.models import build, find_recipe
 from proformer.models.folder import write_folder
 from proformer.models.keras import load_layers
 from proformer.predict import load
+from proformer.sequences import encode
 from proformer.tasks import Task
 from proformer.training.config import read_job
+from proformer.training.run import train
 
 TINY_BIAS = {"filters": 4, "layers": 2}
 TINY = {
@@ -209,6 +212,77 @@ def test_bias_model_stays_and_its_counts_fit_closed_windows(tmp_path):
     optimiser.step()
     assert all(torch.equal(value, before[name]) for name, value in model.bias.state_dict().items())
     assert all(p.grad is not None for p in model.accessibility.parameters())
+
+
+SITE = encode("TGACTCAG")  # accessible chromatin lies around it
+PLANTED = {"model": "chrombpnet", "length": 68, "target": 40, "kernel": 9, "profile_kernel": 9, "layers": 2}
+
+
+def planted(rows, seed, open_windows):
+    """Codes [n, 68], true accessibility [n, 40] and the enzyme's preference [n, 40], both with a mean of about 1."""
+    random = np.random.default_rng(seed)
+    codes = random.integers(0, 4, (rows, 68), dtype=np.uint8)
+    accessible = np.ones((rows, 40))
+    if open_windows:
+        starts, columns = random.integers(22, 39, rows), np.arange(len(SITE))
+        site = np.where(random.random(rows)[:, None] < 0.5, SITE, SITE[::-1] ^ 3)
+        codes[np.arange(rows)[:, None], starts[:, None] + columns] = site
+        distance = np.arange(14, 54) - (starts[:, None] + 3.5)
+        accessible = 0.2 + 5 * np.exp(-(distance**2) / 18)
+    # As strong on the other strand: G before a cut, C behind it.
+    preferred = np.exp(1.5 * (codes[:, 12:52] == 2) + 1.5 * (codes[:, 16:56] == 1))
+    return codes, accessible, preferred
+
+
+def cuts(folder, name, number, seed):
+    """A store of open and closed windows with cuts where chromatin is open and the enzyme likes to cut."""
+    random, task = (
+        np.random.default_rng(seed),
+        Task("counts and profile", ("cuts",), bin=1, mean=(1.0,), sd=(1.0,), count_weight=10.0),
+    )
+    meta = {"task": asdict(task), "layout": {"length": 68, "flanks": ["", ""]}}
+    with StoreWriter(folder / f"{name}.safetensors", meta) as store:
+        for region_set, of_window in ((0, 200.0), (1, 80.0))[name.startswith("closed") :]:
+            codes, accessible, preferred = planted(number, seed + region_set, region_set == 0)
+            rate = accessible * preferred
+            counts = random.poisson(of_window * rate / rate.sum(axis=1, keepdims=True))
+            columns = {"group": np.arange(number), "region_set": np.full(number, region_set)}
+            store.append(codes=codes, target=counts[:, None].astype(np.float32), **columns)
+    return folder / f"{name}.safetensors"
+
+
+@pytest.mark.learns
+def test_bias_removal_uncovers_the_planted_accessibility(tmp_path, seed, reaches):
+    stores = {
+        name: cuts(tmp_path, name, number, 100 * seed + place)
+        for place, (name, number) in enumerate(
+            {"closed": 400, "closed_validation": 100, "all": 400, "all_validation": 100}.items()
+        )
+    }
+
+    def trained(name, data, **keys):
+        training = {"epochs": 12, "batch_size": 32, "learning_rate": 0.005, "patience": None, "seed": seed}
+        recipe = {"bias": "bias", "plain": "without-bias"}.get(name, "as-released")
+        config = {"model": PLANTED | keys, "recipe": recipe, "training": training}
+        files = (stores[data], stores[f"{data}_validation"])
+        train(config, *files, tmp_path / name, tmp_path / "checkpoint.pt", device="cpu", threads=1)
+        return load(tmp_path / name, "cpu").module
+
+    small = {"filters": 8, "layers": 2}
+    bias = trained("bias", "closed", **small)
+    whole = trained("chrombpnet", "all", filters=8, bias=small, bias_weights=str(tmp_path / "bias"))
+    plain = trained("plain", "all", filters=8)
+    codes, accessible, preferred = planted(200, 100 * seed + 50, True)
+    distance = {}
+    with torch.no_grad():
+        for name, model in {"own": whole.accessibility, "whole": whole, "plain": plain, "bias": bias}.items():
+            profile = model(torch.from_numpy(codes))[:, 0, 1:].softmax(dim=1).double().numpy()
+            for truth, values in {"accessibility": accessible, "cuts": accessible * preferred}.items():
+                distance[name, truth] = float(np.median(METRICS["jensen_shannon"].rows(profile, values)))
+    for other in ("whole", "plain", "bias"):
+        gain = distance[other, "accessibility"] - distance["own", "accessibility"]
+        reaches(f"nearer to accessibility than {other}", gain, 0.2)
+    reaches("whole nearer to cuts", distance["own", "cuts"] - distance["whole", "cuts"], 0.2)
 
 
 def test_a_bias_model_of_other_windows_is_refused(tmp_path):
