@@ -82,6 +82,8 @@ Flank = Annotated[str, Limit(lambda text: set(text) <= set("ACGT"), "of A, C, G 
 Flanks = tuple[Flank, Flank]
 Attribution = Literal["ism", "gradient", "smoothgrad", "integrated", "deeplift"]  # methods, see docs/explain.md
 Null = Literal["dinucleotide", "mononucleotide", "profile", "none"]  # how backgrounds are made
+Nulls = Null | Annotated[tuple[Null, ...], Limit(bool, "of one or more")]
+Designer = Literal["greedy", "evolution", "ledidi"]
 Goal = Literal["max", "min"] | float  # of designs
 Pattern = Annotated[str, Limit(lambda text: {*text} <= set("ACGTN.") and text != "", "of A, C, G, T, N and dots")]
 Pair = tuple[Pattern, Pattern]

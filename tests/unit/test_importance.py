@@ -20,6 +20,7 @@ from proformer.explain.truth import PERFECT, planted_motifs, site_positions, tru
 from proformer.sequences import ALPHABET, N, decode, encode, reverse_complement
 from proformer.settings import Null
 from proformer.simulate.promoters import with_flanks
+from proformer.tasks import Task
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +106,8 @@ def test_an_occluded_pattern_is_lost_on_either_strand():
     table = occlusion(predict, codes, "ACGA.CC", ["a"], np.random.default_rng(0), fills=9).set_index("x")
     assert table["n"].to_dict() == {1: 2, 2: 1}
     assert table["importance"].to_dict() == pytest.approx({1: 0.5, 2: 2}, abs=0.1)
-    assert occlusion(predict, codes[:1], "ACGA", ["a"], np.random.default_rng(0)).empty
+    (none,) = occlusion(predict, codes[:1], "ACGA", ["a"], np.random.default_rng(0)).itertuples()
+    assert (none.x, none.n, np.isnan(none.importance)) == (0, 0, True)
 
 
 @pytest.mark.parametrize("goal", ["max", "min"])
@@ -211,8 +213,39 @@ def test_a_study_asks_models_and_the_simulator_the_same():
     assert set(known["experiment"]) == {"positions", "copies", "flanks", "distances", "occlusion"}
     reb1 = known[(known["run"] == PERFECT) & (known["experiment"] == "positions")]
     assert (reb1["importance"] > 0).all()
-    assert (tables["design"].groupby("step")["edits"].max() <= 1).all()
+    assert set(known["task"]) == {"expression"}
+    designs = tables["design"]
+    assert (designs.groupby(["designer", "step"])["edits"].max() <= 1).all()
+    assert set(designs["designer"]) == {"greedy", "evolution"}
+    filters = tables["filters"].set_index("run")
+    columns = [f"{what}_{control}" for what in ("hit_ratio", "mean_q") for control in ("untrained", "shuffled")]
+    assert filters[columns].stack().between(0, 1).all()
     assert "attribution" in study(models, codes, Study(sequences=2, designs=0, methods=("ism",)), {}, simulated=False)
+
+
+def test_a_study_of_several_null_models_and_of_models_that_are_attributed_alone():
+    codes = codes_of(12, 60)
+    plan = Study(sequences=2, methods=("ism",), logos=1, null=get_args(Null), backgrounds=4, patterns=("TTACCCG",),
+                 every=30, pair=("TTACCCG", "GTC"), occlude="A{30}", designs=0, attributed=("legnet",))  # fmt: skip
+    task = Task(names=("growth",), mean=(0.0,), sd=(1.0,))
+    models = {(name, "1"): tiny(name, task=task, length=60) for name in ("danq", "legnet")}
+    tables = study(models, codes, plan, planted_motifs(), simulated=False)
+    assert set(tables["importance"]["task"]) == {"growth"}
+    assert set(tables["attribution"]["run"]) == {"danq", "legnet"}
+    for name in ("logos", "importance", "filters"):
+        assert set(tables[name]["run"]) == {"danq"}, name
+    found = tables["importance"]
+    assert (found[found["experiment"] != "occlusion"].groupby("null").size().nunique(), found["null"].nunique()) == (
+        1,
+        5,
+    )
+    assert found.loc[found["experiment"] == "occlusion", "n"].tolist() == [0]
+    one = found[(found["experiment"] == "copies") & (found["x"] == 1)].set_index("null")["importance"]
+    assert one.nunique() == len(get_args(Null))
+    attributor, whole = Attributor(models["danq", "1"]), whole_sequences(codes)[:4]
+    assert one["none"] == pytest.approx(
+        float((attributor.predict(embed(whole, "TTACCCG", 2)) - attributor.predict(whole)).mean()), abs=1e-5
+    )
 
 
 def test_verbs_write_their_tables(proformer, tmp_path):
@@ -233,6 +266,8 @@ def test_verbs_write_their_tables(proformer, tmp_path):
     done = proformer("motifs", *given, "--known", tmp_path / "f.meme")
     assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "out.tsv", sep="\t")["q"].min() < 1e-3
-    done = proformer("importance", *given)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    for options, message in (((), "found no pattern"), (("--occlude", "A{30}"), "found no match of A{30} in 8 seq")):
+        done = proformer("importance", *given, *options)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert message in done.stderr
     assert decode(codes_of(1)[0])

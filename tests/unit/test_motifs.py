@@ -11,9 +11,10 @@ from tiny_models import CONFIGS, LENGTH, tiny
 from proformer.errors import InputError
 from proformer.explain.attribution import Attributor
 from proformer.explain.design import ledidi
-from proformer.explain.filters import filter_motifs, motif_table
+from proformer.explain.filters import filter_motifs, motif_table, shuffled_columns, untrained
 from proformer.explain.meme import consensus, information, known_motifs, read_meme, trimmed, write_meme
 from proformer.explain.patterns import discover
+from proformer.explain.study import _matches
 from proformer.explain.tomtom import _tails, match
 from proformer.explain.truth import planted_motifs
 from proformer.models import build
@@ -123,6 +124,37 @@ def test_information_and_weak_ends():
     assert len(trimmed(np.full((3, 4), 0.25))) == 0
 
 
+def test_what_says_little_is_compared_with_nothing():
+    """Of the first, weak ends are cut off and 2.8 bits are left; of the second, three columns."""
+    flat, little = np.full((2, 4), 0.25), np.tile([0.4, 0.2, 0.2, 0.2], (4, 1))
+    weak = np.concatenate([flat, sharp("T", 0.9), little, sharp("A", 0.9)])
+    motifs = {"weak": weak, "short": sharp("TAC", 1), "long": sharp("TTACCCG")}
+    table, cut = motif_table(motifs, dict.fromkeys(motifs, 1), planted_motifs())
+    assert [*cut] == ["long"]
+    found = table.set_index("filter")
+    assert found["target"].isna().to_dict() == {"long": False, "weak": True, "short": True}
+    assert found.loc["weak", "bits"] < 4 < 6 == found.loc["short", "bits"]
+    matches = _matches(table)
+    assert matches["hit_ratio"] == pytest.approx(1 / 3)
+    assert matches["mean_q"] == pytest.approx((found.loc["long", "q"] + 2) / 3)
+
+
+def test_an_untrained_model_and_shuffled_motifs_have_nothing_that_was_learnt():
+    predictor = tiny("danq")
+    layer = next(module for module in predictor.module.modules() if isinstance(module, torch.nn.Conv1d))
+    with torch.no_grad():
+        layer.weight[:] = 0.1
+    one, other, again = (untrained(predictor, seed) for seed in (1, 2, 1))
+    weights = [next(model.module.parameters()) for model in (predictor, one, other, again)]
+    assert [torch.equal(weights[1], each) for each in weights] == [False, True, False, True]
+    known = planted_motifs()
+    shuffled = shuffled_columns(known)
+    assert [*shuffled] == [*known]
+    for name, matrix in known.items():
+        assert sorted(map(tuple, matrix)) == sorted(map(tuple, shuffled[name]))
+    assert not np.array_equal(known["Reb1"], shuffled["Reb1"])
+
+
 def test_stretches_of_high_scores_become_patterns_with_their_names():
     pytest.importorskip("modiscolite", reason="TF-MoDISco is not installed (make explain)")
     random = np.random.default_rng(0)
@@ -156,7 +188,10 @@ def test_motifs_of_jaspar():
     assert len(motifs) == 178
     assert all(np.allclose(matrix.sum(axis=1), 1) for matrix in motifs.values())
     assert "TTACCCG" in consensus(motifs["MA0363.3 REB1"])
-    for wrong, message in (("jaspar2021/fungi", "expected one of jaspar2026"), ("jaspar2024/yeast", "found no motifs")):
+    for wrong, message in (
+        ("jaspar2021/fungi", "one of jaspar2026"),
+        ("jaspar2024/yeast", "found no motifs"),
+    ):
         with pytest.raises(InputError, match=message):
             known_motifs(wrong)
 

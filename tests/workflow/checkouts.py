@@ -21,6 +21,7 @@ TINY = {
         "runs": ["proformer", "legnet"],
         "sequences": 3,
         "backgrounds": 4,
+        "null": ["dinucleotide", "profile"],
         "patterns": ["GTCTGGCCC"],
         "every": 20,
         "designs": 2,

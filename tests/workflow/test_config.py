@@ -3,13 +3,15 @@
 import itertools
 import os
 import re
+import sys
 
 import pytest
 import yaml
 
 from proformer.errors import InputError
 from proformer.planning.configuration import read_configuration
-from proformer.workflow import explained
+from proformer.workflow import commands, explained
+from proformer.workflow.checks import check
 from proformer.workflow.results import Results
 
 
@@ -153,6 +155,11 @@ def test_demo_asks_for_no_gpu(fresh):
         ("datasets: {coverage: {windows: {windw: 5}}}", "datasets: coverage: windows: unknown key 'windw'"),
         ("datasets: {coverage: {windows: {bin: 5}}}", "datasets: coverage: windows: found bins of 5 bp"),
         ("explain: {runs: [legnt]}", "explain: found the run 'legnt'; did you mean 'legnet'"),
+        ("explain: {attributed: [danqq]}", "explain: found the run 'danqq'; did you mean 'danq'"),
+        ("explain: {task: growth}", "explain: found the task 'growth', none of complex; known: expression"),
+        ("explain: {datasets: {complex: {task: growth}}}", "explain: datasets: complex: found the task 'growth'"),
+        ("explain: {known: jaspar24/fungi}", "explain: known: found jaspar24/fungi, expected a group of one of jaspar"),
+        ('explain: {"null": [dinucleotide, shuffled]}', "explain.null: found ['dinucleotide', 'shuffled']"),
         ("explain: {datasets: {complx: {}}}", "explain: datasets: found 'complx'; did you mean 'complex'"),
         ("explain: {datasets: {complex: {edit: 3}}}", "explain: datasets: complex: unknown key 'edit'"),
         ("explain: {datasets: {complex: {known: 5}}}", "explain.datasets.complex.known: found 5"),
@@ -163,6 +170,44 @@ def test_wrong_configurations_are_refused_by_name(root, tmp_path, change, messag
     (tmp_path / "overlay.yaml").write_text(change)
     with pytest.raises(InputError, match=re.escape(message)):
         Results(read_configuration([tmp_path / "overlay.yaml"], root)[0], root)
+
+
+def test_jaspar_is_missed_before_the_run(root, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyjaspar", None)
+    (tmp_path / "o.yaml").write_text("explain: {known: jaspar2024/fungi}")
+    with pytest.raises(InputError, match="explain: JASPAR: not installed; `make explain`"):
+        Results(read_configuration([tmp_path / "o.yaml"], root)[0], root)
+
+
+@pytest.mark.parametrize(
+    ("keys", "wrong", "known"),
+    [
+        ("train: mine.tsv", "growth", "mass, yield"),
+        ("train: mine.tsv, targets: [yield]", "expression", "yield"),
+        ("source: coverage, genome: genome.fa, tracks: {cell1: a.bw, cell2: b.bw}", "expression", "cell1, cell2"),
+    ],
+)
+def test_tasks_that_a_data_set_lacks_are_found_before_the_run(root, tmp_path, monkeypatch, keys, wrong, known):
+    (tmp_path / "mine.tsv").write_text("sequence\tmass\tyield\nACGT\t1\t2\n")
+    monkeypatch.chdir(tmp_path)
+    sections = (
+        f"datasets: {{mine: {{{keys}}}}}",
+        "runs: {danq: {datasets: [mine]}}",
+        f"explain: {{runs: [danq], task: {wrong}}}",
+    )
+    (tmp_path / "o.yaml").write_text("\n".join(["demo: false", "near: null", *sections]))
+    config = read_configuration([tmp_path / "o.yaml"], root)[0]
+    with pytest.raises(InputError, match=f"found the task '{wrong}', none of mine; known: {known}"):
+        check(config)
+    config["explain"]["task"] = known.split(", ")[0]
+    check(config)
+
+
+def test_models_that_are_attributed_alone_are_named(root, tmp_path):
+    (tmp_path / "o.yaml").write_text("explain: {runs: [legnet], attributed: [legnet, danq, architectures]}")
+    results = Results(read_configuration([tmp_path / "o.yaml"], root)[0], root)
+    assert [job.run for job in explained.attributed(results, "complex")] == ["danq"]
+    assert yaml.safe_load(commands.study_settings(results, "complex"))["attributed"] == ["danq"]
 
 
 def test_a_data_set_is_asked_questions_of_its_own(root, tmp_path):

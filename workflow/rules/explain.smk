@@ -8,10 +8,10 @@ for dataset, jobs in explained.asked(results).items():
         name:
             f"explain_{dataset}"
         input:
-            models=results.trained(jobs),
+            models=results.trained(jobs + explained.attributed(results, dataset)),
             sequences=results.part(jobs[0], "validation"),
             known=explained.known_motifs(results, dataset),
-            code=library(*EXPLAIN) + model_code(jobs),
+            code=library(*EXPLAIN) + model_code(jobs + explained.attributed(results, dataset)),
         output:
             [f"{X}/{dataset}/{name}.tsv" for name in explained.tables(results, dataset)],
         threads: config["threads"]
@@ -19,7 +19,7 @@ for dataset, jobs in explained.asked(results).items():
             **asks(3000, 30),
             gpu=GPU,
         params:
-            options=commands.study_options(results, dataset),
+            options=commands.study_options(results, dataset, jobs + explained.attributed(results, dataset)),
             settings=commands.study_settings(results, dataset),
             folder=lambda wildcards, output: str(Path(output[0]).parent),
             device=config["device"],
@@ -50,7 +50,7 @@ for dataset, jobs in explained.asked(results).items():
             **asks(4000, 60),
             gpu=GPU,
         params:
-            options=commands.study_options(results, dataset),
+            options=commands.study_options(results, dataset, jobs),
             missing=ROOT / "workflow/report/no_patterns.html",
             # Once it is installed, the page is made again.
             installed=find_spec("modiscolite") is not None,

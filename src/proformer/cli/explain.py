@@ -191,7 +191,8 @@ def explain_patterns(
     tables = pattern_tables(loaded, middles(sequences, loaded.values(), first), _known(known, simulated))
     counts = tables["filters"]
     logos = style.inline(explain.motifs(tables["filter_logos"])[0]) if "filter_logos" in tables else ""
-    notes = [f"{row.run}, seed {row.seed}: {row.note}" for row in counts[counts["filters"] == 0].itertuples()]
+    seen = [f"Models {explain.trained_on(counts)}."] if explain.trained_on(counts) else []
+    notes = seen + [f"{row.run}, seed {row.seed}: {row.note}" for row in counts[counts["filters"] == 0].itertuples()]
     shown = tables.get("motifs", counts).rename(columns={"filter": "pattern", "sites": "stretches"})
     write_text(out, to_page(shown, "Patterns that models attend to (TF-MoDISco)", notes, picture=logos))
     print(counts.to_string(index=False, na_rep="", float_format="%.3g"))

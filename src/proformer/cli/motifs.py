@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from proformer.cli.options import CpuThreads, Device, Known, load_model
+from proformer.errors import InputError
 from proformer.files import InputFolder, Output
-from proformer.settings import Count, CountOrZero, Expression, Goal, Null, Pair, Pattern
+from proformer.settings import Count, CountOrZero, Designer, Expression, Goal, Null, Pair, Pattern
 
 
 def motifs(
@@ -59,7 +60,7 @@ def importance(
     flanks: Annotated[Pattern | None, "pattern whose dots take all letters, such as ..TGACTCA.."] = None,
     pair: Annotated[Pair | None, "two patterns, at all distances"] = None,
     occlude: Annotated[Expression | None, "regular expression, whose matches are filled with random letters"] = None,
-    null: Annotated[Null, "how backgrounds are made"] = "dinucleotide",
+    null: Annotated[tuple[Null, ...], "how backgrounds are made: one way or several"] = ("dinucleotide",),
     backgrounds: Annotated[Count, "how many"] = 1000,
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
     out: Annotated[Output, "table to write"],
@@ -86,6 +87,8 @@ def importance(
                        occlude=occlude)  # fmt: skip
     attributor = Attributor(predictor)
     table = study.importance(attributor.predict, study.whole_sequences(codes), codes, plan, attributor.tasks)
+    if not table["n"].all():
+        raise InputError(f"--occlude: found no match of {occlude} in {len(codes):,} sequences, expected some")
     write_table(out, table)
     print(f"{len(table):,} rows in {out}")
 
@@ -96,7 +99,7 @@ def design(
     sequences: Annotated[Path, "file of sequences, or store, to begin with"],
     goal: Annotated[Goal, "max, min, or a prediction"] = "max",
     edits: Annotated[Count, "most letters to change in a sequence"] = 5,
-    method: Annotated[Literal["greedy", "evolution", "ledidi"], "how"] = "greedy",
+    method: Annotated[Designer, "how"] = "greedy",
     tasks: Annotated[tuple[str, ...], "the task that is designed for (default: the first)"] = (),
     seed: Annotated[CountOrZero, "of evolution and ledidi"] = 0,
     trimmed: Annotated[bool, "the sequences come without the constant flanks"] = False,
@@ -114,26 +117,15 @@ def design(
     population. ledidi (make explain): letters drawn by weights that follow the gradient. What a model predicts of its
     own designs is too good: measure them, or ask another model.
     """
-    import numpy as np
-
-    from proformer.explain import design as designing
     from proformer.explain.attribution import Attributor
+    from proformer.explain.design import design_table, designed
     from proformer.files import write_table
 
     predictor = load_model(model, device, threads)
     attributor = Attributor(predictor, tasks or predictor.task.names[:1])
     codes = predictor.codes(sequences, trimmed)
-
-    def predict(codes: np.ndarray) -> np.ndarray:
-        return attributor.predict(codes)[:, 0]
-
-    if method == "greedy":
-        steps = designing.greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], codes, goal, edits)
-    elif method == "evolution":
-        steps = designing.evolution(predict, codes, goal, edits, np.random.default_rng(seed))
-    else:
-        steps = designing.ledidi(attributor, codes, goal, edits, seed)
-    table = designing.design_table(steps, predict)
+    steps = designed(method, attributor, codes, goal, edits, seed)
+    table = design_table(steps, lambda codes: attributor.predict(codes)[:, 0])
     write_table(out, table)
     ends = table[table["step"] == len(steps) - 1]["predicted"].mean()
     print(f"{len(codes):,} sequences, predicted on average {table['predicted'][: len(codes)].mean():.4g} → {ends:.4g}")

@@ -18,12 +18,27 @@ from proformer.explain.attribution import Attributor
 from proformer.explain.letters import Letters
 from proformer.explain.meme import missing
 from proformer.sequences import N, decode
-from proformer.settings import Goal
+from proformer.settings import Designer, Goal
 
 Predict = Callable[[np.ndarray], np.ndarray]
 Scores = Callable[[np.ndarray], np.ndarray]
 MUTATION, RECOMBINATION, GENERATIONS = 0.02, 0.5, 20
 DRAWN = 16  # sequences at a time, of ledidi's weights
+
+
+def designed(
+    method: Designer, attributor: Attributor, codes: np.ndarray, goal: Goal, edits: int, seed: int = 0
+) -> list[np.ndarray]:
+    """Designs of an attributor's first task: codes uint8 [N, L] before, and after each step or at the end."""
+
+    def predict(codes: np.ndarray) -> np.ndarray:
+        return attributor.predict(codes)[:, 0]
+
+    if method == "greedy":
+        return greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], codes, goal, edits)
+    if method == "evolution":
+        return evolution(predict, codes, goal, edits, np.random.default_rng(seed))
+    return ledidi(attributor, codes, goal, edits, seed)
 
 
 def distance(values: np.ndarray, goal: Goal) -> np.ndarray:

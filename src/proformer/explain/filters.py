@@ -25,11 +25,12 @@ from proformer.errors import InputError
 from proformer.explain.letters import LETTERS, lookup_of
 from proformer.explain.meme import Motifs, consensus, information, trimmed
 from proformer.explain.tomtom import COLUMNS, match
+from proformer.models import build
 from proformer.models.base import Model
 from proformer.predict import Predictor
 
 SHARE = 0.5  # of the largest activation
-SHORTEST = 4  # columns of a motif that is compared
+SHORTEST, LEAST = 4, 4.0  # columns and bits of a motif that is compared
 ACTIVATIONS = {F.relu, torch.relu, Tensor.relu, F.silu, F.gelu, F.elu, F.softplus, torch.exp, Tensor.exp}
 
 
@@ -137,16 +138,32 @@ def motifs_of(predictor: Predictor, codes: np.ndarray) -> tuple[dict[str, np.nda
     return filter_motifs(predictor.module, [torch.from_numpy(piece).to(device) for piece in pieces])
 
 
-def motif_table(motifs: Motifs, sites: Mapping[str, int], known: Motifs) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """A row per motif, nearest to a known one first; and the motifs without weak ends, where any is left.
+def untrained(predictor: Predictor, seed: int) -> Predictor:
+    """The same model before training: with the random weights that it begins with."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(predictor.description["model"]).to(predictor.device).eval()
+    return Predictor(model, predictor.description, predictor.task)
 
-    Columns: filter (its name), sites, bits, motif (consensus), and of the nearest known motif target, strand, offset,
-    overlap, p, E and q.
+
+def shuffled_columns(known: Motifs, seed: int = 0) -> dict[str, np.ndarray]:
+    """Motifs that are none: each with its own columns in random order."""
+    random = np.random.default_rng(seed)
+    return {name: random.permutation(matrix) for name, matrix in known.items()}
+
+
+def motif_table(motifs: Motifs, sites: Mapping[str, int], known: Motifs) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """A row per motif, nearest to a known one first; and those motifs without weak ends that are compared.
+
+    Ends of less than half a bit are cut off. What is left is compared if it has 4 columns and 4 bits, as much as two
+    certain letters: less is like something in any database. Columns: filter (its name), sites, bits and motif
+    (consensus) of what is left, and of the nearest known motif target, strand, offset, overlap, p, E and q.
     """
     cut = {name: trimmed(matrix) for name, matrix in motifs.items()}
-    cut = {name: matrix for name, matrix in cut.items() if len(matrix) >= SHORTEST}
+    bits = {name: float(information(matrix).sum()) for name, matrix in cut.items()}
+    cut = {name: matrix for name, matrix in cut.items() if len(matrix) >= SHORTEST and bits[name] >= LEAST}
     table = pd.DataFrame({"filter": [*motifs], "sites": [sites[name] for name in motifs]})
-    table["bits"] = [float(information(matrix).sum()) for matrix in motifs.values()]
+    table["bits"] = [*bits.values()]
     table["motif"] = [consensus(cut[name]) if name in cut else "" for name in motifs]
     best = match(cut, known, best=1) if known else pd.DataFrame(columns=COLUMNS)
     table = table.join(best.set_index("query")[["target", "strand", "offset", "overlap", "p", "E", "q"]], on="filter")

@@ -152,7 +152,8 @@ def occlusion(
     """What is lost when all matches of a regular expression, on either strand, are filled with random letters.
 
     Sequences are grouped by their number of matches (x; 3: three and more; a palindrome counts on both strands).
-    Importance is the prediction of the sequence less the mean over `fills` fillings.
+    Importance is the prediction of the sequence less the mean over `fills` fillings. Where there is no match at all, a
+    row of x 0 and n 0 says so.
     """
     inside, count = np.zeros(codes.shape, bool), np.zeros(len(codes), np.int64)
     for row, line in enumerate(codes):
@@ -164,7 +165,7 @@ def occlusion(
                 count[row] += 1
     rows = np.flatnonzero(count)
     if not len(rows):
-        return pd.DataFrame()
+        return rows_of("occlusion", pattern, 0, np.full((1, len(tasks)), np.nan), tasks).assign(n=0)
     filled = np.zeros((len(rows), len(tasks)))
     for _ in range(fills):
         drawn = random.integers(0, 4, (len(rows), codes.shape[1]))

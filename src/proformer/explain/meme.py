@@ -19,20 +19,30 @@ def known_motifs(known: Path) -> dict[str, np.ndarray]:
 
     Raises InputError as `read_meme` does, for a release or group that JASPAR lacks, and where pyjaspar is missing.
     """
-    if not (named := JASPAR.fullmatch(str(known))):
+    if not JASPAR.fullmatch(str(known)):
         return read_meme(known)
-    try:
-        from pyjaspar import jaspar_releases, jaspardb
-    except ImportError:
-        raise missing("JASPAR") from None
-    release = f"JASPAR{named[1]}"
-    if release not in jaspar_releases:
-        raise InputError(f"known: found {known}, expected one of {', '.join(jaspar_releases).lower()}")
-    found = jaspardb(release=release).fetch_motifs(collection="CORE", tax_group=[named[2]])
+    release, group = check_jaspar(str(known))
+    from pyjaspar import jaspardb
+
+    found = jaspardb(release=release).fetch_motifs(collection="CORE", tax_group=[group])
     if not found:
         raise InputError(f"known: found no motifs in {known}, expected a group such as {release.lower()}/fungi")
     counts = {f"{each.matrix_id} {each.name}": np.array([each.counts[letter] for letter in "ACGT"]).T for each in found}
     return {name: matrix / matrix.sum(axis=1, keepdims=True) for name, matrix in counts.items()}
+
+
+def check_jaspar(known: str) -> tuple[str, str]:
+    """The release and the group of `jaspar2024/fungi`. Raises InputError for another text, and without pyjaspar."""
+    try:
+        from pyjaspar import jaspar_releases
+    except ImportError:
+        raise missing("JASPAR") from None
+    named = JASPAR.fullmatch(known)
+    release = f"JASPAR{named[1]}" if named else ""
+    if not named or release not in jaspar_releases:
+        releases = ", ".join(jaspar_releases).lower()
+        raise InputError(f"known: found {known}, expected a group of one of {releases}, such as jaspar2024/fungi")
+    return release, named[2]
 
 
 def missing(what: str) -> InputError:

@@ -17,8 +17,8 @@ from proformer.errors import InputError
 from proformer.evaluation.metrics import METRICS
 from proformer.explain import truth as simulator
 from proformer.explain.attribution import Attributor, completeness, contributions
-from proformer.explain.design import design_table, greedy
-from proformer.explain.filters import motif_table, motifs_of
+from proformer.explain.design import design_table, designed
+from proformer.explain.filters import motif_table, motifs_of, shuffled_columns, untrained
 from proformer.explain.importance import Importance, background, occlusion
 from proformer.explain.meme import Motifs, information
 from proformer.explain.questions import MATCHED, Study
@@ -67,14 +67,18 @@ def study(
     experiments: list[tuple[str, str, Predict]] = [(simulator.PERFECT, "", simulator.truth)] if simulated else []
     for (run, seed), predictor in models.items():
         attributor = Attributor(predictor, [plan.task] if plan.task else predictor.task.names[:1])
-        _attribute(attributor, sample, plan, reference, tables, run, seed)
+        ism = _attribute(attributor, sample, plan, reference, tables, run, seed)
+        if run in plan.attributed:
+            continue
+        _logos(ism, sample, plan, tables, run, seed)
         if motifs:
-            add_motifs(motifs_of, predictor, codes, motifs, tables, run, seed)
+            add_motifs(motifs_of, predictor, codes, motifs, tables, run, seed, controls=True)
         if plan.designs:
             _design(attributor, whole[: plan.designs], plan, simulated, tables, run, seed)
         experiments.append((run, seed, attributor.predict))
+    task = [plan.task or next(iter(models.values())).task.names[0]]
     for run, seed, predict in experiments if plan.asks_for_importance else ():
-        tables.add("importance", importance(predict, whole, codes, plan), run, seed)
+        tables.add("importance", importance(predict, whole, codes, plan, task), run, seed)
     return tables.joined()
 
 
@@ -125,7 +129,8 @@ def _attribute(
     tables: Tables,
     run: str,
     seed: str,
-) -> None:
+) -> np.ndarray:
+    """Add rows to the table attribution; returns the contributions by mutagenesis, float [N, L]."""
     known = sample < N
     rows: list[dict[str, Any]] = []
     ism = contributions(attributor.scores(sample, "ism"), sample)[:, 0]
@@ -146,7 +151,7 @@ def _attribute(
             row["r_truth"] = float(METRICS["pearson"].rows(values[known], reference[0][known]))
         rows.append(row)
     tables.add("attribution", pd.DataFrame(rows), run, seed)
-    _logos(ism, sample, plan, tables, run, seed)
+    return ism
 
 
 def _logos(values: np.ndarray, codes: np.ndarray, plan: Study, tables: Tables, run: str, seed: str) -> None:
@@ -165,23 +170,39 @@ def add_motifs(
     tables: Tables,
     run: str,
     seed: str,
+    controls: bool = False,
 ) -> None:
-    """Add a model's motifs (of its filters, or its patterns) to the tables motifs, filters and filter_logos."""
+    """Add a model's motifs (of its filters, or its patterns) to the tables motifs, filters and filter_logos.
+
+    controls: beside what is like a known motif stands the same of the model before training, and with known motifs
+    whose columns are shuffled.
+    """
     try:
-        table, cut = motif_table(*find(predictor, codes), known)
+        motifs, sites = find(predictor, codes)
+        table, cut = motif_table(motifs, sites, known)
     except InputError as error:
         tables.add("filters", pd.DataFrame([{"filters": 0, "note": str(error)}]), run, seed)
         return
     tables.add("motifs", table, run, seed)
     hits = table[table["q"] < MATCHED]
-    row: dict[str, Any] = {"filters": len(table), "motifs": len(cut), "matched": len(hits)}
-    row |= {"hit_ratio": len(hits) / len(table), "mean_q": float(table["q"].mean())}
-    tables.add("filters", pd.DataFrame([row | {"targets": ", ".join(sorted(set(hits["target"])))}]), run, seed)
+    row: dict[str, Any] = {"filters": len(table), "motifs": len(cut), "matched": len(hits), **_matches(table)}
+    if controls:
+        start = untrained(predictor, int(seed) if seed.isdecimal() else 0)
+        row |= _matches(motif_table(*find(start, codes), known)[0], "_untrained")
+        row |= _matches(motif_table(motifs, sites, shuffled_columns(known))[0], "_shuffled")
+    seen = {"trained_on": predictor.description.get("data", {}).get("train")}
+    tables.add("filters", pd.DataFrame([row | seen | {"targets": ", ".join(sorted(set(hits["target"])))}]), run, seed)
     for line in table[table["filter"].isin([*cut])].head(DRAWN).itertuples():
         matrix = cut[line.filter]
         piece = pd.DataFrame(matrix * information(matrix)[:, None], columns=[*"ACGT"])
-        words = {"filter": line.filter, "target": line.target, "q": line.q, "position": range(len(matrix))}
+        words = {"filter": line.filter, "target": line.target, "q": line.q, "position": range(len(matrix)), **seen}
         tables.add("filter_logos", piece.assign(**words), run, seed)
+
+
+def _matches(table: pd.DataFrame, of: str = "") -> dict[str, float]:
+    """The share of motifs that are like a known one, and the mean q of all; of those not compared it is 1."""
+    values = {"hit_ratio": (table["q"] < MATCHED).mean(), "mean_q": table["q"].fillna(1).mean()}
+    return {f"{name}{of}": float(value) for name, value in values.items()}
 
 
 def importance(
@@ -190,26 +211,32 @@ def importance(
     """The experiments of a plan: positions and copies of patterns, flanks, distances, occlusion.
 
     whole: codes of sequences that are known in the same places, of which backgrounds are made. Positions count from the
-    first known letter.
+    first known letter. The column null says how backgrounds were made; occlusion has none.
     """
-    random, tables = np.random.default_rng(1), []
-    experiments = Importance(predict, background(whole[: plan.backgrounds], plan.null, random), tasks)
-    first, *_, last = np.flatnonzero(whole[0] < N).tolist()
-    for pattern in plan.patterns:
-        width = len(pattern)
-        positions = experiments.positions(pattern, range(first, last + 2 - width, plan.every))
-        tables.append(positions.assign(x=positions["x"] - first))
-        tables.append(experiments.copies(pattern, range(first + 2, last + 2 - width, width + 6)[:COPIES]))
-    if plan.flanks:
-        tables.append(experiments.flanks(plan.flanks, (first + last + 1 - len(plan.flanks)) // 2))
-    if plan.pair:
-        one, other = plan.pair
-        centre = first + 2
-        tables.append(experiments.distances(one, other, centre, range(len(one), last + 2 - len(other) - centre, 2)))
-    if plan.occlude:
-        tables.append(occlusion(predict, codes, plan.occlude, list(tasks), random))
-    if not tables:
+    if not plan.asks_for_importance:
         raise InputError("importance: found no pattern, expected patterns, flanks, a pair, or what to occlude")
+    tables = []
+    first, *_, last = np.flatnonzero(whole[0] < N).tolist()
+    for null in plan.nulls:
+        found = []
+        backgrounds = background(whole[: plan.backgrounds], null, np.random.default_rng(1))
+        experiments = Importance(predict, backgrounds, tasks)
+        for pattern in plan.patterns:
+            width = len(pattern)
+            positions = experiments.positions(pattern, range(first, last + 2 - width, plan.every))
+            found.append(positions.assign(x=positions["x"] - first))
+            found.append(experiments.copies(pattern, range(first + 2, last + 2 - width, width + 6)[:COPIES]))
+        if plan.flanks:
+            found.append(experiments.flanks(plan.flanks, (first + last + 1 - len(plan.flanks)) // 2))
+        if plan.pair:
+            one, other = plan.pair
+            centre, step = first + 2, -(-plan.every // 2)
+            distances = range(len(one), last + 2 - len(other) - centre, step)
+            found.append(experiments.distances(one, other, centre, distances))
+        tables += [table.assign(null=null) for table in found]
+    if plan.occlude:
+        lost = occlusion(predict, codes, plan.occlude, list(tasks), np.random.default_rng(1))
+        tables.append(lost.assign(null=""))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -219,9 +246,14 @@ def _design(
     def predict(codes: np.ndarray) -> np.ndarray:
         return attributor.predict(codes)[:, 0]
 
-    steps = greedy(predict, lambda codes: attributor.scores(codes, "ism")[:, 0], start, plan.goal, plan.edits)
     known = (lambda codes: simulator.truth(codes)[:, 0]) if simulated else None
-    tables.add("design", design_table(steps, predict, known), run, seed)
+    for designer in plan.designers:
+        try:
+            table = design_table(designed(designer, attributor, start, plan.goal, plan.edits), predict, known)
+        except InputError as error:  # ledidi is an extra, and needs models that look letters up
+            table = pd.DataFrame([{"note": str(error)}])
+        table.insert(0, "designer", designer)
+        tables.add("design", table, run, seed)
 
 
 def checked_names(names: Sequence[str], files: Sequence[Path]) -> list[tuple[str, str]]:

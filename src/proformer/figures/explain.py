@@ -1,12 +1,14 @@
 """What models have learnt: attribution, logos, motifs, importance of patterns, design, certainty."""
 
-from textwrap import fill
+from collections.abc import Mapping
+from textwrap import fill, shorten
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 
 from proformer.explain.questions import MATCHED
 from proformer.figures import style
@@ -19,6 +21,9 @@ METHODS = {
     "integrated": "integrated",
     "deeplift": "DeepLIFT",
 }
+CONTROLS = {"": "trained", "_untrained": "before training", "_shuffled": "trained, shuffled motifs"}
+NULLS = {"dinucleotide": "pairs\nkept", "mononucleotide": "letters\nkept", "profile": "profile", "none": "as they\nare"}
+DESIGNERS = {"greedy": "greedy", "evolution": "genetic algorithm", "ledidi": "ledidi"}
 MEASURES = {"auroc": "AUROC of binding sites", "r_truth": "r with the true effect", "r_ism": "r with mutagenesis"}
 
 
@@ -37,6 +42,28 @@ def _colours(names: list[str]) -> dict[str, str]:
     }
 
 
+def trained_on(table: pd.DataFrame) -> str:
+    """How many sequences the models of a table were trained on, where it says so."""
+    numbers = table["trained_on"].dropna() if "trained_on" in table else ()
+    if not len(numbers):
+        return ""
+    least, most = int(min(numbers)), int(max(numbers))
+    return f"trained on n = {least:,} sequences" if least == most else f"trained on n = {least:,} to {most:,} sequences"
+
+
+def _legend(figure: Figure, handles: Mapping[str, Any], wide: int = 44) -> None:
+    """Put a legend above the panels, in as many columns as fit in; the figure grows by its rows."""
+    names = [fill(name, wide) for name in handles]
+    width, height = figure.get_size_inches()
+    for columns in range(min(6, len(names)), 0, -1):
+        legend = figure.legend(handles.values(), names, loc="outside upper center", ncols=columns)
+        box = legend.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+        if box.width < 0.98 * width * figure.dpi or columns == 1:
+            figure.set_size_inches(width, height + box.height / figure.dpi)
+            return
+        legend.remove()
+
+
 @style.styled
 def attribution(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw a cell for each model and method, a panel per measure that is there; returns the drawn cells.
@@ -47,7 +74,7 @@ def attribution(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     table = style.needed(table, ["run", "seed", "method", "sequences"], "attribution").assign(name=_names(table))
     measures = [name for name in MEASURES if name in table and table[name].notna().any()]
     names, methods = [*dict.fromkeys(table["name"])], [name for name in METHODS if name in set(table["method"])]
-    figure = style.new(style.DOUBLE, 26 + 6 * len(names), letter, f"n = {table['sequences'].iloc[0]} sequences")
+    figure = style.new(style.DOUBLE, 34 + 5 * len(names), letter, f"n = {table['sequences'].iloc[0]} sequences")
     panels = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
     for axes, measure in zip(panels, measures, strict=True):
         values = table.pivot_table(index="name", columns="method", values=measure).reindex(names)
@@ -56,8 +83,8 @@ def attribution(table: pd.DataFrame, letter: str = "") -> style.Drawn:
         texts = values.map(lambda value: "–" if pd.isna(value) else f"{value:.2f}").to_numpy()
         shades = np.nan_to_num(values.to_numpy(float), nan=low)
         style.heat_map(axes, shades, texts, colormaps["Blues"], Normalize(low, 1))
-        axes.set_xticklabels([METHODS[method] for method in methods])
-        axes.set_yticklabels(names)
+        axes.set_xticklabels([METHODS[method] for method in methods], rotation=90)
+        axes.set_yticklabels([fill(name, 26) for name in names])
         axes.set_xlabel(MEASURES[measure])
     return figure, table[["run", "seed", "method", *measures, "sequences"]]
 
@@ -89,7 +116,8 @@ def motifs(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     table = table.assign(name=_names(table))
     names = [*dict.fromkeys(table["name"])]
     columns = int(table.groupby("name")["filter"].nunique().max())
-    figure = style.new(style.DOUBLE, 8 + 19 * len(names), letter, "height of a column: information (bits)")
+    note = "; ".join(filter(None, ["height of a column: information (bits)", trained_on(table)]))
+    figure = style.new(style.DOUBLE, 8 + 22 * len(names), letter, note)
     panels = figure.subplots(len(names), columns, squeeze=False)
     for name, row in zip(names, panels, strict=True):
         chosen = table[table["name"] == name]
@@ -97,29 +125,45 @@ def motifs(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             logo(axes, motif[[*"ACGT"]].to_numpy())
             axes.set(ylim=(0, 2), xticks=[], yticks=[0, 2])
             target = motif["target"].iloc[0]
-            axes.set_title("no known motif" if pd.isna(target) else f"{str(target)[:24]}, q = {motif['q'].iloc[0]:.1g}")
+            text = (
+                "no known motif"
+                if pd.isna(target)
+                else f"{shorten(str(target), 26, placeholder='…')}\nq = {motif['q'].iloc[0]:.1g}"
+            )
+            axes.set_title(text, size=style.SMALL)
         for axes in row[chosen["filter"].nunique() :]:
             axes.set_axis_off()
-        row[0].set_ylabel(fill(name, 12))
+        row[0].set_ylabel(fill(name, 14), size=style.SMALL)
     return figure, table.drop(columns="name")
 
 
 @style.styled
 def filters(table: pd.DataFrame, letter: str = "") -> style.Drawn:
-    """Draw how many filters of each model resemble a known motif, and the mean q value (Toneyan et al., Fig. ED4)."""
+    """Draw how many filters of each model resemble a known motif, and the mean q value (Toneyan et al., Fig. ED4).
+
+    Beside them are the controls that the table has: the model before training, and known motifs of shuffled columns.
+    """
     table = style.needed(table, ["run", "seed", "filters", "hit_ratio", "mean_q"], "filters").dropna(subset="hit_ratio")
     names, y = _names(table), np.arange(len(table))
-    figure = style.new(style.DOUBLE, 22 + 5 * len(table), letter)
+    kinds = [kind for kind in CONTROLS if f"hit_ratio{kind}" in table]
+    figure = style.new(style.DOUBLE, 22 + (1.5 + 3 * len(kinds)) * len(table), letter, trained_on(table))
     panels = figure.subplots(1, 2, sharey=True)
     labels = {"hit_ratio": f"share of filters with q < {MATCHED:g}", "mean_q": "mean q value of the nearest motif"}
+    size = 0.8 / len(kinds)
     for axes, (column, label) in zip(panels, labels.items(), strict=True):
-        axes.barh(y, table[column], 0.7, color=style.BLUE)
-        for place, value in zip(y, table[column], strict=True):
-            axes.text(value, place, f" {value:.2f}", va="center_baseline", size=style.SMALL)
+        for number, kind in enumerate(kinds):
+            values, places = table[f"{column}{kind}"], y + (number - (len(kinds) - 1) / 2) * size
+            colour = (style.BLUE, style.ORANGE, style.GREY)[number]
+            axes.barh(places, values, 0.9 * size, color=colour, label=CONTROLS[kind])
+            for place, value in zip(places, values, strict=True):
+                axes.text(value, place, f" {value:.2f}", va="center_baseline", size=style.SMALL)
         axes.set(xlabel=label, xlim=(0, 1.12))
     texts = [f"{name} ({count:.0f} filters)" for name, count in zip(names, table["filters"], strict=True)]
-    panels[0].set_yticks(y, texts)
+    panels[0].set_yticks(y, [fill(text, 32) for text in texts])
     panels[0].invert_yaxis()
+    handles, kinds = panels[0].get_legend_handles_labels()
+    if len(kinds) > 1:
+        _legend(figure, dict(zip(kinds, handles, strict=True)))
     return figure, table
 
 
@@ -127,83 +171,116 @@ def filters(table: pd.DataFrame, letter: str = "") -> style.Drawn:
 def importance(table: pd.DataFrame, letter: str = "") -> style.Drawn:
     """Draw experiments with patterns, a panel each: what is varied against importance, a line per model.
 
-    Flanks are ranked; of two patterns, what both do beyond the sum of each.
+    Flanks are ranked; of two patterns, what both do beyond the sum of each. All is drawn of the first null model; where
+    there are several, a panel for each pattern shows what one copy does under each of them.
     """
-    table = style.needed(table, ["run", "seed", "experiment", "pattern", "x", "importance"], "importance")
-    table = table.assign(name=_names(table)).dropna(subset="x")
+    table = style.needed(table, ["run", "seed", "experiment", "pattern", "x", "importance", "null"], "importance")
+    table = table.assign(name=_names(table)).dropna(subset=["x", "importance"])
     table = table[~table["pattern"].str.contains(": (?:both|sum)$")]
+    nulls = [null for null in dict.fromkeys(table["null"].dropna()) if null]
+    one = table[(table["experiment"] == "copies") & (table["x"] == 1)]
+    one = one.assign(experiment="nulls", x=one["null"].map({null: place for place, null in enumerate(nulls)}))
+    table = table[table["null"].isin(nulls[:1]) | (table["experiment"] == "occlusion")]
+    table = pd.concat([table, one] if len(nulls) > 1 else [table], ignore_index=True)
     table["panel"] = table["pattern"].where(table["experiment"] != "flanks", "flanks")
     shown = [*table.groupby(["experiment", "panel"], sort=False)]
     colours = _colours([*dict.fromkeys(table["name"])])
-    figure, panels = style.panels(len(shown), 3, (16, 42), letter, "")
+    figure, panels = style.panels(len(shown), 3, (6, 42), letter, "")
     words = {
         "positions": "position (nt)",
         "copies": "copies",
         "flanks": "rank of the flanks",
         "distances": "distance (nt)",
     }
-    words |= {"occlusion": "matches, occluded"}
+    words |= {"occlusion": "matches, occluded", "nulls": "one copy, by null model"}
     handles: dict[str, Any] = {}
     for axes, ((experiment, pattern), rows) in zip(panels, shown, strict=True):
         for name, line in rows.groupby("name", sort=False):
             line = line.sort_values("x")
             kind = "--" if name == style.PERFECT else "-"
             marker = "o" if len(line) < 6 else ""
-            handles[name] = axes.plot(
-                line["x"], line["importance"], color=colours[name], marker=marker, ms=2.5, linestyle=kind
-            )[0]
+            kind = "" if experiment == "nulls" else kind
+            drawn = axes.plot(line["x"], line["importance"], color=colours[name], marker=marker, ms=2.5, linestyle=kind)
+            handles.setdefault(name, drawn[0])
         axes.axhline(0, color=style.GREY, linewidth=0.4)
         axes.set(title=pattern, xlabel=words[experiment], ylabel="importance")
         style.integer_axis(axes)
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=6)
+        if experiment == "nulls":
+            axes.set_xlim(-0.5, len(nulls) - 0.5)
+            axes.set_xticks(range(len(nulls)), [NULLS[null] for null in nulls])
+    _legend(figure, handles)
     return figure, table.drop(columns=["name", "panel"])
 
 
 @style.styled
 def design(table: pd.DataFrame, letter: str = "") -> style.Drawn:
-    """Draw predictions against edits, the mean of all sequences; dashed: what is truly expressed, where it is known."""
-    table = style.needed(table, ["run", "seed", "row", "step", "edits", "predicted"], "design").assign(
-        name=_names(table)
-    )
+    """Draw predictions against edits, the mean of all sequences, a panel for each way to design.
+
+    Dashed: what is truly expressed, where it is known.
+    """
+    needed = ["run", "seed", "designer", "row", "step", "edits", "predicted"]
+    table = style.needed(table, needed, "design").dropna(subset="predicted")
+    table = table.assign(name=_names(table))
     known = "true" in table and table["true"].notna().any()
     columns = ["edits", "predicted", *(["true"] if known else [])]
-    points = table.groupby(["run", "seed", "name", "step"], sort=False, dropna=False)
+    points = table.groupby(["run", "seed", "name", "designer", "step"], sort=False, dropna=False)
     drawn = points[columns].mean().reset_index().assign(n=points.size().to_numpy())
-    colours = _colours([*dict.fromkeys(drawn["name"])])
-    figure = style.new(style.SINGLE, 72, letter, f"n = {table['row'].nunique()} sequences")
-    axes = figure.subplots()
-    for name, line in drawn.groupby("name", sort=False):
-        axes.plot(line["edits"], line["predicted"], color=colours[name], label=name, marker="o", ms=2.5)
-        if known:
-            axes.plot(line["edits"], line["true"], color=colours[name], linestyle="--", marker="o", ms=2.5, mfc="white")
-    axes.set(xlabel="edits", ylabel="expression" + (": predicted (—), true (- -)" if known else ", predicted"))
-    style.integer_axis(axes)
-    figure.legend(loc="outside upper center", ncols=3)
+    colours, designers = _colours([*dict.fromkeys(drawn["name"])]), [*dict.fromkeys(drawn["designer"])]
+    number = table.groupby(["name", "designer"])["row"].nunique().max()
+    figure, panels = style.panels(len(designers), 3, (6, 60), letter, f"n = {number} sequences", sharey=True)
+    handles: dict[str, Any] = {}
+    for axes, designer in zip(panels, designers, strict=True):
+        for name, line in drawn[drawn["designer"] == designer].groupby("name", sort=False):
+            keys: dict[str, Any] = {"color": colours[name], "marker": "o", "ms": 2.5}
+            handles[name] = axes.plot(line["edits"], line["predicted"], **keys)[0]
+            if known:
+                axes.plot(line["edits"], line["true"], linestyle="--", mfc="white", **keys)
+        axes.set(title=DESIGNERS[designer], xlabel="edits")
+        style.integer_axis(axes)
+    panels[0].set_ylabel("expression" + (": predicted (—), true (- -)" if known else ", predicted"))
+    _legend(figure, handles)
     return figure, drawn.drop(columns="name")
 
 
 @style.styled
-def coverage(table: pd.DataFrame, letter: str = "", width: str = "constant") -> style.Drawn:
-    """Draw nominal against real coverage, a panel per set that calibrates, a line per subset; means over models."""
-    columns = ["run", "calibrated_on", "width", "subset", "nominal", "real", "n"]
+def coverage(table: pd.DataFrame, letter: str = "") -> style.Drawn:
+    """Draw nominal against real coverage: a row per run, a column per set that calibrates and width, a line per subset.
+
+    Widths: the same for all, and by the spread of models where a run has several.
+    """
+    columns = ["run", "models", "calibrated_on", "calibration", "width", "subset", "nominal", "real", "n"]
     table = style.needed(table, columns, "coverage")
-    table = table[table["width"] == width]
-    keys = ["calibrated_on", "subset", "nominal"]
-    drawn = table.groupby(keys, sort=False).agg({"real": "mean", "n": "first", "run": "nunique"}).reset_index()
-    sets, subsets = ([*dict.fromkeys(drawn[name])] for name in ("calibrated_on", "subset"))
-    figure = style.new(style.DOUBLE, 78, letter, f"mean of {drawn['run'].max()} models")
-    panels = figure.subplots(1, len(sets), squeeze=False, sharey=True)[0]
-    for axes, name in zip(panels, sets, strict=True):
-        axes.plot([0.45, 1], [0.45, 1], color=style.GREY, linewidth=0.6, linestyle=":")
-        for place, subset in enumerate(subsets):
-            line = drawn[(drawn["calibrated_on"] == name) & (drawn["subset"] == subset)]
-            label = f"{subset} ({line['n'].iloc[0]})" if len(line) else subset
-            axes.plot(line["nominal"], line["real"], color=style.SERIES[place % 6], marker="o", ms=2.5, label=label)
-        axes.set(title=f"calibrated on {name}", xlabel="nominal coverage", xlim=(0.45, 1))
-    panels[0].set_ylabel("real coverage")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=6)
-    return figure, drawn.rename(columns={"run": "models"})
+    table = table[table["width"].isin(["constant", "spread"])]
+    runs, subsets = ([*dict.fromkeys(table[name])] for name in ("run", "subset"))
+    kinds = [*dict.fromkeys(zip(table["calibrated_on"], table["width"], strict=True))]
+    figure = style.new(style.DOUBLE, 4 + 48 * len(runs), letter)
+    panels = figure.subplots(len(runs), len(kinds), squeeze=False, sharey=True, sharex=True)
+    handles: dict[str, Any] = {}
+    for run, row in zip(runs, panels, strict=True):
+        own = table[table["run"] == run]
+        for axes, (name, width) in zip(row, kinds, strict=True):
+            chosen = own[(own["calibrated_on"] == name) & (own["width"] == width)]
+            axes.plot([0.45, 1], [0.45, 1], color=style.GREY, linewidth=0.6, linestyle=":")
+            for place, subset in enumerate(subsets):
+                line = chosen[chosen["subset"] == subset]
+                kind = "-" if place < len(style.SERIES) else "--"
+                label = f"{subset} ({table.loc[table['subset'] == subset, 'n'].iloc[0]:,})"
+                colour = style.SERIES[place % len(style.SERIES)]
+                handles[label] = axes.plot(
+                    line["nominal"], line["real"], color=colour, linestyle=kind, marker="o", ms=2
+                )[0]
+            if len(chosen):
+                text = f"{fill(name, 22)}\n(n = {chosen['calibration'].iloc[0]:,}), {width}"
+                axes.set_title(text, size=style.SMALL)
+            else:
+                axes.set_axis_off()
+            axes.set_xlim(0.45, 1)
+        models = own["models"].iloc[0]
+        row[0].set_ylabel(f"{fill(run, 24)}\n{models} seed{'s' if models > 1 else ''}: real coverage", size=style.SMALL)
+    for axes in panels[-1]:
+        axes.set_xlabel("nominal coverage")
+    _legend(figure, handles)
+    return figure, table
 
 
 @style.styled
@@ -225,5 +302,5 @@ def effects(table: pd.DataFrame, letter: str = "") -> style.Drawn:
         axes.set_ylabel(label)
     panels[1].axhline(0.5, color=style.GREY, linewidth=0.6, linestyle=":")
     handles, texts = panels[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside upper center", ncols=6)
+    _legend(figure, dict(zip(texts, handles, strict=True)))
     return figure, table

@@ -147,12 +147,12 @@ def score_options(results: Results, dataset: str, part: str) -> str:
 def study_settings(results: Results, dataset: str) -> str:
     """Settings of `proformer explain-models`."""
     keys = explained.questions(results, dataset)
-    return as_yaml({name: value for name, value in keys.items() if name != "known"})
+    more = list(dict.fromkeys(job.label for job in explained.attributed(results, dataset)))
+    return as_yaml({name: value for name, value in keys.items() if name != "known"} | {"attributed": more})
 
 
-def study_options(results: Results, dataset: str) -> str:
-    """Options of `proformer explain-models` and `explain-patterns`: which models, and which motifs are known."""
-    jobs = explained.asked(results)[dataset]
+def study_options(results: Results, dataset: str, jobs: Sequence[TrainingJob]) -> str:
+    """Options of `proformer explain-models` and `explain-patterns`: these models, and which motifs are known."""
     models, names = [results.model(job.path) for job in jobs], [f"{job.label}:{job.seed}" for job in jobs]
     known = explained.known_motifs(results, dataset) or explained.questions(results, dataset)["known"]
     options = [option("--models", models), option("--names", names), option("--known", known)]

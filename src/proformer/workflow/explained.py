@@ -6,16 +6,24 @@ from proformer.points import TrainingJob
 from proformer.workflow.checks import PUBLIC
 from proformer.workflow.results import Results
 
+NO_QUESTIONS = ("runs", "attributed", "certain", "datasets")
+
 
 def asked(results: Results) -> dict[str, list[TrainingJob]]:
     """The data sets of the runs whose models are asked what they have learnt, with the trainings of these."""
     return _of_runs(results, "runs")
 
 
+def attributed(results: Results, dataset: str) -> list[TrainingJob]:
+    """Further trainings on a data set, of whose models attribution alone is asked."""
+    asked_all = asked(results)[dataset]
+    return [job for job in _of_runs(results, "attributed").get(dataset, ()) if job not in asked_all]
+
+
 def questions(results: Results, dataset: str) -> dict[str, Any]:
     """What is asked of the models of a data set: the keys of the section, and over them those of the data set."""
     section = results.config["explain"]
-    common = {name: value for name, value in section.items() if name not in ("runs", "certain", "datasets")}
+    common = {name: value for name, value in section.items() if name not in NO_QUESTIONS}
     return common | (section["datasets"].get(dataset) or {})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from proformer.errors import InputError
+from proformer.explain.questions import Study
 from proformer.points import TrainingJob
 from proformer.workflow import benchmarks, explained, profiles
 from proformer.workflow.finals import density_models, finals, is_baseline, learning_curves
@@ -213,12 +214,14 @@ def _scored(results: Results, dataset: str, part: str) -> Words:
 
 
 def _explained(results: Results, dataset: str) -> Words:
+    questions = explained.questions(results, dataset)
     truth = (
         ""
         if not explained.knows_truth(results, dataset)
         else " The perfect model is the simulator itself, asked the same."
     )
-    return {"dataset": dataset, "truth": truth}
+    plan = Study(**{name: questions[name] for name in ("null", "edits")})
+    return {"dataset": dataset, "truth": truth, "null": ", ".join(plan.nulls), "edits": plan.edits}
 
 
 def _explained_with(results: Results, table: str) -> list[Words]:
