@@ -7,15 +7,19 @@ import pytest
 import torch
 from tiny_models import CONFIGS, FLANKS, LENGTH, saved, tiny
 
+from proformer.datasets.parts import split
+from proformer.datasets.prepare import Layout, prepare
 from proformer.datasets.store import open_store
 from proformer.errors import InputError
+from proformer.evaluation.metrics import METRICS
 from proformer.explain.attribution import Attributor, completeness, contributions, summarise
 from proformer.explain.letters import Letters
 from proformer.models import build
 from proformer.predict import Predictor, load
-from proformer.sequences import N, decode
+from proformer.sequences import N, decode, encode
 from proformer.settings import Attribution
 from proformer.tasks import Task
+from proformer.training.run import train
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +120,54 @@ def test_a_linear_model_has_its_weights_as_gradient_and_mutagenesis():
 )
 def test_one_number_stands_for_each_kind_of_output(task, output, expected):
     assert summarise(task, torch.tensor(output)).item() == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Parts of 600 random sequences, and the whole store; half of them hold TGACTCA at some place, which adds 3."""
+    folder, random = tmp_path_factory.mktemp("planted"), np.random.default_rng(0)
+    codes = random.integers(0, 4, (600, LENGTH)).astype(np.uint8)
+    for row, start in zip(codes[::2], random.integers(0, LENGTH - 6, 300), strict=True):
+        row[start : start + 7] = encode("TGACTCA")
+    values = 10 + 3 * (np.arange(600) % 2 == 0) + random.normal(0, 0.1, 600)
+    rows = [f"{decode(row)}\t{value}\n" for row, value in zip(codes, values, strict=True)]
+    (folder / "all.txt").write_text("".join(rows))
+    prepare(folder / "all.txt", folder / "all.safetensors", Layout(length=LENGTH))
+    parts = (folder / "train.safetensors", folder / "validation.safetensors")
+    split(folder / "all.safetensors", parts, (0.8, 0.2), seed=1)
+    return parts
+
+
+def found_sites(parts, out, **training):
+    """AUROC of the letters of planted sites by their contributions, in held-out sequences, by method."""
+    config = {
+        "model": {"model": "danq", "filters": 16, "kernel": 9, "units": 4, "dense": [16]},
+        "recipe": "repaired",
+        "training": {"batch_size": 16, "epochs": 12, "keep": "best", "learning_rate": 0.005, **training},
+    }
+    train(config, *parts, out, out / "checkpoint.pt", device="cpu", threads=1)
+    codes = np.array(open_store(parts[1]).codes)
+    windows = np.lib.stride_tricks.sliding_window_view(codes, 7, axis=1)
+    rows, starts = np.nonzero((windows == encode("TGACTCA")).all(axis=2))
+    sites = np.zeros(codes.shape)
+    for shift in range(7):
+        sites[rows, starts + shift] = 1
+    attributor, codes, sites = Attributor(load(out, "cpu")), codes[rows], sites[rows].ravel()
+    for method in ("ism", "gradient", "smoothgrad", "integrated"):
+        values = contributions(attributor.scores(codes, method), codes)[:, 0]
+        yield method, METRICS["auroc"].rows(np.abs(values).ravel(), sites)
+
+
+@pytest.mark.learns
+def test_planted_sites_carry_the_attribution(planted, tmp_path, seed, reaches):
+    for method, auroc in found_sites(planted, tmp_path, seed=seed):
+        reaches(f"{method}, AUROC", auroc, 0.75)
+
+
+@pytest.mark.learns
+def test_without_training_they_do_not(planted, tmp_path, seed, reaches):
+    for method, auroc in found_sites(planted, tmp_path, seed=seed, epochs=1, learning_rate=1e-30):
+        reaches(f"{method}, AUROC negated", -auroc, -0.65)
 
 
 def test_a_model_that_looks_no_letters_up_has_mutagenesis_alone():
