@@ -24,9 +24,9 @@ TRAINING = {"epochs": 3, "batch_size": 15, "learning_rate": 0.01}
 TOLERANCE = 1e-5  # of every metric: sums of float32 in another order, after three epochs of this model (seen: 2e-7)
 
 
-def start(world, stores, out, training=None, minutes="1000", second=None, model=None, before=(), program=main):
+def start(world, stores, out, training=None, minutes="1000", second=None, model=None, before=(), program=main, **more):
     """Ranks that train one model; rank 1 may be given stores of its own."""
-    config = {"model": MODEL | (model or {}), "training": TRAINING | (training or {})}
+    config = {"model": MODEL | (model or {}), "training": TRAINING | (training or {}), **more}
     config = yaml.safe_dump(config, default_flow_style=True)
 
     def words_of(rank):
@@ -168,6 +168,10 @@ def test_ranks_agree_on_a_loss_that_is_not_finite(stores, tmp_path):
     assert "the loss is not finite at step" in said[0]
     assert said[1] == ""
     assert load_file(tmp_path / "checkpoint.not_finite.safetensors")["codes"].shape == (15, 100)
+    codes, said = finish(start(2, stores, tmp_path / "kept", wild, diverged="keep"))
+    assert codes == [0, 0], said
+    assert "ended with the best epoch before it" in said[0]
+    assert pd.read_csv(tmp_path / "kept/metrics.tsv", sep="\t")["validation_r"].isna().iloc[-1]
 
 
 def test_a_checkpoint_of_another_run_is_refused_once(stores, tmp_path):

@@ -124,8 +124,8 @@ def curves(epochs: pd.DataFrame, combinations: pd.DataFrame, letter: str = "") -
     """Draw validation r after each epoch, a panel per processor and core block: a colour per first, a line style per
     final block (Suppl. Fig. 9).
 
-    An undefined r (of constant predictions, or none that is finite) is 0, with a circle; a curve of a combination that
-    has not converged ends with ×. Returns the figure (180 mm wide) and the drawn means over seeds.
+    An undefined r (of constant predictions, or a loss that was not finite) is 0, with a circle; the curve of a
+    combination that has not converged ends with ×. Returns the figure (180 mm wide) and the drawn means over seeds.
     """
     table = style.one_dataset(style.needed(epochs, ["dataset", *ROLES, "epoch", "validation_r"], "epochs"))
     table = table.assign(undefined=table["validation_r"].isna(), validation_r=table["validation_r"].fillna(0.0))
