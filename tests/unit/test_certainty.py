@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_models import FLANKS, tiny
 
+from proformer.datasets.measured import evaluation_table
 from proformer.errors import InputError
-from proformer.explain.certainty import NOMINAL, WIDTHS, Ensemble, Intervals, scored_tables
+from proformer.explain.certainty import NOMINAL, WIDTHS, Ensemble, Intervals, drift_table, scored_tables
 from proformer.simulate.dream import MEASURED, write_dream
+from proformer.simulate.vaishnav import DRIFT, RANDOM, write_vaishnav
 
 
 def rows(number, seed, noise=1.0):
@@ -94,6 +97,32 @@ def test_the_test_set_is_covered_subset_by_subset(challenge):
     assert (effects["models"] == 2).all()
     assert effects.loc["motif_tiling", "pearson"] > 0.5
     assert (effects["sd"] > 0).all()
+
+
+def test_mutants_are_compared_with_what_was_mutated(tmp_path):
+    write_vaishnav(tmp_path, 3, 3, 30, 1)
+    models = {str(seed): tiny("danq", seed=seed, length=100) for seed in (1, 2)}
+    (row,) = drift_table(models, tmp_path / DRIFT).itertuples()
+    table, _ = evaluation_table("drift", tmp_path / DRIFT, None, None, FLANKS)
+    mutants = table[table["role"] == "row"]
+    origins = table.loc[mutants["reference"]]
+    each = [
+        model.predict(list(mutants["sequence"])) - model.predict(list(origins["sequence"])) for model in models.values()
+    ]
+    measured = mutants["expression"].to_numpy() - origins["expression"].to_numpy()
+    assert (row.subset, row.n, row.models) == ("drift", 30, 2)
+    assert row.pearson == pytest.approx(np.corrcoef(np.mean(each, axis=0)[:, 0], measured)[0, 1], abs=1e-4)
+    with pytest.raises(InputError, match="found no mutants whose origin is known"):
+        drift_table(models, tmp_path / RANDOM)
+
+
+def test_mutants_and_models_come_together(proformer, challenge, tmp_path):
+    done = proformer("explain-scored", "--predictions", challenge / "seed1.tsv", "--names", "danq:1", "--truth",
+                     challenge / MEASURED, "--subsets", challenge / "test_subset_ids", "--leaderboard",
+                     challenge / "public_leaderboard_ids", "--drift", challenge / MEASURED,
+                     "--out", tmp_path)  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "0 --models, expected both or neither" in done.stderr
 
 
 def test_intervals_of_tables(proformer, tmp_path):

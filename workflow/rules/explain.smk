@@ -72,7 +72,11 @@ rule certainty:
         subsets=lambda wildcards: results.raws(wildcards.dataset, "subsets"),
         leaderboard=lambda wildcards: results.raws(wildcards.dataset, "leaderboard"),
         truth=lambda wildcards: results.test_file(wildcards.dataset),
-        code=library("explain/certainty", "explain/study", "evaluation"),
+        drift=explained.mutants(results),
+        models=lambda wildcards: (
+            results.trained(explained.certain(results)[wildcards.dataset]) if explained.mutants(results) else []
+        ),
+        code=library("explain/certainty", "explain/study", "evaluation", "datasets/measured"),
     output:
         coverage=f"{X}/{{dataset}}/coverage.tsv",
         effects=f"{X}/{{dataset}}/effects.tsv",
@@ -82,8 +86,9 @@ rule certainty:
         **asks(2000, 20),
     params:
         names=lambda wildcards: [f"{job.label}:{job.seed}" for job in explained.certain(results)[wildcards.dataset]],
+        drift=lambda wildcards: commands.drift_options(results, wildcards.dataset),
         folder=lambda wildcards, output: str(Path(output.coverage).parent),
     shell:
         "python -m proformer explain-scored --predictions {input.predictions:q} --names {params.names:q}"
         " --truth {input.truth:q} --subsets {input.subsets:q} --leaderboard {input.leaderboard:q}"
-        " --out {params.folder:q} > {log:q} 2>&1"
+        " {params.drift} --out {params.folder:q} > {log:q} 2>&1"

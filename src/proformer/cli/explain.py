@@ -221,7 +221,11 @@ def explain_scored(
     truth: Annotated[Path, "sequence<TAB>measured value"],
     subsets: Annotated[tuple[InputFolder, ...], "test_subset_ids: folder, or CSV files"],
     leaderboard: Annotated[tuple[InputFolder, ...], "public_leaderboard_ids: folder, or JSON files"],
+    drift: Annotated[Path | None, "measured mutants of Vaishnav et al., which --models predict"] = None,
+    models: Annotated[tuple[InputFolder, ...], "model folders, in the order of the predictions"] = (),
     out: Annotated[OutputFolder, "folder for coverage.tsv and effects.tsv"],
+    threads: CpuThreads = None,
+    device: Device = "auto",
 ) -> None:
     """Make the report's tables of how sure models are of the DREAM test set, and of effects of its variants.
 
@@ -233,7 +237,10 @@ def explain_scored(
     from proformer.explain.study import checked_names
     from proformer.files import write_table
 
+    if bool(drift) != bool(models):
+        raise InputError(f"--drift: found {drift or 'none'} and {len(models)} --models, expected both or neither")
     files = dict(zip(checked_names(names, predictions), predictions, strict=True))
-    for name, table in scored_tables(files, truth, subsets, leaderboard).items():
+    loaded = _loaded(models, names, device, threads) if models else None
+    for name, table in scored_tables(files, truth, subsets, leaderboard, drift, loaded).items():
         write_table(out / f"{name}.tsv", table)
         print(table.head(12).to_string(index=False, float_format="%.3f"))

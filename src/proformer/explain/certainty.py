@@ -14,12 +14,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from proformer.datasets.measured import evaluation_table
 from proformer.errors import InputError
 from proformer.evaluation.dream import Benchmark
+from proformer.evaluation.evaluate import contrasts
+
+if TYPE_CHECKING:
+    from proformer.predict import Predictor
 
 NOMINAL = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 WIDTHS = ("constant", "spread", "local")
@@ -137,31 +143,57 @@ def change_table(models: Mapping[str, np.ndarray], benchmark: Benchmark) -> pd.D
     whose direction is right, of the half that changes most), sd (the mean spread over models of an effect), and r of
     the spread with the size of the error, which says whether the models know where they are wrong.
     """
-    from proformer.evaluation.metrics import score
-
     rows = []
     for subset, pairs in benchmark.shown.items():
         if pairs.ndim == 2:
-            measured = benchmark.values(subset, benchmark.truth)
             each = np.stack([benchmark.values(subset, values) for values in models.values()])
-            effect, large = each.mean(axis=0), np.abs(measured) >= np.median(np.abs(measured))
-            found = score(effect, measured)
-            sign = float((np.sign(effect) == np.sign(measured))[large].mean())
-            row = {"subset": subset, "n": len(measured), "pearson": found["pearson"], "spearman": found["spearman"]}
-            row |= {"sign": sign, "models": len(each), "sd": math.nan, "r_sd_error": math.nan}
-            if len(each) > 1:
-                spread = each.std(axis=0, ddof=1)
-                row |= {"sd": float(spread.mean()), "r_sd_error": score(spread, np.abs(measured - effect))["pearson"]}
-            rows.append(row)
+            rows.append(_changes(subset, each, benchmark.values(subset, benchmark.truth)))
     return pd.DataFrame(rows)
 
 
+def drift_table(models: "Mapping[str, Predictor]", mutants: Path) -> pd.DataFrame:
+    """The same of mutants of Vaishnav et al. (`Drift_testdata.csv`), against what was mutated.
+
+    models: by seed, of one layout. Raises InputError for a file without mutants.
+    """
+    flanks = next(iter(models.values())).layout.flanks
+    table, _ = evaluation_table("drift", mutants, None, None, flanks)
+    _, *changes = contrasts(table)
+    if not changes:
+        raise InputError(f"{mutants}: found no mutants whose origin is known, expected some")
+    ((_, _, change_of),) = changes
+    sequences = table["sequence"].tolist()
+    each = np.stack([change_of(model.predict(sequences)[:, 0]) for model in models.values()])
+    return pd.DataFrame([_changes("drift", each, change_of(table["expression"].to_numpy()))])
+
+
+def _changes(subset: str, each: np.ndarray, measured: np.ndarray) -> dict[str, Any]:
+    """A row of the table of changes: predicted [models, n] and measured ones [n]."""
+    from proformer.evaluation.metrics import score
+
+    effect, large = each.mean(axis=0), np.abs(measured) >= np.median(np.abs(measured))
+    found = score(effect, measured)
+    sign = float((np.sign(effect) == np.sign(measured))[large].mean())
+    row = {"subset": subset, "n": len(measured), "pearson": found["pearson"], "spearman": found["spearman"]}
+    row |= {"sign": sign, "models": len(each), "sd": math.nan, "r_sd_error": math.nan}
+    if len(each) > 1:
+        spread = each.std(axis=0, ddof=1)
+        row |= {"sd": float(spread.mean()), "r_sd_error": score(spread, np.abs(measured - effect))["pearson"]}
+    return row
+
+
 def scored_tables(
-    files: Mapping[tuple[str, str], Path], truth: Path, subsets: Sequence[Path], leaderboard: Sequence[Path]
+    files: Mapping[tuple[str, str], Path],
+    truth: Path,
+    subsets: Sequence[Path],
+    leaderboard: Sequence[Path],
+    mutants: Path | None = None,
+    models: "Mapping[tuple[str, str], Predictor] | None" = None,
 ) -> dict[str, pd.DataFrame]:
     """Tables "coverage" and "effects" of models by (run, seed), whose seeds are averaged, on the DREAM test set.
 
-    Intervals are calibrated on the public rows of the leaderboard, and on those of random promoters alone.
+    Intervals are calibrated on the public rows of the leaderboard, and on those of random promoters alone. mutants: see
+    `drift_table`, which is part of "effects" then; the models predict them.
     """
     from proformer.evaluation.dream import read_benchmark
     from proformer.evaluation.submissions import predictions_of
@@ -179,6 +211,9 @@ def scored_tables(
         ensemble = Ensemble.of([*seeds.values()])
         tables["coverage"].append(coverage_table(ensemble, benchmark, calibration).assign(run=run, models=len(seeds)))
         tables["effects"].append(change_table(seeds, benchmark).assign(run=run))
+        if mutants and models:
+            own = {seed: model for (name, seed), model in models.items() if name == run}
+            tables["effects"].append(drift_table(own, mutants).assign(run=run))
     return {name: _first(pd.concat(pieces, ignore_index=True), "run") for name, pieces in tables.items()}
 
 

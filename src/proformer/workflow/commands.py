@@ -159,6 +159,13 @@ def study_options(results: Results, dataset: str, jobs: Sequence[TrainingJob]) -
     return " ".join([*options, "--simulated" if explained.knows_truth(results, dataset) else ""])
 
 
+def drift_options(results: Results, dataset: str) -> str:
+    """Options of `proformer explain-scored`: the mutants, and the models that predict them, if there are any."""
+    models = [results.model(job.path) for job in explained.certain(results)[dataset]]
+    file = explained.mutants(results)
+    return f"{option('--drift', file)} {option('--models', models)} --device cpu" if file else ""
+
+
 def measured_options(keys: Mapping[str, Any]) -> str:
     """Options of `proformer measured` for an evaluation set."""
     options = [f"--flanks {shlex.join(keys['flanks'])}", option("--rows", keys["rows"])]

@@ -6,7 +6,7 @@ from proformer.points import TrainingJob
 from proformer.workflow.checks import PUBLIC
 from proformer.workflow.results import Results
 
-NO_QUESTIONS = ("runs", "attributed", "certain", "datasets")
+NO_QUESTIONS = ("runs", "attributed", "certain", "drift", "datasets")
 
 
 def asked(results: Results) -> dict[str, list[TrainingJob]]:
@@ -37,6 +37,12 @@ def certain(results: Results) -> dict[str, list[TrainingJob]]:
     """The scored data sets whose models' certainty is measured, with the trainings; seeds one after the other."""
     found = {name: [job for job in jobs if job.predicts] for name, jobs in _of_runs(results, "certain").items()}
     return {name: jobs for name, jobs in found.items() if jobs and name in results.scored and _has_test(results, name)}
+
+
+def mutants(results: Results) -> list[str]:
+    """Where the mutants lie on whose changes the certain models are scored, if there are any."""
+    file = (results.config["explain"] or {}).get("drift")
+    return [results.raw(file)] if file else []
 
 
 def _has_test(results: Results, dataset: str) -> bool:

@@ -335,7 +335,7 @@ class Results(Sources):
         named |= {name for keys in self.datasets.values() for key in ("subsets", "leaderboard") for name in keys[key]}
         named |= {file for keys in sets for file in (keys["file"], *keys["published"].values())}
         named |= {file for name in self.scored for file in self.datasets[name]["submissions"].values() if file}
-        named |= self.motif_files
+        named |= self.motif_files | {(self.config["explain"] or {}).get("drift")}
         found = {name for name in named | self.experiment.sources if name and name != PUBLIC}
         found |= {column[0] for column in map(named_column, found) if column}
         return {name: self.raw(name) for name in sorted(found)}
