@@ -56,6 +56,13 @@ def test_too_few_rows_promise_nothing():
         Intervals(known.rows(np.arange(9)), measured[:9])
 
 
+def test_no_share_is_held_by_no_width_and_a_rounded_place_is_not_the_next():
+    known, measured = rows(99, 0)
+    intervals = Intervals(known, measured)
+    assert not intervals.half(known, 0).any()
+    assert intervals.half(known, 0.55)[0] == intervals.errors[0][54]
+
+
 def test_a_row_without_which_there_is_no_line_has_no_error():
     known, measured = Ensemble.of([np.eye(12)[3]]), np.random.default_rng(0).normal(size=12)
     intervals = Intervals(known, measured)

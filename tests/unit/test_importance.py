@@ -266,8 +266,18 @@ def test_verbs_write_their_tables(proformer, tmp_path):
     done = proformer("motifs", *given, "--known", tmp_path / "f.meme")
     assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "out.tsv", sep="\t")["q"].min() < 1e-3
-    for options, message in (((), "found no pattern"), (("--occlude", "A{30}"), "found no match of A{30} in 8 seq")):
+    for options, message in (
+        ((), "found no pattern"),
+        (("--occlude", "A{30}"), "found no match of A{30} in 8 sequences"),
+        (("--occlude", "A*"), "found 'A*', which matches nothing as well"),
+        (("--patterns", "ACGT" * 10), "nt to write it into, expected a shorter pattern"),
+        (("--pair", "A" * 20, "C" * 20), "nt to write it into, expected a shorter pattern"),
+        (("--flanks", "....A..."), "found 7 dots in ....A..., expected at most 6"),
+    ):
         done = proformer("importance", *given, *options)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert message in done.stderr
+    done = proformer("design", *given, "--tasks", "expression", "growth")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--tasks: found expression, growth, expected one task" in done.stderr
     assert decode(codes_of(1)[0])

@@ -121,6 +121,8 @@ def design(
     from proformer.explain.design import design_table, designed
     from proformer.files import write_table
 
+    if len(tasks) > 1:
+        raise InputError(f"--tasks: found {', '.join(tasks)}, expected one task to design for")
     predictor = load_model(model, device, threads)
     attributor = Attributor(predictor, tasks or predictor.task.names[:1])
     codes = predictor.codes(sequences, trimmed)

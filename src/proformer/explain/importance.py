@@ -19,6 +19,7 @@ from proformer.sequences import ALPHABET, N, encode, reverse_complement
 from proformer.settings import Null
 
 Predict = Callable[[np.ndarray], np.ndarray]
+DOTS = 6  # of a pattern that take all letters: 4,096 words
 FILLS = 25  # random stretches in place of an occluded pattern
 
 
@@ -85,6 +86,8 @@ class Importance:
         if "." not in pattern:
             pattern, start = "." * most + pattern + "." * most, start - most
         places = [place for place, letter in enumerate(pattern) if letter == "."]
+        if len(places) > DOTS:
+            raise InputError(f"flanks: found {len(places)} dots in {pattern}, expected at most {DOTS}")
         tables = [
             self._row("flanks", pattern.replace(".", "N"), 0, self.effect(embed(self.backgrounds, pattern, start)))
         ]
@@ -155,6 +158,8 @@ def occlusion(
     Importance is the prediction of the sequence less the mean over `fills` fillings. Where there is no match at all, a
     row of x 0 and n 0 says so.
     """
+    if re.match(f"(?:{pattern})$", ""):
+        raise InputError(f"occlude: found {pattern!r}, which matches nothing as well, expected letters")
     inside, count = np.zeros(codes.shape, bool), np.zeros(len(codes), np.int64)
     for row, line in enumerate(codes):
         for strand, letters in ((1, line), (-1, reverse_complement(line))):

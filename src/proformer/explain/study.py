@@ -215,8 +215,8 @@ def importance(
     """
     if not plan.asks_for_importance:
         raise InputError("importance: found no pattern, expected patterns, flanks, a pair, or what to occlude")
+    first, last = _known_stretch(whole[0], plan)
     tables = []
-    first, *_, last = np.flatnonzero(whole[0] < N).tolist()
     for null in plan.nulls:
         found = []
         backgrounds = background(whole[: plan.backgrounds], null, np.random.default_rng(1))
@@ -238,6 +238,16 @@ def importance(
         lost = occlusion(predict, codes, plan.occlude, list(tasks), np.random.default_rng(1))
         tables.append(lost.assign(null=""))
     return pd.concat(tables, ignore_index=True)
+
+
+def _known_stretch(codes: np.ndarray, plan: Study) -> tuple[int, int]:
+    """Where the known letters of codes [L] begin and end. Raises InputError where a plan's patterns do not fit in."""
+    known = np.flatnonzero(codes < N)
+    room = int(known[-1] - known[0]) - 1 if len(known) else 0  # copies and pairs begin at the third letter
+    for pattern in (*plan.patterns, plan.flanks or "", "".join(plan.pair or ())):
+        if len(pattern) > room:
+            raise InputError(f"importance: found {pattern} and {room} nt to write it into, expected a shorter pattern")
+    return (int(known[0]), int(known[-1])) if len(known) else (0, 0)
 
 
 def _design(
