@@ -10,7 +10,7 @@ import yaml
 
 from proformer.errors import InputError
 from proformer.planning.configuration import read_configuration
-from proformer.workflow import commands, explained
+from proformer.workflow import commands, explained, shown
 from proformer.workflow.checks import check
 from proformer.workflow.results import Results
 
@@ -270,6 +270,17 @@ def test_sample_scores_all_measured_sequences_or_the_public_ones(overlay):
     code, text = overlay("datasets: {dream: {test: public}}", "config/sample.yaml")
     assert code == 0, text
     assert {"public_test", "score", "figures_4_dream"} <= rules_of(text)
+
+
+def test_figures_of_all_rows_want_the_whole_test_set(root, tmp_path):
+    """Of the rows that public files name, too few are known to score all, or to train ensembles and score others."""
+    (tmp_path / "o.yaml").write_text("datasets: {dream: {test: public}}")
+    names = []
+    for overlay in ([], [tmp_path / "o.yaml"]):
+        results = Results(read_configuration([root / "config/sample.yaml", *overlay], root)[0], root)
+        names.append({figure.name for figure in shown.figures(results)})
+    assert {"fig4ensembles_dream_run", "fig4leading_dream_run"} <= names[0] - names[1]
+    assert "fig4correlations_dream_run" in names[0] & names[1]
 
 
 def rules_of(text):

@@ -11,6 +11,7 @@ from proformer.errors import InputError
 from proformer.explain.questions import Study
 from proformer.points import TrainingJob
 from proformer.workflow import benchmarks, explained, profiles
+from proformer.workflow.checks import PUBLIC
 from proformer.workflow.finals import density_models, finals, is_baseline, learning_curves
 from proformer.workflow.results import Results
 
@@ -117,6 +118,11 @@ def contexts(results: Results) -> dict[str, list[Words]]:
         ],
         "scored": [_scored(results, dataset, part) for dataset in results.scored for part in results.parts(dataset)],
         "challenge": [_scored(results, dataset, results.parts(dataset)[0]) for dataset in results.scored],
+        "challenge, all rows": [
+            _scored(results, dataset, results.parts(dataset)[0])
+            for dataset in results.scored
+            if results.datasets[dataset]["test"] != PUBLIC
+        ],
         "challenge published": [{}] if results.scored else [],
         "learning curves": [
             {"dataset": dataset, "grid": grid.folder, "where": _where(pair), "final": str(pair[-1].axes["head"])}
