@@ -23,7 +23,7 @@ from proformer.planning import rates
 from proformer.planning.configuration import read_configuration
 from proformer.planning.cost import TRAINING, JobCost, cost, forward_flops, job_costs, kept_bytes
 from proformer.planning.data import Amount, count_rows, find, part_rows
-from proformer.planning.plan import as_dict, as_rows, as_text, make_plan, read_samples_of
+from proformer.planning.plan import Item, Plan, PlannedTraining, as_dict, as_rows, as_text, make_plan, read_samples_of
 from proformer.points import TrainingJob
 from proformer.sources.catalogue import load_catalogue
 from proformer.units import as_bytes, as_count, as_hours
@@ -401,6 +401,18 @@ def test_what_is_not_known_is_said(config):
     demo = as_text(make_plan(config(), rates.assumed("cpu", 4)))
     assert "CPU hours: at 0.02 TFLOP/s, assumed of the CPU; `proformer benchmark` measures it" in demo
     assert "ON GPU" not in demo
+
+
+def test_trainings_of_a_benchmark_add_up(config):
+    one = PlannedTraining("x", 1, "float32", "float32", 10, 1.0, 1.0, 1.0, 1.0)
+    items = tuple(Item(name, 1, (one,) * 360) for name in ("hepg2", "k562", "wtc11"))
+    titles = {"human lentiMPRA": ["hepg2", "k562", "wtc11"], "Drosophila": ["starrseq"]}
+    text = as_text(Plan(items, rates.assumed("cuda", 1), "GPU", benchmarks=titles))
+    assert "\nhuman lentiMPRA: 1,080 trainings, on hepg2, k562, wtc11\n" in text
+    assert "Drosophila" not in text
+    sample = config("config/sample.yaml")
+    rows = [count_rows(name, sample, load_catalogue())[0] for name in ("starrseq", "hepg2")]
+    assert rows == [2969, 2940]
 
 
 def test_the_readme_has_what_the_plan_says_of_the_paper(config, root):

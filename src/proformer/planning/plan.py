@@ -22,7 +22,7 @@ from proformer.planning.data import (
     training_files,
 )
 from proformer.planning.rates import Rate
-from proformer.points import AT_ONCE, TrainingJob, active_datasets, active_evaluations, packs, training_jobs
+from proformer.points import AT_ONCE, TrainingJob, active, active_datasets, active_evaluations, packs, training_jobs
 from proformer.sources.catalogue import Source, load_catalogue
 from proformer.units import aligned, as_bytes, as_count, as_hours
 
@@ -101,6 +101,7 @@ class Plan:
     rate: Rate
     device: str
     skipped: Mapping[str, str] = field(default_factory=dict)  # points that cannot be built, by path: why
+    benchmarks: Mapping[str, Sequence[str]] = field(default_factory=dict)  # data sets of each, by its title
 
     @cached_property
     def everything(self) -> Item:
@@ -131,7 +132,8 @@ def make_plan(config: Mapping[str, Any], rate: Rate, samples: Sequence[Mapping[s
     sets = active_evaluations(config).values()
     scored_on = [name for keys in sets for name in (keys["file"], *keys["published"].values())]
     items.append(Item("evaluation sets", files=_files(scored_on, config, catalogue)))
-    return Plan(tuple(_apart(items)), rate, "CPU" if config["device"] == "cpu" else "GPU", skipped)
+    benchmarks = {keys["title"] or name: keys["datasets"] for name, keys in active(config["benchmarks"]).items()}
+    return Plan(tuple(_apart(items)), rate, "CPU" if config["device"] == "cpu" else "GPU", skipped, benchmarks)
 
 
 def _files(names: Iterable[str], config: Mapping[str, Any], catalogue: Mapping[str, Source]) -> tuple[File, ...]:
@@ -273,7 +275,13 @@ def _cells(item: Item, device: str) -> dict[str, str]:
 
 def _notes(plan: Plan) -> list[str]:
     whole = plan.everything
-    notes = [note for item in plan.items for note in item.notes] + skipped_notes(plan.skipped)
+    notes = [note for item in plan.items for note in item.notes]
+    for title, datasets in plan.benchmarks.items():
+        own = [item for item in plan.items if item.name in datasets and item.trainings]
+        if len(own) > 1:
+            number = sum(len(item.trainings) for item in own)
+            notes.append(f"{title}: {number:,} trainings, on {', '.join(item.name for item in own)}")
+    notes += skipped_notes(plan.skipped)
     notes += [
         "FLOP: of the models as they are computed, forward and backward, all epochs, and validation",
         f"{plan.device} hours: at {plan.rate.source}; all epochs, none shared; LONGEST is one training's",
