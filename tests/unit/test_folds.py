@@ -126,6 +126,12 @@ def test_stretches_of_a_table_with_starts_keep_strands_together(tmp_path):
     prepare(tmp_path / "plain.tsv", store, Layout(length=30), targets=["dev", "hk"], split_by="chrom")
     with pytest.raises(InputError, match="found no starts of rows, expected a column `start`"):
         parts_of(store, tmp_path, chromosomes=names, stretches=(1000, 4))
+    for files, message in (
+        (("windows", "plain"), "plain.tsv: found no"),
+        (("plain", "windows"), "windows.tsv: found a"),
+    ):
+        with pytest.raises(InputError, match=f"{message} column `start`, expected the columns of"):
+            prepare([tmp_path / f"{name}.tsv" for name in files], store, targets=["dev"], split_by="chrom")
     table["start"] = table["start"] + 0.5
     table.to_csv(tmp_path / "windows.tsv", sep="\t", index=False)
     with pytest.raises(InputError, match=r"windows.tsv, line 2: found the start '0.5', expected a whole number"):

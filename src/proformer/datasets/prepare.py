@@ -122,6 +122,7 @@ def prepare(
     task: Task | None = None
     contigs: dict[str, int] = {}
     seen: set[bytes] = set()
+    placed: bool | None = None  # whether files say where rows begin on their chromosomes
     with StoreWriter(out, meta) as writer:
         for path in paths:
             counts: Counter[str] = Counter(kept=-writer.rows)
@@ -132,6 +133,10 @@ def prepare(
                 if len(found.names) != len(task.names) or (len(task.names) > 1 and found != task):
                     raise InputError(f"{path}: found the values {', '.join(found.names)}, expected those of {paths[0]}")
                 more = {"contig": _contigs(rows, contigs)} if split_by else {}
+                placed = rows.start is not None if placed is None else placed
+                if placed != (rows.start is not None):
+                    what = f"found {'no' if placed else 'a'} column `start`"
+                    raise InputError(f"{path}: {what}, expected the columns of {paths[0]}")
                 more |= {"start": _starts(rows, rows.start)} if rows.start is not None else {}
                 if repeats == "drop":
                     trimmed = _without_repeats(rows, numbers, more.get("contig"), trimmed, seen)
@@ -139,8 +144,8 @@ def prepare(
             counts["kept"] += writer.rows
             if not counts["kept"]:
                 raise InputError(f"{path}: not one of {counts['rows']} rows is usable (layout: {asdict(layout)})")
-            what = ["rows", "wrong_flank", "too_long", *["repeated"] * (repeats == "drop"), "kept", "with_n"]
-            tables.append(pd.DataFrame({"file": path.name, "what": what, "count": [counts[name] for name in what]}))
+            shown = ["rows", "wrong_flank", "too_long", *["repeated"] * (repeats == "drop"), "kept", "with_n"]
+            tables.append(pd.DataFrame({"file": path.name, "what": shown, "count": [counts[name] for name in shown]}))
         writer.meta["task"] = asdict(task)  # type: ignore[arg-type]
         writer.meta |= {"contigs": list(contigs)} if split_by else {}
     return pd.concat(tables, ignore_index=True)
