@@ -4,8 +4,9 @@
     pip install biopython                                       # which its attention blocks import
     python benchmarks/prix_fixe.py --original original
 
-The same rows a step (both strands of half as many promoters), float32, one process. First, without dropout, both start
-from the same weights and see the same batches: the table says how far their losses are apart over so many steps.
+The same rows a step (both strands of half as many promoters), one process; ours in float32, and in bf16 where the
+device has it. First, without dropout, all start from the same weights and see the same batches: the table says how far
+their losses are apart over so many steps.
 """
 
 from __future__ import annotations
@@ -108,25 +109,35 @@ def learning_rate(name: str) -> float:
 
 
 def losses_apart(name: str, data: Path, store: Path, rows: int, steps: int, args: Any) -> dict[str, float]:
-    """Mean loss of both over the same steps, and the greatest difference of a step's, relative to the loss."""
+    """Mean losses over the same steps, and the greatest difference of a step's to the original's, relative to it."""
     import torch
 
     from proformer.models.composed import load_original
+    from proformer.training.device import has_bf16
 
-    trainer, run = (make(name, file, rows, steps, args, False) for make, file in ((original, data), (ours, store)))
-    load_original(run.model, trainer.model.state_dict())
+    trainer = original(name, data, rows, steps, args, False)
+    runs = {"": ours(name, store, rows, steps, args, False)}
+    if has_bf16(torch.device(args.device)):
+        runs["_bf16"] = ours(name, store, rows, steps, args, False, "bf16")
+    for run in runs.values():
+        load_original(run.model, trainer.model.state_dict())
     trainer.model.train()
-    pairs = []
-    for step, batch in enumerate(run.train.batches(rows // 2)):
+    losses, first = [], runs[""]
+    for step, batch in enumerate(first.train.batches(rows // 2)):
         if step == steps:
             break
-        channels, labels = run.model.processor.examples(batch, run.train.task)
+        channels, labels = first.model.processor.examples(batch, first.train.task)
         theirs = {"x": channels.clone(), "y_probs": labels.probabilities(), "y": labels.target.flatten()}
-        pairs.append((trainer.train_step(theirs), float(run._update(batch)[0][0])))
-        run.progress.step += 1
-    table = torch.tensor(pairs)
-    apart = ((table[:, 0] - table[:, 1]).abs() / table[:, 0]).max().item()
-    return {"loss_original": table[:, 0].mean().item(), "loss_ours": table[:, 1].mean().item(), "apart": apart}
+        losses.append([trainer.train_step(theirs), *(float(run._update(batch)[0][0]) for run in runs.values())])
+        for run in runs.values():
+            run.progress.step += 1
+    table = torch.tensor(losses)
+    apart = ((table - table[:, :1]).abs() / table[:, :1]).amax(dim=0).tolist()
+    means = table.mean(dim=0).tolist()
+    found = {"loss_original": means[0]}
+    for suffix, mean, difference in zip(runs, means[1:], apart[1:], strict=True):
+        found |= {f"loss_ours{suffix}": mean, f"apart{suffix}": difference}
+    return found
 
 
 def steps_of(name: str, data: Path, store: Path, rows: int, args: Any) -> dict[str, Callable[[], None]]:
