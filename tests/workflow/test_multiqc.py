@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from checkouts import checkout
@@ -23,14 +24,15 @@ BOWTIE2 = """1000 reads; of these:
 
 def test_without_multiqc_the_page_says_how_to_get_it(root, tmp_path):
     folder = checkout(root, tmp_path / "checkout")
-    (tmp_path / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "python").symlink_to(Path(sys.executable).resolve())  # the same packages, no programs beside it
     places = [place for place in os.environ["PATH"].split(os.pathsep) if not Path(place, "multiqc").exists()]
     with_it = os.environ | {"PYTHONPATH": str(folder / "src")}
-    without = with_it | {"PATH": os.pathsep.join([str(tmp_path), *places])}
+    packages = os.pathsep.join([str(folder / "src"), sysconfig.get_path("purelib")])
+    without = with_it | {"PATH": os.pathsep.join([str(tmp_path), *places]), "PYTHONPATH": packages}
 
     def snakemake(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "tiny.yaml", *arguments]
+        python = str(tmp_path / "python") if environment is without else sys.executable
+        command = [python, "-m", "snakemake", "--cores", "1", "--configfile", "tiny.yaml", *arguments]
         command += ["--allowed-rules", "atac_multiqc", "--", PAGE]
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 

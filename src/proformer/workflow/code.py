@@ -10,7 +10,7 @@ LIBRARY = Path(__file__).parents[1]
 SHARED = tuple(
     f"models/{name}"
     for name in (
-        "__init__", "base", "blocks", "composed", "construct", "fill_mask", "folder", "keras", "layers",
+        "__init__", "base", "blocks", "composed", "construct", "dropout", "fill_mask", "folder", "keras", "layers",
         "profile_layers", "rewrites",
     )
 )  # fmt: skip
