@@ -20,6 +20,7 @@ from harness import arguments, bars, interleave, kind, own_peak, peak_memory, pi
 
 from proformer.datasets.store import open_store
 from proformer.explain.attribution import Attributor, attribute_file
+from proformer.figures.style import BLUE, SINGLE, new, styled
 from proformer.models import build
 from proformer.predict import Predictor
 from proformer.sequences import decode
@@ -86,6 +87,16 @@ def memory(number: int, device: str) -> float:
     return own_peak()
 
 
+@styled
+def line(table: pd.DataFrame, note: str) -> Any:
+    """Draw peak memory by the number of sequences."""
+    figure = new(SINGLE, 60, note=note)
+    axes = figure.subplots()
+    axes.plot(table["sequences"], table["peak_mb"], "o-", color=BLUE)
+    axes.set(xscale="log", xlabel="sequences", ylabel="peak memory (MB)", ylim=(0, 1.2 * table["peak_mb"].max()))
+    return figure
+
+
 def main(args: Any) -> None:
     """Measure, print, write."""
     place = pin(args.device, args.threads)
@@ -93,7 +104,7 @@ def main(args: Any) -> None:
         sizes = (10, 100, 1000)
         peaks = [peak_memory(__file__, "--device", place["device"], "--only", number) for number in sizes]
         table = pd.DataFrame({"sequences": sizes, "peak_mb": peaks}).assign(**place)
-        publish(f"explain_memory_{kind(place)}", table, args.out)
+        publish(f"explain_memory_{kind(place)}", table, args.out, lambda t: line(t, where(t)))
         return
     tables = []
     for name in MODELS:
