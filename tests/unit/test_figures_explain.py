@@ -108,6 +108,12 @@ def test_figures_of_motifs_say_how_much_models_were_trained_on():
     assert "height of a column: information (bits); trained on n = 977 sequences" in texts(figure)
 
 
+def test_a_long_name_without_blanks_keeps_its_beginning():
+    table = TABLES["motifs"].assign(target="MA0265.3_ABF1_and_what_else_is_known_of_it")
+    figure, _ = explain.motifs(table)
+    assert any(text.startswith("MA0265.3_ABF1_and_what_el…") for text in texts(figure))
+
+
 def test_what_could_not_be_designed_is_left_out():
     note = pd.DataFrame([{"run": "legnet", "seed": 1, "designer": "ledidi", "note": "ledidi: not installed"}])
     figure, drawn = explain.design(pd.concat([TABLES["design"], note], ignore_index=True))

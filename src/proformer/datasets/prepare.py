@@ -104,8 +104,8 @@ def prepare(
     as many tasks, named by the header line. split_by: a column of chromosomes or folds, kept as the store's column
     contig; a column `start` beside it is kept, too. repeats: whether rows are kept, or left out and counted, whose
     sequence, values and chromosome stood above already, in this file or another one. Without a layout, sequences are
-    taken whole, padded to the longest. Flat memory (16 bytes a row with `repeats`); rows keep their order; only the
-    forward strand is stored. The header records the layout and the SHA-256 of the sources.
+    taken whole, padded to the longest. Flat memory (with repeats "drop" some 100 bytes a row); rows keep their order;
+    only the forward strand is stored. The header records the layout and the SHA-256 of the sources.
 
     Raises InputError, with file and line, for the first row that is wrong.
     """

@@ -125,8 +125,8 @@ class Rows:
         if not text and self.label and self.lines:
             return self._no_value(row)
         if not text:
-            name = dict(zip(map(id, self.targets), self.names, strict=False)).get(id(column))
-            return f"an empty cell{f' in the column {name!r}' if name else ''}", "a finite number"
+            named = [name for name, target in zip(self.names, self.targets, strict=False) if target is column]
+            return "an empty cell" + "".join(f" in the column {name!r}" for name in named), "a finite number"
         if np.isfinite(plain_number(sequence)) and is_sequence(text):
             return f"{sequence!r} before the sequence", _SWAP
         if re.fullmatch(r"\s*[+-]?[0-9]*,[0-9]+\s*", text):

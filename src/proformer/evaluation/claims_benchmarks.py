@@ -45,15 +45,8 @@ def beats(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[s
 
 
 def worse(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]) -> Finding:
-    """A model is worse than the standard; contradicted where it is better."""
+    """A model is worse than the standard, or does not beat it (no test proves two equal); contradicted where better."""
     return _judged(_tests(tests, model, metrics), datasets, {WORSE}, {BETTER})
-
-
-def does_not_beat(
-    folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]
-) -> Finding:
-    """A model is no better than the standard: supported where it is worse, as no test can prove them equal."""
-    return worse(folds, tests, model, datasets, metrics)
 
 
 def equals(folds: pd.DataFrame, tests: pd.DataFrame, model: str, datasets: list[str], metrics: list[str]) -> Finding:

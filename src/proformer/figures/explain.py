@@ -1,7 +1,7 @@
 """What models have learnt: attribution, logos, motifs, importance of patterns, design, certainty."""
 
 from collections.abc import Mapping
-from textwrap import fill, shorten
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ def _colours(names: list[str]) -> dict[str, str]:
     return {name: style.SERIES[place % len(style.SERIES)] for place, name in enumerate(rest)} | {
         style.PERFECT: style.DARK
     }
+
+
+def _cut(name: str, most: int = 26) -> str:
+    """A name without its end where it is long: names of motifs need not have blanks to break at."""
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"
 
 
 def trained_on(table: pd.DataFrame) -> str:
@@ -125,12 +130,8 @@ def motifs(table: pd.DataFrame, letter: str = "") -> style.Drawn:
             logo(axes, motif[[*"ACGT"]].to_numpy())
             axes.set(ylim=(0, 2), xticks=[], yticks=[0, 2])
             target = motif["target"].iloc[0]
-            text = (
-                "no known motif"
-                if pd.isna(target)
-                else f"{shorten(str(target), 26, placeholder='…')}\nq = {motif['q'].iloc[0]:.1g}"
-            )
-            axes.set_title(text, size=style.SMALL)
+            known = f"{_cut(str(target))}\nq = {motif['q'].iloc[0]:.1g}"
+            axes.set_title("no known motif" if pd.isna(target) else known, size=style.SMALL)
         for axes in row[chosen["filter"].nunique() :]:
             axes.set_axis_off()
         row[0].set_ylabel(fill(name, 14), size=style.SMALL)
